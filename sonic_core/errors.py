@@ -1,0 +1,42 @@
+"""What can go wrong, as one tree.
+
+    SonicError
+    ├── SettingsError       a setting is outside what is possible
+    ├── InputError          the picture or the sound cannot be used
+    │   └── FaceNotFoundError   no face where one is needed
+    ├── CheckpointError     weights are missing, damaged or of another model
+    └── MediaError          a file cannot be read or written
+
+Every message is one sentence or two: what was expected, what was got, what to do.
+Cancelling is not an error: whatever a progress callback raises passes through unchanged.
+"""
+
+from __future__ import annotations
+
+
+class SonicError(Exception):
+    """Root of every error that the engine raises on purpose."""
+
+
+class SettingsError(SonicError, ValueError):
+    """A setting has a value that cannot be honoured."""
+
+
+class InputError(SonicError, ValueError):
+    """A picture or a sound was read, but cannot be animated."""
+
+
+class FaceNotFoundError(InputError):
+    """No face was found where one is needed."""
+
+
+class CheckpointError(SonicError):
+    """Weights are missing, damaged, or belong to another model."""
+
+
+class MediaError(SonicError, OSError):
+    """A media file cannot be read or written."""
+
+
+class SonicWarning(UserWarning):
+    """The result will come, but something about the input or a setting makes it worse; the message says what."""

@@ -1,0 +1,1 @@
+"""The models behind one protocol. They share nothing but it."""

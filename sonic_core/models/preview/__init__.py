@@ -1,0 +1,1 @@
+"""sonic-preview: the embedded model, no download, any CPU."""

@@ -1,0 +1,1 @@
+"""What happens to a clip after it was animated."""

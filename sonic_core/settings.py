@@ -1,0 +1,135 @@
+"""Every setting of the main job, with its default, its possible range and its advised range.
+
+Nodes, the command line and the SDK all read this table, so that a default lives once.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .errors import SettingsError, SonicWarning
+from .types import Box
+
+OFFICIAL_SEED = 72589
+"""The seed of the published demonstration (Sonic, arXiv 2411.16331)."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Possible and advised values of one number, and what lies beyond the advice."""
+
+    least: float
+    most: float
+    advised_least: float
+    advised_most: float
+    below: str = ""
+    above: str = ""
+
+
+RANGES = {
+    "min_resolution": Range(128, 4096, 384, 1024, "the face loses detail", "time and memory grow with the square"),
+    "expand_ratio": Range(0.0, 3.0, 0.1, 0.3, "hair and chin touch the edge of the crop", "pixels are spent on the surroundings"),
+    "inference_steps": Range(1, 1000, 10, 50, "the picture stays blurred", "more steps stop helping"),
+    "dynamic_scale": Range(0.0, 4.0, 0.5, 1.5, "the mouth hardly opens", "the mouth opens wider than people do"),
+    "motion_scale": Range(0.0, 4.0, 0.0, 1.5, "", "the head moves more than people do"),
+    "fps": Range(1, 240, 12, 60, "speech looks like a slide show", "lips cannot be told apart that fast"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one talking clip.
+
+    Raises:
+        SettingsError: A value is not possible.
+
+    Warns:
+        SonicWarning: A value is possible but outside the advised range.
+    """
+
+    duration: float | None = None
+    """Seconds of video; None takes the sound's whole length."""
+    min_resolution: int = 512
+    """Shorter side of the animated crop in pixels; the crop's sides are rounded to multiples of 64."""
+    expand_ratio: float = 0.2
+    """How much is kept around the face, as a share of the face box on each side."""
+    inference_steps: int = 25
+    """Denoising steps of a diffusion model; sonic-preview has none and ignores it."""
+    dynamic_scale: float = 1.0
+    """Strength of the mouth's movement; for sonic-base of all movement, as published."""
+    motion_scale: float = 1.0
+    """Strength of head, brows and blinks; 0 keeps all but the mouth still."""
+    lip_sync_refinement: bool = True
+    """Measure and correct a constant offset between sound and picture, where the model can leave one."""
+    temporal_smoothing: bool = True
+    """Remove jitter between frames, where the model can leave any."""
+    seed: int = OFFICIAL_SEED
+    """Same seed, same clip; every number from 0 to 2^64 − 1 is honoured."""
+    fps: Fraction | float = Fraction(25)
+    """Frames per second of the finished clip."""
+    paste_back: bool = False
+    """Put the animated crop back into the full picture."""
+    face: Box | None = None
+    """Where the face is, (left, top, right, bottom) in pixels, when the finder should not decide."""
+    face_index: int = 0
+    """Which of several faces, counted from the largest."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fps", exact_fps(self.fps))
+        if self.duration is not None and not (_is_number(self.duration) and self.duration > 0):
+            raise SettingsError(
+                f"duration must be a length in seconds above 0, got {self.duration}; leave it out for the sound's own length."
+            )
+        for name, limits in RANGES.items():
+            check_range(name, getattr(self, name), limits)
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**64:
+            raise SettingsError(f"seed must be a whole number from 0 to 2^64 − 1, got {self.seed}.")
+        if self.face_index < 0:
+            raise SettingsError(f"face_index counts from 0, the largest face; got {self.face_index}.")
+        if self.face is not None:
+            _check_box(self.face)
+
+
+def exact_fps(fps: Fraction | float) -> Fraction:
+    """Turn a frame rate into the fraction that is meant: 29.97 is 30000/1001.
+
+    Raises:
+        SettingsError: ``fps`` is not a positive number.
+
+    >>> exact_fps(29.97), exact_fps(25)
+    (Fraction(30000, 1001), Fraction(25, 1))
+    """
+    if not _is_number(fps) or fps <= 0:
+        raise SettingsError(f"fps must be a number above 0, got {fps}.")
+    ntsc = Fraction(round(float(fps) * 1.001) * 1000, 1001)
+    near = isinstance(fps, float) and ntsc > 0 and abs(float(ntsc) - fps) < 0.005 and fps != round(fps)
+    return ntsc if near else Fraction(fps).limit_denominator(1001)
+
+
+def check_range(name: str, value: float, limits: Range) -> None:
+    """Raise when ``value`` is not possible, warn when it is not advised.
+
+    Raises:
+        SettingsError: ``value`` is not a number or lies outside ``limits.least`` … ``limits.most``.
+    """
+    if not _is_number(value) or not limits.least <= value <= limits.most:
+        raise SettingsError(
+            f"{name} must be between {limits.least:g} and {limits.most:g}, got {value}; "
+            f"{limits.advised_least:g} to {limits.advised_most:g} is advised."
+        )
+    reason = limits.below if value < limits.advised_least else limits.above if value > limits.advised_most else ""
+    if reason:
+        advice = f"{limits.advised_least:g} to {limits.advised_most:g} is advised"
+        warnings.warn(f"{name} is {float(value):g}: {reason} ({advice}).", SonicWarning, stacklevel=4)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_box(box: Box) -> None:
+    if len(box) != 4 or not all(_is_number(side) for side in box) or box[2] <= box[0] or box[3] <= box[1]:
+        raise SettingsError(f"face must be left,top,right,bottom in pixels with right > left and bottom > top, got {box}.")

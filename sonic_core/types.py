@@ -1,0 +1,120 @@
+"""What passes from room to room.
+
+Pixels are RGB float32 in [0, 1], channels first. Boxes are ``(left, top, right, bottom)`` in pixels, points ``(x, y)``.
+Time is in seconds unless the name says frames or samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from .clip import Clip
+    from .settings import Settings
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+Frames = torch.Tensor
+"""A chunk of frames: (n, 3, h, w), RGB float32 in [0, 1]."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total). What it raises cancels the work, and everything half-made is removed."""
+
+
+def ignore_progress(stage: str, done: int, total: int) -> None:
+    """Take a progress report and do nothing with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A sound, whole, in memory."""
+
+    samples: torch.Tensor
+    """(channels, n) float32; full scale is ±1, and every value is finite."""
+    rate: int
+    """Samples per second."""
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.samples.shape[1] / self.rate
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a picture, in that picture's pixels."""
+
+    box: Box
+    """(left, top, right, bottom): brow or forehead to chin, cheek to cheek."""
+    points: tuple[Point, Point, Point, Point, Point]
+    """Left-in-picture eye, other eye, nose tip, left-in-picture mouth corner, other corner."""
+    score: float
+    """The finder's confidence in [0, 1]."""
+
+    @property
+    def eye_distance(self) -> float:
+        """Distance between the eyes in pixels, the unit in which a face is measured."""
+        (ax, ay), (bx, by) = self.points[:2]
+        return ((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5
+
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where a crop came from, for pasting it back."""
+
+    source: torch.Tensor
+    """The full picture, (3, H, W)."""
+    box: tuple[int, int, int, int]
+    """The crop in the full picture's pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A face cropped out of a picture, ready to be animated."""
+
+    image: torch.Tensor
+    """The crop at working size, (3, h, w)."""
+    face: Face
+    """The face in the crop's pixels."""
+    mask: torch.Tensor
+    """1 over the face, 0 elsewhere, (1, h, w)."""
+    placement: Placement
+
+
+class FaceFinder(Protocol):
+    """Finds faces in a picture."""
+
+    name: str
+
+    def find(self, image: torch.Tensor) -> list[Face]:
+        """List the faces of ``image`` (3, h, w), the largest first; an empty list when there is none."""
+        ...
+
+
+class Model(Protocol):
+    """Turns a portrait and a sound into a talking clip."""
+
+    name: str
+
+    def prepare(self, portrait: Portrait, audio: Audio, settings: Settings) -> Any:  # noqa: ANN401
+        """Compute everything that does not depend on the frame; what comes back is opaque to all but this model."""
+        ...
+
+    def animate(self, conditions: Any, settings: Settings, progress: Progress = ignore_progress) -> Clip:  # noqa: ANN401
+        """Make the clip; it is finished, or knows how to make itself when read."""
+        ...
+
+
+def largest_first(faces: Sequence[Face]) -> list[Face]:
+    """Sort faces by the area of their boxes, the largest first."""
+    return sorted(faces, key=lambda face: face.area, reverse=True)

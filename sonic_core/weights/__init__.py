@@ -1,0 +1,1 @@
+"""Which weights exist, where they are looked for, how they get there."""
