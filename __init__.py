@@ -1,0 +1,33 @@
+"""The host's door: ComfyUI reads this file, finds the nodes by name and the canvas files in ``web``.
+
+Nothing heavy is imported here; each node imports the engine when it runs.
+"""
+
+from pathlib import Path
+
+WEB_DIRECTORY = "./web"
+
+if __package__:  # empty when a tool imports this file by its bare name, outside any host
+    from .nodes.export import VideoCombine
+    from .nodes.generate import Sampler
+    from .nodes.host import settle_in
+    from .nodes.load import LoadAudio, ModelLoader
+    from .nodes.portrait import PreData
+
+    NODE_CLASS_MAPPINGS = {
+        "SonicModelLoader": ModelLoader,
+        "SonicLoadAudio": LoadAudio,
+        "SONIC_PreData": PreData,
+        "SonicSampler": Sampler,
+        "VideoCombine": VideoCombine,
+    }
+    NODE_DISPLAY_NAME_MAPPINGS = {
+        "SonicModelLoader": "Sonic Model Loader",
+        "SonicLoadAudio": "Sonic Load Audio",
+        "SONIC_PreData": "Sonic PreData",
+        "SonicSampler": "Sonic Sampler",
+        "VideoCombine": "Sonic Video Combine",
+    }
+    settle_in(Path(__file__).resolve().parent)
+
+    __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]

@@ -1,0 +1,63 @@
+"""The portrait begins to talk."""
+
+# ruff: noqa: ANN401, N802, PLC0415
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from . import host
+from .schema import widget
+
+if TYPE_CHECKING:
+    from ..sonic_core.pipeline import TalkingPortrait
+    from .portrait import Prepared
+
+
+class Sampler:
+    """Make the talking video out of what PreData prepared."""
+
+    CATEGORY = "Sonic"
+    DESCRIPTION = "Makes the talking video: picture and sound together, ready to be saved."
+    FUNCTION = "sample"
+    RETURN_TYPES = ("VIDEO",)
+    RETURN_NAMES = ("video",)
+    OUTPUT_TOOLTIPS = ("The talking video, for Sonic Video Combine, Save Video or any other node that takes one.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Describe the inputs."""
+        steps = "Denoising steps of a diffusion model; sonic-preview has none."
+        mouth = "Strength of the mouth's movement."
+        head = "Strength of head, brows and blinks; 0 keeps all but the mouth still."
+        return {
+            "required": {
+                "model": ("SONIC_MODEL", {"tooltip": "The same model as for Sonic PreData."}),
+                "conditions": ("SONIC_CONDITIONS", {"tooltip": "From Sonic PreData."}),
+                "inference_steps": widget("inference_steps", steps),
+                "dynamic_scale": widget("dynamic_scale", mouth, step=0.05),
+                "motion_scale": widget("motion_scale", head, step=0.05),
+                "seed": widget("seed", "Same seed, same video.", min=0, max=2**64 - 1, control_after_generate=True),
+                "fps": widget("fps", "Pictures per second.", step=0.01),
+                "paste_back": widget("paste_back", "Put the animated crop back into the full picture."),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    def sample(
+        self,
+        model: TalkingPortrait,
+        conditions: Prepared,
+        unique_id: str | None = None,
+        **chosen: Any,
+    ) -> tuple[Any]:
+        """Make the video."""
+        from ..sonic_core.pipeline import pasted
+
+        progress = host.progress_of(unique_id)
+        with host.warnings_shown(unique_id):
+            settings = replace(conditions.made_by(model.name).settings, **chosen)
+            clip = model.model.animate(conditions.conditions, settings, progress)
+            if settings.paste_back:
+                clip = pasted(clip, conditions.conditions.portrait)
+            return (host.video_of(clip, progress),)

@@ -1,0 +1,86 @@
+"""Where the way begins: a model and a sound."""
+
+# ruff: noqa: ANN401, N802, PLC0415
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import host
+
+if TYPE_CHECKING:
+    from ..sonic_core.pipeline import TalkingPortrait
+
+
+class ModelLoader:
+    """Find a model's weights and load it."""
+
+    CATEGORY = "Sonic"
+    DESCRIPTION = "Loads a talking-portrait model. auto takes the best one whose weights are found, and says which."
+    FUNCTION = "load"
+    RETURN_TYPES = ("SONIC_MODEL",)
+    RETURN_NAMES = ("model",)
+    OUTPUT_TOOLTIPS = ("The model, for Sonic PreData and Sonic Sampler.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Describe the inputs."""
+        from ..sonic_core.pipeline import MODEL_NAMES
+
+        tip = "auto takes the best model whose weights are found; sonic-preview needs no download and no graphics card."
+        return {
+            "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": tip})},
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    def load(self, model_name: str, unique_id: str | None = None) -> tuple[TalkingPortrait]:
+        """Load the model."""
+        from ..sonic_core.pipeline import load_model
+
+        with host.warnings_shown(unique_id):
+            return (load_model(model_name),)
+
+
+class LoadAudio:
+    """Read a sound, or the sound of a video, from the inputs folder."""
+
+    CATEGORY = "Sonic"
+    DESCRIPTION = "Reads a sound, or the sound of a video, whole or a part of it."
+    FUNCTION = "load"
+    RETURN_TYPES = ("AUDIO", "FLOAT")
+    RETURN_NAMES = ("audio", "duration")
+    OUTPUT_TOOLTIPS = ("The sound.", "Its length in seconds.")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Describe the inputs."""
+        seconds = {"default": 0.0, "min": 0.0, "max": 86400.0, "step": 0.01}
+        return {
+            "required": {
+                "audio": (
+                    host.input_files(),
+                    {"audio_upload": True, "tooltip": "A sound or a video file: wav, mp3, flac, ogg, m4a, mp4, …"},
+                ),
+                "start": ("FLOAT", {**seconds, "tooltip": "Where to begin, in seconds."}),
+                "duration": ("FLOAT", {**seconds, "tooltip": "How many seconds to take; 0 takes all that follows."}),
+            }
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, audio: str | None) -> bool | str:
+        """Say before anything runs when the file cannot be had."""
+        return True if audio is None else host.problem(host.input_path, audio)
+
+    @classmethod
+    def IS_CHANGED(cls, audio: str | None = None, **_others: object) -> str:
+        """Read again when another file lies under the same name."""
+        if audio is None or host.problem(host.input_path, audio) is not True:
+            return ""
+        state = host.input_path(audio).stat()
+        return f"{state.st_mtime_ns} {state.st_size}"
+
+    def load(self, audio: str, start: float, duration: float, **_canvas: object) -> tuple[dict[str, Any], float]:
+        """Read the sound."""
+        from ..sonic_core.media.audio import read_audio
+
+        sound = read_audio(host.input_path(audio), start=start, duration=duration or None)
+        return host.audio_of(sound), sound.duration

@@ -1,0 +1,34 @@
+"""Widgets made from the engine's settings, so that a default, a range and an advice live once."""
+
+# ruff: noqa: PLC0415
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+Widget = tuple[str, dict[str, Any]]
+
+
+def widget(name: str, tip: str, **options: object) -> Widget:
+    """Describe the widget of the setting ``name``: its kind, default and range come from the engine.
+
+    Args:
+        name: A field of ``Settings``.
+        tip: What the setting does; the advised range is appended.
+        options: What the host should know besides (``step``, ``control_after_generate``, …).
+    """
+    from ..sonic_core.settings import RANGES, Settings
+
+    default = {field.name: field.default for field in fields(Settings)}[name]
+    if isinstance(default, bool):
+        return "BOOLEAN", {"default": default, "tooltip": tip, **options}
+    whole = isinstance(default, int)
+    kind = int if whole else float
+    described: dict[str, Any] = {"default": kind(default), "tooltip": tip}  # type: ignore[arg-type]
+    if name in RANGES:
+        limits = RANGES[name]
+        described |= {"min": kind(limits.least), "max": kind(limits.most)}
+        described["tooltip"] += f" Advised: {limits.advised_least:g} to {limits.advised_most:g}"
+        reasons = [f"below, {limits.below}"] * bool(limits.below) + [f"above, {limits.above}"] * bool(limits.above)
+        described["tooltip"] += f" ({'; '.join(reasons)})."
+    return "INT" if whole else "FLOAT", {**described, **options}
