@@ -1,0 +1,322 @@
+"""Sounds: files to samples, and what is done to samples before they are heard or animated.
+
+A sound is the one thing that is held whole, so nothing here makes a second copy of it without need: files are decoded
+into one buffer, and the rest works in blocks.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import torch
+from av.container import InputContainer
+
+from ..errors import InputError, MediaError, SonicWarning
+from ..types import Audio
+from .files import check_readable
+
+SHORTEST = 0.1
+"""Seconds below which a sound cannot be animated."""
+BLOCK = 1 << 18
+"""Samples per channel that are worked on at a time."""
+
+_WANTED = "a sound (WAV, MP3, M4A, FLAC, OGG, Opus or a video's sound track)"
+_CONTEXT = 8192
+"""Samples at the lower of two rates that a resampled block overlaps its neighbours by: longer than soxr's filter."""
+_GAP = (0.05, 10.0)
+"""Seconds of missing sound that are filled with silence; less is a rounded time stamp, more a broken one."""
+_LONGEST_EXPECTED = 3600.0
+"""Seconds for which space is set aside on the header's word; a longer sound makes the space grow."""
+_ENDLESS = 1 << 62
+
+Samples = npt.NDArray[np.float32]
+
+
+def read_audio(path: str | os.PathLike[str], start: float = 0.0, duration: float | None = None) -> Audio:
+    """Read a sound, or a part of it, at its own rate and with its own channels.
+
+    What an encoder put before the first sample (MP3, AAC, Opus) is left out, as FFmpeg does it. Floating-point files
+    may exceed ±1; they are kept as they are, and clipped only when encoded.
+
+    Args:
+        path: Anything with a sound track that FFmpeg decodes, a video too; the first sound track is taken.
+        start: Seconds to leave out at the beginning.
+        duration: Seconds to read at most; None reads to the end.
+
+    Returns:
+        Samples (channels, n) float32, finite, at least ``SHORTEST`` long.
+
+    Raises:
+        MediaError: The file is missing or cannot be decoded.
+        InputError: There is no sound track, the sound or the part is too short, or a sample is not a finite number.
+    """
+    if not (math.isfinite(start) and start >= 0):
+        raise InputError(f"Expected a start of 0 seconds or more, got {start}.")
+    if duration is not None and not duration > 0:
+        raise InputError(f"Expected a duration above 0 seconds, got {duration}; leave it out for the whole sound.")
+    path = check_readable(path, _WANTED)
+    audio = _read(path, None, start, duration)
+    if audio is None:
+        raise InputError(f"Expected {_WANTED}, got no sound track in {path}; choose a file with sound.")
+    if audio.duration < SHORTEST:
+        part = f" from {start:g} s on" if start else ""
+        raise InputError(
+            f"Expected at least {SHORTEST:g} s of sound{part}, got {audio.duration:.3g} s in {path}; use a longer sound."
+        )
+    return audio
+
+
+def read_track(path: str | os.PathLike[str], origin: float) -> Audio | None:
+    """Read a video's sound such that its first sample sounds ``origin`` seconds after the file's zero.
+
+    A sound that begins earlier loses its beginning, one that begins later is preceded by silence, so that picture and
+    sound stay together when the first frame is shown at ``origin``.
+
+    Args:
+        path: A video.
+        origin: The time stamp of the first frame in seconds.
+
+    Returns:
+        The sound, or None when there is no sound track or nothing on it.
+
+    Raises:
+        MediaError: The file is missing or cannot be decoded.
+        InputError: A sample is not a finite number.
+    """
+    audio = _read(check_readable(path, _WANTED), origin, 0.0, None)
+    return audio if audio is not None and audio.samples.shape[1] else None
+
+
+def mono(audio: Audio) -> Audio:
+    """Mix all channels into one: their mean; surround is mixed to stereo first, so that the centre keeps its weight.
+
+    A mono sound is returned as it is.
+    """
+    return _mixed(audio, 1)
+
+
+def stereo(audio: Audio) -> Audio:
+    """Mix more than two channels down to two; mono and stereo are returned as they are.
+
+    Six channels are taken as 5.1, eight as 7.1 (front left, front right, centre, low, then the others in pairs left
+    and right); for other numbers both sides are the mean.
+
+    Source: ITU-R BS.775-3, table 2: centre and surround at −3 dB, low frequencies left out; scaled to stay within ±1.
+    """
+    return audio if audio.samples.shape[0] <= 2 else _mixed(audio, 2)
+
+
+def resample(audio: Audio, rate: int) -> Audio:
+    """Change the rate to ``rate`` samples per second, in blocks, as librosa does it for the whole.
+
+    The blocks begin where both rates have a sample and overlap by more than the filter's length.
+
+    Args:
+        audio: A sound, its samples on the CPU.
+        rate: Samples per second, above 0.
+
+    Returns:
+        ceil(n · rate / audio.rate) samples per channel; the same object when the rate is that already.
+
+    Source: librosa.resample with soxr's high-quality filter.
+    """
+    if rate == audio.rate:
+        return audio
+    import librosa  # noqa: PLC0415 - slow to import
+
+    channels, count = audio.samples.shape
+    ratio = Fraction(rate, audio.rate)
+    into, outof = ratio.numerator, ratio.denominator
+    step = outof * max(1, BLOCK // max(into, outof))
+    context = outof * math.ceil(_CONTEXT / min(into, outof))
+    samples = torch.zeros(channels, math.ceil(count * ratio))
+    for first in range(0, count, step):
+        left, right = max(0, first - context), min(count, first + step + context)
+        block = audio.samples[:, left:right].numpy()
+        block = librosa.resample(block, orig_sr=audio.rate, target_sr=rate, res_type="soxr_hq")
+        begin, end = first * into // outof, min(samples.shape[1], (first + step) * into // outof)
+        skipped = begin - left * into // outof
+        samples[:, begin:end] = torch.from_numpy(block[:, skipped : skipped + end - begin])
+    return Audio(samples, rate)
+
+
+def cut(audio: Audio, duration: float) -> Audio:
+    """Keep the first ``duration`` seconds, round(duration · rate) samples, without copying; a shorter sound is kept.
+
+    >>> cut(Audio(torch.zeros(1, 16000), 16000), 0.5).duration
+    0.5
+    """
+    count = round(duration * audio.rate)
+    return audio if count >= audio.samples.shape[1] else Audio(audio.samples[:, :count], audio.rate)
+
+
+def pad(audio: Audio, duration: float) -> Audio:
+    """Append silence up to round(duration · rate) samples; a longer sound is kept as it is."""
+    missing = round(duration * audio.rate) - audio.samples.shape[1]
+    return audio if missing <= 0 else Audio(torch.nn.functional.pad(audio.samples, (0, missing)), audio.rate)
+
+
+def check_duration(audio: Audio, duration: float, fps: Fraction) -> None:
+    """Raise when ``duration`` asks for more than the sound has.
+
+    Up to one frame more is let pass: it is what a length written with two decimals, or in frames, can be off.
+
+    Raises:
+        InputError: ``duration`` is longer than the sound by more than one frame.
+    """
+    if duration <= audio.duration + 1 / float(fps) + 1e-6:
+        return
+    digits = 2 if round(duration, 2) > round(audio.duration, 2) else 4
+    raise InputError(
+        f"Expected a duration of at most the sound's {audio.duration:.{digits}f} s, got {duration:.{digits}f} s; "
+        "use a longer sound, or leave the duration out for the whole of it."
+    )
+
+
+def _mixed(audio: Audio, channels: int) -> Audio:
+    """Mix down to ``channels``, 1 or 2, block by block."""
+    have, count = audio.samples.shape
+    if have <= channels:
+        return audio
+    weights = _mix(have) if channels == 2 else _mix(have).mean(0, keepdim=True)
+    samples = torch.empty(channels, count)
+    for first in range(0, count, BLOCK):
+        part = slice(first, first + BLOCK)
+        samples[:, part] = weights @ audio.samples[:, part]
+    return Audio(samples, audio.rate)
+
+
+def _mix(channels: int) -> torch.Tensor:
+    """Weights (2, channels) from ``channels`` to left and right."""
+    if channels == 2:
+        return torch.eye(2)
+    if channels not in {6, 8}:
+        return torch.full((2, channels), 1 / channels)
+    half = math.sqrt(0.5)
+    left = [1.0, 0.0, half, 0.0] + [half, 0.0] * ((channels - 4) // 2)
+    right = [0.0, 1.0, half, 0.0] + [0.0, half] * ((channels - 4) // 2)
+    return torch.tensor([left, right]) / sum(left)
+
+
+class _Buffer:
+    """Samples that grow at the end, in one piece."""
+
+    def __init__(self, channels: int, expected: int) -> None:
+        self.samples: Samples = np.empty((channels, max(expected, BLOCK)), np.float32)  # pages come when written
+        self.count = 0
+
+    def append(self, block: Samples) -> None:
+        end = self.count + block.shape[1]
+        if end > self.samples.shape[1]:
+            grown = np.empty((len(self.samples), end + end // 2), np.float32)
+            grown[:, : self.count] = self.samples[:, : self.count]
+            self.samples = grown
+        self.samples[:, self.count : end] = block
+        self.count = end
+
+
+def _read(path: Path, origin: float | None, start: float, duration: float | None) -> Audio | None:
+    """Decode ``duration`` seconds from ``start`` seconds after ``origin``; None without a sound track.
+
+    Args:
+        path: An existing file.
+        origin: The container's time that counts as 0; None for the first sample's.
+        start: Seconds to leave out.
+        duration: Seconds to keep, None for all.
+    """
+    try:
+        with av.open(f"file:{path}", metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                return None
+            frames = _frames(container, path)
+            first = next(frames, None)
+            if first is None:
+                return Audio(torch.zeros(1, 0), container.streams.audio[0].rate or 1)
+            rate = first.sample_rate
+            lead = -round(start * rate)
+            if origin is not None:
+                lead += round(((first.time or 0.0) - origin) * rate)
+            most = round(duration * rate) if duration is not None else _ENDLESS
+            buffer = _Buffer(first.layout.nb_channels, min(most, _expected(container, rate)))
+            _collect(_continuous(chain([first], frames), path), buffer, lead, most)
+    except (av.FFmpegError, UnicodeDecodeError) as error:
+        raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
+    return Audio(torch.from_numpy(buffer.samples[:, : buffer.count]), rate)
+
+
+def _collect(blocks: Iterator[Samples], buffer: _Buffer, lead: int, most: int) -> None:
+    """Fill ``buffer`` with at most ``most`` samples: silence for a positive ``lead``, a late start for a negative."""
+    skip = max(0, -lead)
+    if lead > 0:
+        buffer.append(np.zeros((len(buffer.samples), lead), np.float32))
+    for block in blocks:
+        buffer.append(block[:, skip:][:, : most - buffer.count])
+        skip = max(0, skip - block.shape[1])
+        if buffer.count >= most:
+            return
+
+
+def _frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
+    """Decode the first sound track; damaged packets are left out, and said so at the end."""
+    damaged = 0
+    for packet in container.demux(container.streams.audio[0]):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            damaged += 1
+            continue
+        yield from (frame for frame in frames if isinstance(frame, av.AudioFrame))
+    if damaged:
+        warnings.warn(f"{damaged} damaged packets of the sound in {path} were left out.", SonicWarning, stacklevel=2)
+
+
+def _continuous(frames: Iterable[av.AudioFrame], path: Path) -> Iterator[Samples]:
+    """Turn frames to float blocks (channels, n), silence where the time stamps leave a gap."""
+    rate, channels, begins, count = 0, 0, 0.0, 0
+    for frame in frames:
+        if not rate:
+            rate, channels, begins = frame.sample_rate, frame.layout.nb_channels, frame.time or 0.0
+        if (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
+            raise MediaError(f"The sound in {path} changes its rate or channels half-way; convert it to WAV first.")
+        missing = 0 if frame.time is None else round((frame.time - begins) * rate) - count
+        if _GAP[0] * rate < missing <= _GAP[1] * rate:
+            yield np.zeros((channels, missing), np.float32)
+            count += missing
+        block = _floats(frame)
+        if not np.isfinite(block).all():
+            raise InputError(
+                f"The sound in {path} has samples that are not numbers (NaN or infinite); export it again."
+            )
+        yield block
+        count += block.shape[1]
+
+
+def _floats(frame: av.AudioFrame) -> Samples:
+    """Turn a frame of any sample format to (channels, n) float32 with full scale ±1."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32, copy=False)
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
+
+
+def _expected(container: InputContainer, rate: int) -> int:
+    """Estimate the samples per channel from the header, a second more than it says."""
+    stream = container.streams.audio[0]
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / av.time_base
+    return round((min(max(seconds, 0.0), _LONGEST_EXPECTED) + 1) * rate)
