@@ -70,7 +70,7 @@ def read_audio(path: str | os.PathLike[str], start: float = 0.0, duration: float
     if audio.duration < SHORTEST:
         part = f" from {start:g} s on" if start else ""
         raise InputError(
-            f"Expected at least {SHORTEST:g} s of sound{part}, got {audio.duration:.3g} s in {path}; use a longer sound."
+            f"Expected at least {SHORTEST:g} s of sound{part}, got {audio.duration:.3g} s in {path}; use a longer one."
         )
     return audio
 

@@ -141,7 +141,7 @@ def _not_a_picture(path: Path) -> str:
         return f"The picture {path} is HEIC, which cannot be read here; convert it to JPEG or PNG."
     if start[4:8] == b"ftyp" and start[8:12] in {b"avif", b"avis"}:
         return f"The picture {path} is AVIF, which this Pillow cannot read; update Pillow or convert it to JPEG or PNG."
-    return f"Expected {_WANTED} in {path}, got something else or a damaged file; open it elsewhere and save it as JPEG or PNG."
+    return f"Expected {_WANTED} in {path}, got something else or a damaged file; save it anew as JPEG or PNG."
 
 
 def _deep_colour(path: Path, image: Image.Image) -> Pixels | None:
