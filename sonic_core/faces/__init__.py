@@ -1,1 +1,22 @@
-"""Finding a face and cropping it."""
+"""Find the face that will speak, and cut it out."""
+
+from .crop import crop_box, crop_portrait, face_mask
+from .embedded import EmbeddedFinder
+from .finder import choose_face, face_finder
+from .insightface import InsightFaceFinder
+from .lips import lip_line
+from .quality import quality_warnings
+from .yoloface import YoloFaceFinder
+
+__all__ = [
+    "EmbeddedFinder",
+    "InsightFaceFinder",
+    "YoloFaceFinder",
+    "choose_face",
+    "crop_box",
+    "crop_portrait",
+    "face_finder",
+    "face_mask",
+    "lip_line",
+    "quality_warnings",
+]

@@ -1,0 +1,84 @@
+"""Choose a finder, and with it the face that will speak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..errors import FaceNotFoundError, InputError, SettingsError
+from ..settings import Settings
+from ..types import Box, Face, FaceFinder, largest_first
+from .embedded import EmbeddedFinder, fit_inside
+from .insightface import InsightFaceFinder, locate_pack
+from .lips import as_bytes
+from .yoloface import YoloFaceFinder, locate_yoloface
+
+FINDERS = ("auto", "insightface", "yoloface", "embedded")
+"""Names that ``face_finder`` knows."""
+
+
+def face_finder(name: str = "auto", weights: Sequence[str | Path] = ()) -> FaceFinder:
+    """Make the finder called ``name``.
+
+    Args:
+        name: "insightface" or "yoloface", which need files; "embedded", which needs none; "auto" takes the first of the
+            three whose files are there.
+        weights: Folders in which files are looked for first.
+
+    Raises:
+        SettingsError: There is no finder of that name.
+        CheckpointError: The files of the finder that was asked for are missing or damaged, or its package is.
+    """
+    if name not in FINDERS:
+        raise SettingsError(f"The face finder must be one of {', '.join(FINDERS)}; got {name!r}.")
+    if name == "insightface" or (name == "auto" and InsightFaceFinder.usable(weights)):
+        return InsightFaceFinder(locate_pack(weights))
+    if name == "yoloface" or (name == "auto" and locate_yoloface(weights) is not None):
+        return YoloFaceFinder(locate_yoloface(weights))
+    return EmbeddedFinder()
+
+
+def choose_face(image: torch.Tensor, finder: FaceFinder, settings: Settings) -> Face:
+    """Return the face that will speak.
+
+    Args:
+        image: (3, h, w) RGB in [0, 1].
+        finder: Asked unless ``settings.face`` says where the face is.
+        settings: ``face`` is a box that overrules the finder, ``face_index`` counts from the largest face.
+
+    Raises:
+        FaceNotFoundError: There is no face, or there are fewer than ``face_index`` asks for.
+        InputError: The box of ``settings.face`` does not lie inside the picture.
+    """
+    height, width = image.shape[-2:]
+    if settings.face is not None:
+        return _face_in_box(image, settings.face)
+    faces = largest_first(finder.find(image))
+    if not faces:
+        raise FaceNotFoundError(
+            f"No face was found in the {width}×{height} picture (finder: {finder.name}); use a larger, brighter, "
+            "front-facing picture, or say where the face is with --face left,top,right,bottom."
+        )
+    if settings.face_index >= len(faces):
+        count = "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"
+        raise FaceNotFoundError(
+            f"face_index is {settings.face_index}, but {count} found in the {width}×{height} picture "
+            f"(finder: {finder.name}); choose from 0, the largest, to {len(faces) - 1}."
+        )
+    return faces[settings.face_index]
+
+
+def _face_in_box(image: torch.Tensor, box: Box) -> Face:
+    height, width = image.shape[-2:]
+    left, top, right, bottom = box
+    if left < 0 or top < 0 or right > width or bottom > height:
+        raise InputError(
+            f"The face box {left:g},{top:g},{right:g},{bottom:g} does not lie inside the {width}×{height} picture; "
+            "give left,top,right,bottom in its pixels."
+        )
+    if min(right - left, bottom - top) < 8:
+        raise InputError(f"The face box is {right - left:g}×{bottom - top:g} pixels; a face needs at least 8×8.")
+    face = fit_inside(as_bytes(image), box)
+    return Face(box, face.points, face.score)

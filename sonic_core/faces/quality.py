@@ -1,0 +1,97 @@
+"""Say what about a portrait will make its video worse."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..types import Face
+
+LEAST_EYE_DISTANCE = 32.0
+"""Pixels between the eyes under which lips are a handful of pixels."""
+MOST_TURN = 0.30
+"""Nose off the middle of eyes and mouth, in eye distances, at which one cheek hides."""
+LEAST_MEAN, MOST_MEAN = 0.1, 0.93
+LEAST_CONTRAST = 0.045
+MOST_BLOWN = 0.25
+
+
+def quality_warnings(image: torch.Tensor, face: Face) -> list[str]:
+    """List what is wrong with a portrait, a sentence with a figure each; empty when nothing is.
+
+    Args:
+        image: The picture, (3, h, w) RGB in [0, 1].
+        face: The face in the picture's pixels.
+    """
+    found = [*_size_and_pose(face), *_edges(image, face), *_light(image, face)]
+    return [f"{sentence}." for sentence in found]
+
+
+def _size_and_pose(face: Face) -> list[str]:
+    found = []
+    if face.eye_distance < LEAST_EYE_DISTANCE:
+        found.append(
+            f"The face is small: {face.eye_distance:.0f} pixels between the eyes, {LEAST_EYE_DISTANCE:.0f} or more are "
+            "needed for clear lips; use a larger picture"
+        )
+    turn = turned_away(face)
+    if turn > MOST_TURN:
+        found.append(
+            f"The face is turned away: the nose lies {turn:.2f} eye distances off the middle, up to {MOST_TURN:.2f} "
+            "works well; use a picture from the front"
+        )
+    return found
+
+
+def turned_away(face: Face) -> float:
+    """Measure how far the nose lies off the line from between the eyes to the middle of the mouth, in eye distances."""
+    points = np.array(face.points)
+    eyes, mouth, nose = points[:2].mean(0), points[3:].mean(0), points[2]
+    across = points[1] - points[0]
+    direction = across / max(float(np.hypot(*across)), 1e-6)
+    share = float(np.clip((nose - eyes) @ (mouth - eyes) / max(float((mouth - eyes) @ (mouth - eyes)), 1e-6), 0, 1))
+    return abs(float((nose - eyes - share * (mouth - eyes)) @ direction)) / max(face.eye_distance, 1e-6)
+
+
+def _edges(image: torch.Tensor, face: Face) -> list[str]:
+    height, width = image.shape[-2:]
+    left, top, right, bottom = face.box
+    across, down = right - left, bottom - top
+    beyond = {
+        "left": -left / across,
+        "top": -top / down,
+        "right": (right - width) / across,
+        "bottom": (bottom - height) / down,
+    }
+    side, share = max(beyond.items(), key=lambda item: item[1])
+    if share <= 0.03:
+        return []
+    return [
+        f"The face is cut off: {share:.0%} of it lie beyond the picture's {side} edge; use a picture that holds all"
+    ]
+
+
+def _light(image: torch.Tensor, face: Face) -> list[str]:
+    inside = _face_pixels(image, face)
+    if inside.size == 0:
+        return []
+    mean, blown = float(inside.mean()), float((inside > 0.985).mean())
+    low, high = np.percentile(inside, [5, 95])
+    if mean < LEAST_MEAN:
+        return [f"The face is dark: its mean brightness is {mean:.2f} of 1; use a brighter picture"]
+    if mean > MOST_MEAN or blown > MOST_BLOWN:
+        return [f"The face is overexposed: {blown:.0%} of it are plain white; use a picture with less light"]
+    if high - low < 4 * LEAST_CONTRAST:
+        return [f"The face has little contrast: its brightness spans {high - low:.2f} of 1; use a clearer picture"]
+    return []
+
+
+def _face_pixels(image: torch.Tensor, face: Face) -> NDArray[np.float32]:
+    """Brightness of the middle of the face box, which holds skin, eyes and lips but no background."""
+    left, top, right, bottom = face.box
+    inset_x, inset_y = 0.15 * (right - left), 0.1 * (bottom - top)
+    rows = slice(max(int(top + inset_y), 0), max(int(bottom - inset_y), 0))
+    columns = slice(max(int(left + inset_x), 0), max(int(right - inset_x), 0))
+    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32)[:, None, None]
+    return (image[:, rows, columns].detach().cpu().float() * weights).sum(0).numpy()
