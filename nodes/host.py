@@ -16,7 +16,7 @@ import uuid
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
 from importlib import import_module
@@ -40,17 +40,21 @@ log = logging.getLogger("sonic")
 def settle_in(pack: Path) -> None:
     """Register the model folders and lay the samples ready; called once, when the host imports the pack."""
     folder_paths = import_module("folder_paths")
-    from ..sonic_core.weights.store import add_folder
-
     for name, endings in MODEL_FOLDERS.items():
         folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
         paths, known = folder_paths.folder_names_and_paths[name]  # a new folder's empty set would list every file
         listed = set(known) | set(folder_paths.supported_pt_extensions) | set(endings)
         folder_paths.folder_names_and_paths[name] = (paths, listed)
-    for name in (*MODEL_FOLDERS, "checkpoints"):
-        for folder in folder_paths.get_folder_paths(name):
-            add_folder(folder)
     _lay_samples(pack / "assets", Path(folder_paths.get_input_directory()))
+
+
+def hand_over_folders() -> None:
+    """Let the engine look for weights wherever the host does, ``extra_model_paths.yaml`` included."""
+    from ..sonic_core.weights.store import add_folder
+
+    for name in (*MODEL_FOLDERS, "checkpoints"):
+        for folder in import_module("folder_paths").get_folder_paths(name):
+            add_folder(folder)
 
 
 def _lay_samples(assets: Path, inputs: Path) -> None:
@@ -64,7 +68,8 @@ def _lay_samples(assets: Path, inputs: Path) -> None:
                 shutil.copyfile(sample, beside)
                 beside.replace(goal)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
             log.warning("The sample %s could not be laid among the inputs: %s", sample.name, error)
 
 
@@ -334,10 +339,12 @@ def _written(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Write each value as JSON without the host's ``is_changed`` marks, whose NaN no browser reads."""
     written = {}
     for key, value in metadata.items():
-        if key == "prompt" and isinstance(value, Mapping):
-            value = {node: {k: v for k, v in made.items() if k != "is_changed"} for node, made in value.items()}
-        written[key] = value if isinstance(value, str) else json.dumps(value)
+        written[key] = value if isinstance(value, str) else json.dumps(_unmarked(value) if key == "prompt" else value)
     return written
+
+
+def _unmarked(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: {word: made[word] for word in made if word != "is_changed"} for key, made in prompt.items()}
 
 
 def progress_of(node: str | None = None) -> Progress:

@@ -1,6 +1,6 @@
 """Where the way begins: a model and a sound."""
 
-# ruff: noqa: ANN401, N802, PLC0415
+# ruff: noqa: N802, PLC0415
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ class ModelLoader:
         """Load the model."""
         from ..sonic_core.pipeline import load_model
 
+        host.hand_over_folders()
         with host.warnings_shown(unique_id):
             return (load_model(model_name),)
 

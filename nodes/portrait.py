@@ -86,6 +86,6 @@ class PreData:
         with host.warnings_shown(unique_id):
             settings = Settings(**{**chosen, "duration": chosen["duration"] or None})
             sound = pipeline.checked_audio(host.sound_of(audio), settings)
-            portrait = pipeline.prepare_portrait(host.picture_of(image), settings)
+            portrait = pipeline.prepare_portrait(host.picture_of(image), settings, weights=model.weights)
             conditions = model.model.prepare(portrait, sound, settings)
         return Prepared(conditions, settings, model.name), host.image_of(portrait.image)

@@ -1,0 +1,46 @@
+"""One running host for all tests of this folder, or the reason why there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.host.harness import ROOT, Comfy, checkouts, python_of, started
+
+HOSTS = checkouts()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.host)
+
+
+@pytest.fixture(scope="session", params=HOSTS or [None], ids=lambda path: path.name if path else "no host")
+def comfy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
+    checkout = request.param
+    if checkout is None:
+        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*")
+    python = python_of(checkout)
+    if python is None:
+        pytest.skip(f"no Python for {checkout.name}: set $COMFYUI_PYTHON or make {checkout.name}/venv")
+    with started(checkout, python, tmp_path_factory.mktemp(checkout.name)) as host:
+        yield host
+
+
+@pytest.fixture
+def prompt() -> dict[str, Any]:
+    """The bundled prompt, one second long and small."""
+    made = json.loads((ROOT / "assets/prompts/fast_digital_human.json").read_text(encoding="utf-8"))
+    made["6"]["inputs"] |= {"duration": 1.0, "min_resolution": 256}
+    return made
+
+
+@pytest.fixture(scope="session")
+def workflow() -> dict[str, Any]:
+    return json.loads((ROOT / "workflows/fast_digital_human.json").read_text(encoding="utf-8"))

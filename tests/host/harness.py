@@ -1,0 +1,200 @@
+"""A real ComfyUI with an empty home of its own, and the few words that the tests say to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK = "sonic-portrait"
+PYTHONS = ("venv/bin/python", ".venv/bin/python", "../python_embeded/python.exe", "venv/Scripts/python.exe")
+WIDGETS = {"INT": int, "FLOAT": (int, float), "STRING": str, "BOOLEAN": bool}
+
+
+def checkouts() -> list[Path]:
+    """List the hosts to test against: ``$COMFYUI_PATH`` (several parted as in ``$PATH``), else those in the home."""
+    named = os.environ.get("COMFYUI_PATH")
+    found = map(Path, named.split(os.pathsep)) if named else sorted(Path.home().glob("ComfyUI*"))
+    return [path for path in found if (path / "main.py").is_file()]
+
+
+def python_of(checkout: Path) -> str | None:
+    """Find the Python that a host runs under: ``$COMFYUI_PYTHON`` or the environment in its folder."""
+    inside = (checkout / place for place in PYTHONS)
+    return os.environ.get("COMFYUI_PYTHON") or next((str(path) for path in inside if path.exists()), None)
+
+
+@dataclass
+class Run:
+    """How a prompt ended."""
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    events: dict[str, Any] = field(default_factory=dict)
+    refused: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def complaint(self) -> str:
+        """What the person at the canvas reads; empty when all went well."""
+        errors = [error for node in self.refused.get("node_errors", {}).values() for error in node["errors"]]
+        said = self.events.get("execution_error", {}).get("exception_message", "")
+        return said.strip() or " ".join(error["details"] for error in errors)
+
+    @property
+    def cached(self) -> set[str]:
+        """Which nodes did not have to run again."""
+        return set(self.events["execution_cached"]["nodes"])
+
+    def file(self, node: str) -> dict[str, str]:
+        """The first file that ``node`` shows."""
+        assert not self.complaint, self.complaint
+        return self.outputs[node]["images"][0]
+
+
+class Comfy:
+    """A running host."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home, self.url = home, f"http://127.0.0.1:{port}"
+
+    def ask(self, path: str, body: object = None, kind: str = "application/json") -> bytes:
+        """GET, or POST when there is a body."""
+        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": kind} if data is not None else {}
+        request = urllib.request.Request(self.url + path, data, headers)  # noqa: S310 - our own http address
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return answer.read()
+
+    def read(self, path: str) -> Any:
+        return json.loads(self.ask(path))
+
+    def queue(self, prompt: Mapping[str, Any], workflow: object = None) -> str | Run:
+        """Send a prompt; gives its id, or how it was refused."""
+        extra = {"extra_pnginfo": {"workflow": workflow}} if workflow else {}
+        body = {"prompt": prompt, "client_id": uuid.uuid4().hex, "extra_data": extra}
+        try:
+            return json.loads(self.ask("/prompt", body))["prompt_id"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return Run(refused=json.loads(error.read()))
+
+    def wait(self, ticket: str, seconds: float = 300) -> Run:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            past = self.read(f"/history/{ticket}").get(ticket)
+            if past:
+                return Run(past["outputs"], dict(past["status"]["messages"]))
+            time.sleep(0.1)
+        raise TimeoutError(f"{ticket} did not end within {seconds} s")
+
+    def run(self, prompt: Mapping[str, Any], workflow: object = None, seconds: float = 300) -> Run:
+        ticket = self.queue(prompt, workflow)
+        return ticket if isinstance(ticket, Run) else self.wait(ticket, seconds)
+
+    def path(self, file: Mapping[str, str]) -> Path:
+        """Where a file that a node shows lies."""
+        return self.home / file["type"] / file["subfolder"] / file["filename"]
+
+    def litter(self) -> set[Path]:
+        """Every file that a run could leave behind."""
+        return {
+            file for name in ("temp", "output", "input") for file in (self.home / name).rglob("*") if file.is_file()
+        }
+
+    @property
+    def log(self) -> str:
+        return (self.home / "server.log").read_text()
+
+
+@contextmanager
+def started(checkout: Path, python: str, home: Path) -> Iterator[Comfy]:
+    """Start a host on the processor with our pack as its only one, and end it."""
+    for name in ("custom_nodes", "input", "output", "models", "user/default"):
+        (home / name).mkdir(parents=True)
+    (home / "custom_nodes" / PACK).symlink_to(ROOT)
+    (home / "user/default/comfy.settings.json").write_text('{"Comfy.TutorialCompleted": true}')
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    flags = [
+        "--cpu",
+        "--port",
+        str(port),
+        "--base-directory",
+        str(home),
+        "--disable-auto-launch",
+        "--disable-api-nodes",
+    ]
+    flags += ["--database-url", f"sqlite:///{home}/host.db"]
+    with (home / "server.log").open("w") as log, subprocess.Popen(
+        [python, "main.py", *flags], cwd=checkout, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:  # fmt: skip
+        try:
+            yield _ready(Comfy(home, port), process)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def _ready(comfy: Comfy, process: subprocess.Popen[bytes]) -> Comfy:
+    for _ in range(600):
+        assert process.poll() is None, comfy.log[-3000:]
+        try:
+            comfy.ask("/system_stats")
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return comfy
+    raise TimeoutError(comfy.log[-3000:])
+
+
+def misfits(workflow: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """List what in a canvas workflow does not fit the nodes that ``known`` (as /object_info) describes."""
+    nodes = {node["id"]: node for node in workflow["nodes"] if not node["type"].endswith("Note")}
+    missing = [f"{node['type']} is not known" for node in nodes.values() if node["type"] not in known]
+    if missing:
+        return missing
+    found = [misfit for node in nodes.values() for misfit in _misfits_of_node(node, known[node["type"]])]
+    for _, source, slot, goal, port, kind in workflow["links"]:
+        given = known[nodes[source]["type"]]["output"][slot]
+        name = nodes[goal]["inputs"][port]["name"]
+        wanted = inputs_of(known[nodes[goal]["type"]])[name][0]
+        if not given == wanted == kind:
+            found.append(f"{given} goes into {name} ({wanted})")
+    return found
+
+
+def inputs_of(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {**described["input"].get("required", {}), **described["input"].get("optional", {})}
+
+
+def _misfits_of_node(node: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[str]:
+    linked = {slot["name"] for slot in node.get("inputs", []) if slot["link"] is not None}
+    values = iter(node["widgets_values"])
+    for name, (kind, *options) in inputs_of(described).items():
+        asked = options[0] if options else {}
+        choices = kind if isinstance(kind, list) else asked.get("options")
+        if choices is None and kind not in WIDGETS:
+            if name not in linked and name in described["input"]["required"]:
+                yield f"{node['type']}.{name} is not linked"
+            continue
+        value = next(values, "nothing")
+        if asked.get("control_after_generate"):
+            next(values, None)
+        if choices is not None and value not in choices:
+            yield f"{node['type']}.{name} is {value}, which is none of {choices}"
+        elif choices is None and not isinstance(value, WIDGETS[kind]):
+            yield f"{node['type']}.{name} is {value!r}, which is no {kind}"
+        elif choices is None and not asked.get("min", value) <= value <= asked.get("max", value):
+            yield f"{node['type']}.{name} is {value}, out of range"

@@ -1,0 +1,127 @@
+"""The pack inside a real ComfyUI, over its API."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+from tests.host.harness import PACK, Comfy, misfits
+
+IDS = ("SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "VideoCombine")
+
+
+def test_the_host_knows_our_nodes_folders_and_samples(comfy: Comfy) -> None:
+    known = comfy.read("/object_info")
+    assert {known[name]["python_module"] for name in IDS} == {f"custom_nodes.{PACK}"}
+    assert {known[name]["category"] for name in IDS} == {"Sonic"}
+    assert {"sonic", "insightface"} <= set(comfy.read("/models"))
+    assert "sonic_sample_portrait.png" in known["LoadImage"]["input"]["required"]["image"][0]
+    assert "sonic_sample_speech.wav" in known["SonicLoadAudio"]["input"]["required"]["audio"][0]
+    assert "IMPORT FAILED" not in comfy.log
+
+
+def test_the_template_is_offered_and_fits(comfy: Comfy, workflow: dict[str, Any]) -> None:
+    assert "fast_digital_human" in comfy.read("/api/workflow_templates")[PACK]
+    assert comfy.read(f"/api/workflow_templates/{PACK}/fast_digital_human.json") == workflow
+    assert comfy.ask(f"/api/workflow_templates/{PACK}/fast_digital_human.jpg")[:2] == b"\xff\xd8"
+    assert misfits(workflow, comfy.read("/object_info")) == []
+
+
+def test_the_prompt_becomes_a_playable_video(comfy: Comfy, prompt: dict[str, Any], workflow: dict[str, Any]) -> None:
+    run = comfy.run(prompt, workflow)
+    assert run.outputs["8"]["animated"] == [True]
+    with av.open(str(comfy.path(run.file("8")))) as video:
+        assert video.streams.video[0].codec_context.name == "h264"
+        assert video.streams.video[0].codec_context.pix_fmt == "yuv420p"
+        assert video.streams.audio[0].codec_context.name == "aac"
+        assert json.loads(video.metadata["workflow"]) == workflow
+        assert json.loads(video.metadata["prompt"])["6"]["class_type"] == "SONIC_PreData"
+        frames = [frame.to_ndarray(format="gray") for frame in video.decode(video=0)]
+    assert len(frames) == 25
+    assert min(frames[0].shape) >= 256
+    assert np.abs(frames[0].astype(int) - frames[12]).max() > 8, "nothing moves"
+
+
+def test_a_second_run_takes_what_is_there(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    first = comfy.run(prompt).file("8")
+    assert comfy.run(prompt).cached == set(prompt)
+    prompt["8"]["inputs"]["crf"] = 30
+    again = comfy.run(prompt)
+    assert again.cached == set(prompt) - {"8"}
+    assert comfy.path(again.file("8")) != comfy.path(first)
+    assert comfy.path(first).exists()
+    (comfy.home / "input/sonic_sample_speech.wav").touch()
+    assert "4" not in comfy.run(prompt).cached
+
+
+def test_our_video_goes_through_the_hosts_nodes_and_back(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    del prompt["8"]
+    save = {"format": "auto", "codec": "auto"}
+    combine = {"filename_prefix": "back", "crf": 18, "save_output": False}
+    prompt |= {
+        "20": {"class_type": "SaveVideo", "inputs": {"video": ["7", 0], "filename_prefix": "core", **save}},
+        "21": {"class_type": "GetVideoComponents", "inputs": {"video": ["7", 0]}},
+        "22": {"class_type": "CreateVideo", "inputs": {"images": ["21", 0], "audio": ["21", 1], "fps": ["21", 2]}},
+        "23": {"class_type": "VideoCombine", "inputs": {"video": ["22", 0], **combine}},
+    }
+    run = comfy.run(prompt)
+    for node in ("20", "23"):
+        assert _frames_and_seconds_of_sound(comfy, run.file(node)) == (25, 1.0)
+    assert run.file("23")["type"] == "temp"
+    saved = comfy.path(run.file("20"))
+    saved.rename(comfy.home / "input/core.mp4")
+    load = {"class_type": "LoadVideo", "inputs": {"file": "core.mp4"}}
+    run = comfy.run({"1": load, "2": {"class_type": "VideoCombine", "inputs": {"video": ["1", 0], **combine}}})
+    assert _frames_and_seconds_of_sound(comfy, run.file("2")) == (25, 1.0)
+
+
+def test_cancel_leaves_nothing_behind(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    prompt["6"]["inputs"] |= {"duration": 0.0, "min_resolution": 1024}
+    prompt["7"]["inputs"] |= {"seed": 1, "fps": 120.0}
+    comfy.run({"1": {"class_type": "SonicModelLoader", "inputs": {"model_name": "sonic-preview"}}})
+    before = comfy.litter()
+    ticket = comfy.queue(prompt)
+    assert isinstance(ticket, str)
+    end = time.monotonic() + 60
+    while not comfy.litter() - before and time.monotonic() < end:  # the sampler has begun to write
+        time.sleep(0.05)
+    assert comfy.litter() - before
+    began = time.monotonic()
+    comfy.ask("/interrupt", {})
+    run = comfy.wait(ticket)
+    assert "execution_interrupted" in run.events
+    assert time.monotonic() - began < 2
+    assert comfy.litter() <= before
+
+
+def test_what_cannot_be_used_is_said_in_a_sentence(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    Image.new("RGB", (640, 480), (90, 120, 90)).save(comfy.home / "input/meadow.png")
+    prompt["3"]["inputs"]["image"] = "meadow.png"
+    run = comfy.run(prompt)
+    assert run.events["execution_error"]["node_type"] == "SONIC_PreData"
+    assert "face" in run.complaint
+    assert "\n" not in run.complaint
+
+
+def test_files_outside_the_folders_are_refused_before_anything_runs(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    (comfy.home / "secret.wav").write_bytes((comfy.home / "input/sonic_sample_speech.wav").read_bytes())
+    prompt["4"]["inputs"]["audio"] = "../secret.wav"
+    assert "leads out of the inputs folder" in comfy.run(prompt).complaint
+    prompt["4"]["inputs"]["audio"] = "nowhere.wav"
+    assert "There is no file nowhere.wav" in comfy.run(prompt).complaint
+    prompt["4"]["inputs"]["audio"] = "sonic_sample_speech.wav"
+    prompt["8"]["inputs"]["filename_prefix"] = "../out"
+    assert "must name files inside the outputs folder" in comfy.run(prompt).complaint
+
+
+def _frames_and_seconds_of_sound(comfy: Comfy, file: dict[str, str]) -> tuple[int, float]:
+    with av.open(str(comfy.path(file))) as video:
+        frames = sum(1 for _ in video.decode(video=0))
+        video.seek(0)
+        samples = sum(frame.samples for frame in video.decode(audio=0))
+        return frames, round(samples / video.streams.audio[0].rate, 1)

@@ -1,0 +1,138 @@
+"""What the host finds when it opens the door."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.host.harness import misfits
+from tests.nodes.conftest import ROOT, FolderPaths
+
+IDS = {"SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "VideoCombine"}
+CORE: dict[str, Any] = {
+    "LoadImage": {"input": {"required": {"image": (["sonic_sample_portrait.png"],)}}, "output": ["IMAGE", "MASK"]}
+}
+"""The host's own nodes that the workflows use."""
+
+
+def described(pack: ModuleType) -> dict[str, Any]:
+    """Describe every node as the host's /object_info does."""
+    ours = {
+        name: {"input": node.INPUT_TYPES(), "output": node.RETURN_TYPES}
+        for name, node in pack.NODE_CLASS_MAPPINGS.items()
+    }
+    return CORE | ours
+
+
+def test_the_nodes_and_their_names_are_there(pack: ModuleType) -> None:
+    assert set(pack.NODE_CLASS_MAPPINGS) >= IDS
+    assert set(pack.NODE_DISPLAY_NAME_MAPPINGS) == set(pack.NODE_CLASS_MAPPINGS)
+    assert (ROOT / pack.WEB_DIRECTORY / "js").is_dir()
+
+
+def test_every_input_has_a_parameter_and_a_tooltip(pack: ModuleType) -> None:
+    for name, node in pack.NODE_CLASS_MAPPINGS.items():
+        inputs = node.INPUT_TYPES()
+        parameters = inspect.signature(getattr(node, node.FUNCTION)).parameters
+        open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        for group in inputs.values():
+            assert open_ended or set(group) <= set(parameters), name
+        for key, (_, options) in {**inputs["required"], **inputs.get("optional", {})}.items():
+            assert options["tooltip"].endswith((".", "…")), f"{name}.{key}"
+        assert node.CATEGORY == "Sonic"
+        assert len(node.RETURN_TYPES) == len(node.RETURN_NAMES) == len(node.OUTPUT_TOOLTIPS)
+
+
+def test_defaults_are_the_engines(pack: ModuleType) -> None:
+    from sonic_core.settings import RANGES, Settings
+
+    defaults = {field.name: field.default for field in fields(Settings)}
+    for node in ("SONIC_PreData", "SonicSampler"):
+        for name, (_, options) in described(pack)[node]["input"]["required"].items():
+            if name in defaults and name != "duration":
+                assert options["default"] == defaults[name], name
+            if name in RANGES:
+                assert (options["min"], options["max"]) == (RANGES[name].least, RANGES[name].most)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.json")), ids=lambda path: path.stem)
+def test_workflows_fit_the_nodes(pack: ModuleType, folders: FolderPaths, path: Path) -> None:
+    (folders.home / "input/sonic_sample_speech.wav").touch()
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    assert misfits(workflow, described(pack)) == []
+    assert path.with_suffix(".jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "assets/prompts").glob("*.json")), ids=lambda path: path.stem)
+def test_prompts_say_what_their_workflows_say(pack: ModuleType, path: Path) -> None:
+    prompt = json.loads(path.read_text(encoding="utf-8"))
+    workflow = json.loads((ROOT / "workflows" / path.name).read_text(encoding="utf-8"))
+    drawn = {str(node["id"]): node for node in workflow["nodes"] if not node["type"].endswith("Note")}
+    assert {key: node["type"] for key, node in drawn.items()} == {
+        key: node["class_type"] for key, node in prompt.items()
+    }
+    links = {(str(goal), drawn[str(goal)]["inputs"][port]["name"]): [str(a), slot]
+             for _, a, slot, goal, port, _ in workflow["links"]}  # fmt: skip
+    for key, node in prompt.items():
+        given = node["inputs"]
+        assert {name: value for name, value in given.items() if isinstance(value, list)} == {
+            name: link for (goal, name), link in links.items() if goal == key
+        }
+        plain = [value for value in given.values() if not isinstance(value, list)]
+        shown = [value for value in drawn[key]["widgets_values"] if value not in ("fixed", "image", None, "")]
+        assert plain == shown
+
+
+def test_only_one_folder_is_taken_for_templates() -> None:
+    names = ("example_workflows", "example", "examples", "workflow")
+    assert [name for name in names if (ROOT / name).exists()] == []
+
+
+def test_the_models_folders_are_registered(pack: ModuleType, folders: FolderPaths, host: ModuleType) -> None:
+    host.hand_over_folders()
+    store = sys.modules[f"{pack.__name__}.sonic_core.weights.store"]
+    assert str(folders.home / "models/sonic") in folders.folder_names_and_paths["sonic"][0]
+    assert ".onnx" in folders.folder_names_and_paths["insightface"][1]
+    for folder in ("models/sonic", "models/insightface", "ckpt"):
+        assert folders.home / folder in store.folders()
+
+
+def test_samples_are_laid_ready_and_never_overwritten(pack: ModuleType, host: ModuleType, tmp_path: Path) -> None:
+    assets, inputs = tmp_path / "assets", tmp_path / "input"
+    assets.mkdir()
+    (assets / "portrait.png").write_bytes(b"new")
+    host._lay_samples(assets, inputs)
+    assert [file.name for file in inputs.iterdir()] == ["sonic_sample_portrait.png"]
+    (inputs / "sonic_sample_portrait.png").write_bytes(b"mine")
+    host._lay_samples(assets, inputs)
+    assert (inputs / "sonic_sample_portrait.png").read_bytes() == b"mine"
+    (tmp_path / "a file").touch()
+    host._lay_samples(assets, tmp_path / "a file")
+
+
+def test_the_door_imports_nothing_heavy() -> None:
+    """The host waits for every pack: no torch, no OpenCV, no PyAV before a node runs."""
+    code = f"""
+import importlib.util, sys, tempfile
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from tests.nodes.conftest import FolderPaths
+before = set(sys.modules)
+sys.modules["folder_paths"] = FolderPaths(Path(tempfile.mkdtemp()))
+door, rooms = {str(ROOT / "__init__.py")!r}, [{str(ROOT)!r}]
+spec = importlib.util.spec_from_file_location("pack", door, submodule_search_locations=rooms)
+sys.modules["pack"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "cv2", "av", "librosa", "skimage", "diffusers", "insightface", "numpy", "PIL"}
+    assert set(done.stdout.split()) & heavy == set()
