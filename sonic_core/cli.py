@@ -1,0 +1,289 @@
+"""The command line: ``generate``, ``demo``, ``faces``, ``models``, ``doctor``.
+
+Progress and warnings go to standard error; ``--json`` puts one object on standard output. Bad input: exit 2 and one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import MediaError, SonicError, SonicWarning
+from .settings import RANGES, Settings
+
+DEFAULTS = {field.name: field.default for field in fields(Settings)}
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 ``doctor`` found something missing, 2 wrong use or bad input, 130 cancelled.
+    """
+    _plain_warnings()
+    try:
+        options = _parser().parse_args(arguments)
+        return options.run(options)
+    except SonicError as error:
+        _say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        _say("cancelled; nothing was left behind.")
+        return 130
+
+
+class ProgressLine:
+    """Shows a stage, how far it is and how long it will still take (types.Progress)."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._since = 0.0
+        self._shown = 0.0
+        self._live = sys.stderr.isatty()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take one report; on a terminal one line is rewritten, elsewhere a line appears every two seconds."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._since, self._shown = stage, now, 0.0
+        ended = done >= total
+        if total <= 1 or not (ended or now - self._shown >= (0.1 if self._live else 2.0)):
+            return
+        self._shown = now
+        spent = now - self._since
+        left = f"{spent / done * (total - done):.0f} s left" if done else "starting"
+        text = f"sonic: {stage} {done}/{total}, " + (f"{spent:.1f} s" if ended else left)
+        sys.stderr.write(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")
+        sys.stderr.flush()
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like every other error of this program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SonicError(f"{message}; see 'python -m sonic_core {self.prog.rsplit(' ', 1)[-1]} --help'.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(prog="sonic", description="One portrait and one sound become a talking video.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    generate = _command(commands, "generate", _generate, "make a talking video")
+    generate.add_argument("--image", required=True, metavar="P", help="portrait: any common picture file")
+    generate.add_argument("--audio", required=True, metavar="A", help="speech: any sound or video file")
+    generate.add_argument("--output", required=True, metavar="O.mp4", help="the video to write")
+    _add_settings(generate)
+
+    demo = _command(commands, "demo", _demo, "make a talking video of the bundled portrait and speech")
+    demo.add_argument("--output", default="outputs/demo.mp4", metavar="O.mp4", help="the video to write (%(default)s)")
+    _add_settings(demo)
+
+    faces = _command(commands, "faces", _faces, "find the faces of a picture")
+    faces.add_argument("image", metavar="IMAGE")
+    faces.add_argument("--finder", default="auto", help="auto, insightface, yoloface or embedded (%(default)s)")
+    faces.add_argument("--weights", metavar="DIR", help="look for weights here first")
+
+    models = _command(commands, "models", _models, "list weights: what they are for, which are there, where they go")
+    models.add_argument("--weights", metavar="DIR", help="look for weights here first")
+
+    _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="put one JSON object on standard output")
+    return command
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Offer every setting, with the default and the advised range of the one table that holds them."""
+    numbers: dict[str, tuple[type, str]] = {
+        "min_resolution": (int, "shorter side of the animated crop in pixels"),
+        "expand_ratio": (float, "surroundings kept around the face, as a share of it"),
+        "inference_steps": (int, "denoising steps of a diffusion model"),
+        "dynamic_scale": (float, "strength of the mouth's movement"),
+        "motion_scale": (float, "strength of head, brows and blinks"),
+        "fps": (float, "frames per second"),
+    }
+    for name, (kind, text) in numbers.items():
+        limits = RANGES[name]
+        advice = f"{text}; default {float(DEFAULTS[name]):g}, advised {limits.advised_least:g}-{limits.advised_most:g}"
+        parser.add_argument(_flag(name), type=kind, default=DEFAULTS[name], metavar="X", help=advice)
+    parser.add_argument("--model", default="auto", help="auto or sonic-preview (%(default)s)")
+    parser.add_argument("--duration", type=float, metavar="S", help="seconds of video; default: the sound's length")
+    parser.add_argument("--seed", type=int, default=DEFAULTS["seed"], metavar="N", help="same seed, same video")
+    parser.add_argument("--face", type=_box, metavar="L,T,R,B", help="where the face is, in pixels, if it is not found")
+    parser.add_argument("--face-index", type=int, default=0, metavar="N", help="which face, 0 the largest")
+    parser.add_argument("--paste-back", action="store_true", help="put the animated face back into the full picture")
+    parser.add_argument("--no-lip-sync-refinement", action="store_true", help="leave sound and picture as the model made them")
+    parser.add_argument("--no-temporal-smoothing", action="store_true", help="leave frames as the model made them")
+    parser.add_argument("--weights", metavar="DIR", help="look for weights here first")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _box(text: str) -> tuple[float, ...]:
+    try:
+        box = tuple(float(side) for side in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4:
+        raise argparse.ArgumentTypeError(f"expected four numbers left,top,right,bottom, got {text!r}")
+    return box
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    chosen = {name: getattr(options, name) for name in DEFAULTS if hasattr(options, name)}
+    chosen["lip_sync_refinement"] = not options.no_lip_sync_refinement
+    chosen["temporal_smoothing"] = not options.no_temporal_smoothing
+    return Settings(**chosen)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    result = _animate(options, settings, Path(options.image), Path(options.audio), Path(options.output))
+    _answer(options, result, f"{result['output']}: {result['seconds']:.2f} s of video at {result['size'][1]}x{result['size'][0]}")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    image, audio = ASSETS / "portrait.png", ASSETS / "speech.wav"
+    if not image.is_file():
+        raise MediaError(f"the bundled portrait was expected at {image}; run this from a clone of the project.")
+    if options.output == "outputs/demo.mp4":
+        Path("outputs").mkdir(exist_ok=True)
+    result = _animate(options, _settings(options), image, audio, Path(options.output))
+    _answer(options, result, f"The video is at {Path(result['output']).resolve()}")
+    return 0
+
+
+def _animate(
+    options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: Path
+) -> dict[str, Any]:
+    """Run the main job and tell what came of it."""
+    from .media.video import check_writable  # noqa: PLC0415 - torch and its kin load only when they are needed
+    from .pipeline import load_model  # noqa: PLC0415
+
+    check_writable(output)
+    started = time.monotonic()
+    model = load_model(options.model, weights=options.weights or ())
+    progress = ProgressLine()
+    clip = model.generate(audio, image, settings=settings, progress=progress)
+    clip.export(output, progress=progress)
+    spent = time.monotonic() - started
+    seconds = float(clip.length / clip.fps)
+    _say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")
+    return {
+        "output": str(output),
+        "model": model.name,
+        "frames": clip.length,
+        "fps": float(clip.fps),
+        "seconds": seconds,
+        "size": list(clip.size),
+        "took_seconds": round(spent, 2),
+    }
+
+
+def _faces(options: argparse.Namespace) -> int:
+    from .errors import FaceNotFoundError  # noqa: PLC0415
+    from .faces import face_finder, quality_warnings  # noqa: PLC0415
+    from .media.image import read_image  # noqa: PLC0415
+
+    image = read_image(options.image)
+    finder = face_finder(options.finder, [options.weights] if options.weights else ())
+    found = finder.find(image)
+    if not found:
+        raise FaceNotFoundError(
+            f"no face was found in {options.image} by the {finder.name} finder; "
+            "try a larger, brighter, front-facing picture, or give --face left,top,right,bottom to generate."
+        )
+    listed = [
+        {
+            "box": [round(side, 2) for side in face.box],
+            "points": [[round(x, 2), round(y, 2)] for x, y in face.points],
+            "score": round(face.score, 4),
+            "warnings": quality_warnings(image, face),
+        }
+        for face in found
+    ]
+    lines = [
+        f"face {index}: box {face['box']}, score {face['score']:.2f}" + "".join(f"\n  {w}" for w in face["warnings"])
+        for index, face in enumerate(listed)
+    ]
+    _answer(options, {"faces": listed, "finder": finder.name}, "\n".join([*lines, f"finder: {finder.name}"]))
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from .weights.catalog import CATALOG  # noqa: PLC0415
+    from .weights.store import folders, locate  # noqa: PLC0415
+
+    first = [options.weights] if options.weights else []
+    listed = []
+    for entry in CATALOG:
+        there = next((path for name in entry.files if (path := locate(name, first))), None)
+        listed.append(
+            {
+                "name": entry.name,
+                "purpose": entry.purpose,
+                "found": "built in" if not entry.files else str(there) if there else None,
+                "files": list(entry.files),
+                "source": entry.source,
+                "licence": entry.licence,
+            }
+        )
+    lines = [f"{row['name']:14} {row['purpose']}\n{'':14} {row['found'] or 'not there: ' + _where_from(row)}" for row in listed]
+    looked = [str(folder) for folder in folders(first)]
+    _answer(options, {"models": listed, "folders": looked}, "\n".join([*lines, "looked in: " + ", ".join(looked)]))
+    return 0
+
+
+def _where_from(row: dict[str, Any]) -> str:
+    return f"{row['files'][0]} from {row['source']} (licence: {row['licence']})"
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine  # noqa: PLC0415
+
+    findings = examine()
+    lines = [f"{'ok' if finding.good else 'MISSING':8} {finding.what}: {finding.detail}" for finding in findings]
+    sound = all(finding.good for finding in findings if finding.needed)
+    listed = [{"what": f.what, "ok": f.good, "needed": f.needed, "detail": f.detail} for f in findings]
+    _answer(options, {"ok": sound, "findings": listed}, "\n".join(lines))
+    return 0 if sound else 1
+
+
+def _answer(options: argparse.Namespace, result: dict[str, Any], text: str) -> None:
+    print(json.dumps(result) if options.json else text)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"sonic: {text}\n")
+
+
+def _plain_warnings() -> None:
+    """Show the engine's warnings as one line each, every time."""
+    warnings.simplefilter("always", SonicWarning)
+
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:  # noqa: ANN401
+        if issubclass(category, SonicWarning):
+            _say(f"warning: {message}")
+
+    warnings.showwarning = show

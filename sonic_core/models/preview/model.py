@@ -1,0 +1,104 @@
+"""sonic-preview: a portrait speaks by warping; nothing is downloaded and any CPU is fast enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import torch
+
+from ...clip import Clip, frame_count
+from ...settings import Settings
+from ...types import Audio, Frames, Portrait, Progress, ignore_progress
+from .anatomy import Anatomy, measure_anatomy
+from .gestures import Gestures, gesture_curves
+from .mouth import Palette, mix_palette, paint_lashes, paint_mouth
+from .speech import Speech, at_frames, speech_curves
+from .warp import Pose, Warp
+
+WIDEST = 0.26
+"""Gap between the lips, in face units, when speech asks for an opening of 1 at dynamic_scale 1."""
+_CHUNK = 4
+
+
+@dataclass(frozen=True, eq=False)
+class PreviewConditions:
+    """What sonic-preview knows before the first frame."""
+
+    portrait: Portrait
+    audio: Audio
+    anatomy: Anatomy
+    speech: Speech
+
+
+class PreviewModel:
+    """The embedded model (protocol ``Model``)."""
+
+    name = "sonic-preview"
+
+    def prepare(self, portrait: Portrait, audio: Audio, settings: Settings) -> PreviewConditions:
+        """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration."""
+        del settings
+        return PreviewConditions(portrait, audio, measure_anatomy(portrait), speech_curves(audio))
+
+    def animate(
+        self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress
+    ) -> Clip:
+        """Make a clip that draws itself each time it is read, a few frames at a time.
+
+        Nothing is drawn here, so ``progress`` only hears that the clip is ready; drawing is part of encoding.
+        """
+        fps = Fraction(settings.fps)
+        length = frame_count(conditions.audio.duration, fps)
+        size = (conditions.portrait.image.shape[1], conditions.portrait.image.shape[2])
+        poses = _poses(conditions, settings, length, fps)
+        progress("animate", length, length)
+        return Clip(
+            read=lambda: _draw(conditions, poses), fps=fps, length=length, size=size, audio=conditions.audio
+        )
+
+
+def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
+    """Sample speech and gestures at every frame's moment and scale them."""
+    times = np.arange(length) / float(fps)
+    speech, unit = conditions.speech, conditions.anatomy.unit
+    gestures: Gestures = gesture_curves(speech.loudness, settings.seed)
+    mouth = [at_frames(curve, times) * settings.dynamic_scale for curve in (speech.opening, speech.width, speech.rounding)]
+    rest = [gestures.blink, gestures.brows, gestures.yaw, gestures.pitch]
+    blink, brows, yaw, pitch = (at_frames(curve, times) for curve in rest)
+    scale = settings.motion_scale
+    return [
+        Pose(
+            opening=float(max(mouth[0][i], 0) * WIDEST * unit),
+            width=float(mouth[1][i]),
+            rounding=float(mouth[2][i]),
+            blink=float(blink[i]) if scale > 0 else 0.0,
+            brows=float(brows[i]) * scale,
+            yaw=float(yaw[i]) * scale,
+            pitch=float(pitch[i]) * scale,
+        )
+        for i in range(length)
+    ]
+
+
+def _draw(conditions: PreviewConditions, poses: list[Pose]) -> Iterator[Frames]:
+    """Draw the frames of all ``poses``, some at a time."""
+    portrait, anatomy = conditions.portrait, conditions.anatomy
+    image = np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy())
+    palette = mix_palette(image, anatomy)
+    warp = Warp(anatomy, image.shape[:2])
+    for start in range(0, len(poses), _CHUNK):
+        frames = [draw_frame(image, warp, palette, pose) for pose in poses[start : start + _CHUNK]]
+        yield torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+
+
+def draw_frame(image: np.ndarray, warp: Warp, palette: Palette, pose: Pose) -> np.ndarray:
+    """Draw one frame: (h, w, 3) from the portrait (h, w, 3), both float32 in [0, 1]."""
+    maps = warp.maps(pose)
+    frame = cv2.remap(image, maps.x, maps.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    paint_lashes(frame, maps.lashes)
+    paint_mouth(frame, maps.gap, palette, warp.anatomy.unit)
+    return np.clip(frame, 0, 1, out=frame)

@@ -1,0 +1,216 @@
+"""Where each pixel of a frame comes from in the portrait: head, eyes and mouth move, the surroundings do not.
+
+All maps are inverse: for a pixel of the frame they name the place in the portrait. They are put together from the outside
+in: first the head's turn is undone, then lids and brows, then lips and jaw. Everything fades to nothing before the
+face's outline (sideways) and before the crop's edge, so the background never bends and the crop can be pasted back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .anatomy import Anatomy, Eye, Mouth
+
+UPPER_SHARE = 0.25
+"""Share of the opening by which the upper lip rises; the lower lip and the jaw take the rest."""
+CHIN_SHARE = 0.8
+"""How far the chin follows the lower lip."""
+SINK = 0.14
+"""Share of the opening by which the whole mouth, corners included, follows the jaw."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One frame's movement."""
+
+    opening: float
+    """Gap between the lips in pixels."""
+    width: float
+    """−1 narrow … 1 spread."""
+    rounding: float
+    """0 … 1."""
+    blink: float
+    """0 open … 1 shut."""
+    brows: float
+    """0 … 1 raised."""
+    yaw: float
+    """Turn to the picture's right; 1 is about 4 degrees."""
+    pitch: float
+    """Nod downward; 1 is about 4 degrees."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """The opening between the lips in one frame, over a rectangle of the picture."""
+
+    rows: slice
+    columns: slice
+    along: np.ndarray
+    """Position along the mouth in half widths, (h, w)."""
+    below: np.ndarray
+    """Pixels below the upper lip's edge, (h, w); negative above it."""
+    height: np.ndarray
+    """Height of the gap in this column, (h, w)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lash:
+    """The line of lashes of a closing eye in one frame."""
+
+    area: tuple[slice, slice]
+    cover: np.ndarray
+    """How much of it lies on each pixel of the area, (h, w) in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Where each pixel of a frame comes from, and what must be painted where nothing comes from."""
+
+    x: np.ndarray
+    """Source column, (h, w) float32."""
+    y: np.ndarray
+    """Source row, (h, w) float32."""
+    gap: Gap
+    lashes: list[Lash]
+
+
+class Warp:
+    """Computes maps for one portrait; the grids that do not change are kept."""
+
+    def __init__(self, anatomy: Anatomy, size: tuple[int, int]) -> None:
+        """Lay the grids for a crop of ``size`` (h, w)."""
+        self.anatomy = anatomy
+        self.size = size
+        height, width = size
+        self.y, self.x = np.mgrid[0:height, 0:width].astype(np.float32)
+        self._depth = self._relief()
+        mouth, reach = anatomy.mouth, 1.0 * anatomy.unit
+        self._mouth_area = self._rectangle(mouth.frame.centre, (reach, mouth.nose + 0.2 * anatomy.unit), (reach, mouth.floor))
+        self._eye_areas = [
+            self._rectangle(eye.frame.centre, (0.42 * anatomy.unit, 0.5 * anatomy.unit), (0.42 * anatomy.unit, 0.25 * anatomy.unit))
+            for eye in anatomy.eyes
+        ]
+
+    def maps(self, pose: Pose) -> Maps:
+        """Compute the source position of every pixel of a frame."""
+        unit = self.anatomy.unit
+        right, down = self.anatomy.head.turned(0.05 * unit * pose.yaw, 0.04 * unit * pose.pitch)
+        x = self.x - np.float32(right) * self._depth
+        y = self.y - np.float32(down) * self._depth
+        lashes = []
+        for eye, area in zip(self.anatomy.eyes, self._eye_areas, strict=True):
+            if pose.blink > 0.01 or pose.brows > 0.01:
+                x[area], y[area], cover = self._lids(eye, x[area], y[area], pose)
+                lashes.append(Lash(area, cover))
+        area = self._mouth_area
+        x[area], y[area], gap = self._lips(x[area], y[area], pose)
+        return Maps(x, y, gap, lashes)
+
+    def _relief(self) -> np.ndarray:
+        """How near each part of the face is: 1 at the nose, falling to 0 within the face's outline and at the crop's edge."""
+        unit = self.anatomy.unit
+        along, down = self.anatomy.head.local(self.x, self.y)
+        radius = (along / (1.05 * unit)) ** 2 + (down / (1.35 * unit)) ** 2
+        bulge = np.clip(1 - radius, 0, 1)
+        nose = np.exp(-((along / (0.22 * unit)) ** 2) - ((down / (0.35 * unit)) ** 2))
+        edge = np.minimum.reduce([self.x, self.y, self.size[1] - 1 - self.x, self.size[0] - 1 - self.y])
+        return (bulge * bulge * (3 - 2 * bulge) * (0.8 + 0.2 * nose) * np.clip(edge / (0.15 * unit), 0, 1)).astype(np.float32)
+
+    def _rectangle(
+        self, centre: tuple[float, float], before: tuple[float, float], after: tuple[float, float]
+    ) -> tuple[slice, slice]:
+        height, width = self.size
+        left, right = max(int(centre[0] - before[0]), 0), min(int(centre[0] + after[0]) + 1, width)
+        top, bottom = max(int(centre[1] - before[1]), 0), min(int(centre[1] + after[1]) + 1, height)
+        return slice(top, bottom), slice(left, right)
+
+    def _lids(
+        self, eye: Eye, x: np.ndarray, y: np.ndarray, pose: Pose
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw the upper lid down over the eye like a blind: the skin above is stretched, the eye is covered, not squeezed."""
+        unit = self.anatomy.unit
+        along, down = eye.frame.local(x, y)
+        arch = np.maximum(np.cos(np.clip(along / (1.25 * eye.half_width), -1, 1) * (np.pi / 2)), 0) ** 0.8
+        rest = -eye.upper * arch
+        edge = rest + pose.blink * (eye.upper + 0.9 * eye.lower) * arch
+        brow = rest - eye.blind
+        share = np.clip((down - brow) / np.maximum(edge - brow, 1), 0, None)
+        lifted = np.where((down > brow) & (share <= 1), brow + share * (rest - brow), down)
+        fade = np.clip(1.4 - np.abs(along) / (1.2 * eye.half_width), 0, 1) ** 0.5 if pose.blink > 0.01 else 0
+        raised = 0.035 * unit * pose.brows
+        raised = raised * np.exp(-((along / (0.38 * unit)) ** 2) - (((down + 0.3 * unit) / (0.13 * unit)) ** 2))
+        dx, dy = eye.frame.turned(0.0, (lifted - down) * fade + raised)
+        cover = _rise(1.6 * pose.blink) * arch * np.exp(-(((down - edge) / (0.022 * unit)) ** 2))
+        return x + dx, y + dy, cover
+
+    def _lips(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, Gap]:
+        """Part the lips along their seam, lower the jaw, and spread or purse the mouth."""
+        mouth, unit = self.anatomy.mouth, np.float32(self.anatomy.unit)
+        along, down = mouth.frame.local(x, y)
+        sunk = SINK * pose.opening * np.exp(-((along / (1.4 * mouth.half_width)) ** 2) - ((down / (0.45 * unit)) ** 2))
+        down = down - sunk
+        moved, depth = _pursed(mouth, along, down, pose, unit)
+        share = moved / np.float32(mouth.half_width)
+        seam = np.polyval(mouth.seam, np.clip(share, -1.15, 1.15)).astype(np.float32)
+        offset = depth - seam
+        profile = np.clip(1 - share * share, 0, 1) ** np.float32(0.65)
+        rise, fall = UPPER_SHARE * pose.opening * profile, (1 - UPPER_SHARE) * pose.opening * profile
+        upper = offset + rise * _fall((-offset - rise) / np.float32(mouth.nose))
+        lower = offset - self._jaw(mouth, moved, offset, fall, pose)
+        source = np.where(offset < (fall - rise) / 2, np.minimum(upper, 0), np.maximum(lower, 0))
+        beyond = np.abs(share) >= 1
+        source[beyond] = lower[beyond]
+        dx, dy = mouth.frame.turned(moved - along, source + seam - down - sunk)
+        gap = self._gap(share, offset + rise, rise + fall)
+        return x + dx, y + dy, gap
+
+    def _jaw(self, mouth: Mouth, along: np.ndarray, offset: np.ndarray, fall: np.ndarray, pose: Pose) -> np.ndarray:
+        """How far down each place below the seam has moved: the lip by its opening, the chin with the jaw, the neck not."""
+        unit = np.float32(self.anatomy.unit)
+        chin = np.float32(mouth.chin)
+        drop = (1 - UPPER_SHARE) * pose.opening
+        reach = unit * (0.95 - 0.25 * _rise(offset / chin))
+        jaw = np.cos(np.clip(along / reach, -1, 1) * np.float32(np.pi / 2)) ** 2
+        blend = _rise((offset - fall - 0.1 * unit) / (chin * 0.7))
+        end = np.float32(min(mouth.floor - 0.05 * unit, mouth.chin + 0.6 * unit))
+        fade = _fall((offset - chin - CHIN_SHARE * drop) / np.maximum(end - chin - CHIN_SHARE * drop, 0.15 * unit))
+        return ((1 - blend) * fall + blend * CHIN_SHARE * drop * jaw) * fade
+
+    def _gap(self, share: np.ndarray, below: np.ndarray, height: np.ndarray) -> Gap:
+        """Cut the gap's rectangle out of the mouth's area."""
+        rows, columns = np.nonzero((below > -2) & (below < height + 2) & (height > 0.05))
+        top, left = self._mouth_area[0].start, self._mouth_area[1].start
+        if len(rows) == 0:
+            empty = np.zeros((0, 0), np.float32)
+            return Gap(slice(0, 0), slice(0, 0), empty, empty, empty)
+        inner = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+        return Gap(
+            slice(top + inner[0].start, top + inner[0].stop),
+            slice(left + inner[1].start, left + inner[1].stop),
+            share[inner],
+            below[inner],
+            height[inner],
+        )
+
+
+def _pursed(
+    mouth: Mouth, along: np.ndarray, down: np.ndarray, pose: Pose, unit: np.float32
+) -> tuple[np.ndarray, np.ndarray]:
+    """Undo the mouth's spreading or pursing: positions (along, down) at rest."""
+    spread = 0.10 * pose.width - 0.32 * pose.rounding - 0.3 * max(pose.opening / float(unit) - 0.12, 0)
+    near = np.exp(-((along / (1.5 * mouth.half_width)) ** 2) - ((down / (0.5 * unit)) ** 2))
+    thick = 0.12 * pose.rounding * np.exp(-((along / mouth.half_width) ** 2) - ((down / (0.3 * unit)) ** 2))
+    return along * (1 - spread * near), down * (1 - thick)
+
+
+def _rise(values: np.ndarray) -> np.ndarray:
+    """Rise smoothly from 0 at 0 to 1 at 1."""
+    clipped = np.clip(values, 0, 1)
+    return clipped * clipped * (3 - 2 * clipped)
+
+
+def _fall(values: np.ndarray) -> np.ndarray:
+    """Fall smoothly from 1 at 0 to 0 at 1."""
+    return 1 - _rise(values)

@@ -1,0 +1,134 @@
+"""The main job, wired: a portrait and a sound go in, a talking clip comes out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .clip import Clip
+from .errors import CheckpointError, SettingsError, SonicWarning
+from .faces import choose_face, crop_portrait, face_finder, quality_warnings
+from .media.audio import check_duration, cut, read_audio
+from .media.image import read_image
+from .models.preview.model import PreviewModel
+from .post.paste import pasted
+from .settings import Settings
+from .types import Audio, Model, Portrait, Progress, ignore_progress
+
+MODEL_NAMES = ("auto", "sonic-preview")
+"""What ``load_model`` understands in this version."""
+
+
+@dataclass(frozen=True)
+class TalkingPortrait:
+    """A loaded model, ready to make clips."""
+
+    name: str
+    """Name of the model that was chosen; never "auto"."""
+    model: Model
+    weights: tuple[Path, ...] = ()
+    """Folders in which weights of face finders are looked for first."""
+
+    def generate(
+        self,
+        audio: str | Path | Audio,
+        image: str | Path | torch.Tensor,
+        *,
+        settings: Settings | None = None,
+        progress: Progress = ignore_progress,
+        **options: Any,  # noqa: ANN401
+    ) -> Clip:
+        """Make the portrait say the sound.
+
+        Args:
+            audio: A sound file, or a sound.
+            image: A picture file, or a picture (3, h, w), RGB in [0, 1].
+            settings: All settings at once; or give single ones as ``options``, named as in ``Settings``.
+            progress: Hears (stage, done, total).
+            **options: Fields of ``Settings``.
+
+        Returns:
+            A clip to ``export``; what can be computed frame by frame is computed while it is read.
+
+        Raises:
+            SettingsError: A setting is not possible or not known.
+            InputError: The sound or the picture cannot be used; ``FaceNotFoundError`` when there is no face.
+            MediaError: A file cannot be read.
+        """
+        settings = _merged(settings, options)
+        sound = audio if isinstance(audio, Audio) else read_audio(audio)
+        sound = checked_audio(sound, settings)
+        picture = image if isinstance(image, torch.Tensor) else read_image(image)
+        progress("portrait", 0, 1)
+        portrait = prepare_portrait(picture, settings, weights=self.weights)
+        progress("portrait", 1, 1)
+        clip = self.model.animate(self.model.prepare(portrait, sound, settings), settings, progress)
+        return pasted(clip, portrait) if settings.paste_back else clip
+
+
+def load_model(name: str = "auto", *, weights: str | Path | Sequence[str | Path] = ()) -> TalkingPortrait:
+    """Load a model by name.
+
+    Args:
+        name: "sonic-preview", or "auto" for the best model that is there.
+        weights: Folders in which weights are looked for first.
+
+    Returns:
+        The loaded model; its ``name`` says which one "auto" chose.
+
+    Raises:
+        CheckpointError: The model's weights are not there.
+        SettingsError: No model has this name.
+    """
+    listed = [weights] if isinstance(weights, (str, Path)) else list(weights)
+    if name == "sonic-base":
+        raise CheckpointError(
+            "sonic-base, the diffusion model, is not part of this version yet; use sonic-preview, which needs no download."
+        )
+    if name not in MODEL_NAMES:
+        raise SettingsError(f"model must be one of {', '.join(MODEL_NAMES)}; got {name!r}.")
+    return TalkingPortrait("sonic-preview", PreviewModel(), tuple(Path(folder) for folder in listed))
+
+
+def prepare_portrait(
+    image: torch.Tensor, settings: Settings, *, weights: Sequence[str | Path] = (), finder: str = "auto"
+) -> Portrait:
+    """Find the face in a picture (3, h, w) and cut it out at working size.
+
+    Raises:
+        FaceNotFoundError: There is no face, or fewer than asked for.
+
+    Warns:
+        SonicWarning: The face can be animated, but something about it makes the result worse.
+    """
+    face = choose_face(image, face_finder(finder, weights), settings)
+    for reason in quality_warnings(image, face):
+        warnings.warn(reason, SonicWarning, stacklevel=2)
+    return crop_portrait(image, face, settings)
+
+
+def checked_audio(audio: Audio, settings: Settings) -> Audio:
+    """Cut a sound to the wanted duration, or keep it whole when none is given.
+
+    Raises:
+        InputError: The duration is longer than the sound by more than one frame.
+    """
+    if settings.duration is None:
+        return audio
+    check_duration(audio, settings.duration, Fraction(settings.fps))
+    return cut(audio, settings.duration)
+
+
+def _merged(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    if settings is not None and options:
+        raise SettingsError(f"give either settings or single options, not both; got both settings and {', '.join(options)}.")
+    unknown = sorted(set(options) - set(Settings.__dataclass_fields__))
+    if unknown:
+        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {', '.join(Settings.__dataclass_fields__)}.")
+    return settings if settings is not None else Settings(**options)
