@@ -1,0 +1,118 @@
+"""The pack at the canvas of a real ComfyUI, in Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.host.harness import PACK, ROOT, Comfy
+
+browsing = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+READY = "() => window.app?.graph && app.extensionManager && LiteGraph.registered_node_types['SonicLoadAudio']"
+ENDS = "['execution_success', 'execution_error', 'execution_interrupted']"
+VIDEO = "() => [...document.querySelectorAll('video')].find(v => v.readyState > 1 && v.videoWidth)"
+
+
+class Canvas:
+    """A page with the canvas in it; it remembers what the page complained about."""
+
+    def __init__(self, page: Any, shots: Path) -> None:
+        self.page, self.shots, self.complaints = page, shots, []
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
+
+    def open(self, url: str) -> None:
+        self.page.goto(url, wait_until="domcontentloaded")
+        self.page.wait_for_function(READY, timeout=90_000)
+        self.page.wait_for_timeout(1500)
+        self.complaints.clear()  # the host's own start-up noise
+
+    def shoot(self, name: str) -> None:
+        self.page.screenshot(path=str(self.shots / f"{name}.png"))
+
+    @property
+    def ours(self) -> list[str]:
+        """Complaints that are not about a file of the host's own that is absent."""
+        return [line for line in self.complaints if "404" not in line or "sonic" in line.lower()]
+
+
+@pytest.fixture
+def canvas(comfy: Comfy, tmp_path: Path) -> Iterator[Canvas]:
+    if not CHROMIUM:
+        pytest.skip("no Chromium: set $CHROMIUM")
+    shots = Path(os.environ.get("SCREENSHOTS") or tmp_path) / comfy.home.name
+    shots.mkdir(parents=True, exist_ok=True)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with browsing.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--headless=new", *flags])
+        made = Canvas(browser.new_page(viewport={"width": 1600, "height": 950}), shots)
+        made.open(comfy.url)
+        yield made
+        browser.close()
+
+
+def test_from_the_template_browser_to_a_playing_video(canvas: Canvas) -> None:
+    page = canvas.page
+    page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.get_by_text(PACK, exact=True).first.click()
+    card = page.get_by_test_id("template-workflow-fast_digital_human")
+    card.wait_for(timeout=20_000)
+    page.wait_for_timeout(1000)
+    canvas.shoot("1_templates")
+    card.click()
+    page.wait_for_function("() => app.graph.nodes.length > 5 && !document.querySelector('.p-dialog-mask')")
+    page.wait_for_timeout(1500)
+    canvas.shoot("2_template")
+    page.evaluate(f"() => {ENDS}.forEach(e => comfyAPI.api.api.addEventListener(e, () => window.ended = e))")
+    page.get_by_test_id("queue-button").first.click()
+    page.wait_for_function("() => window.ended || app.lastNodeErrors", timeout=600_000)
+    assert page.evaluate("() => window.ended") == "execution_success"
+    page.wait_for_function(VIDEO, timeout=20_000)
+    page.evaluate(f"async () => {{ const v = ({VIDEO})(); v.muted = true; await v.play() }}")
+    page.wait_for_timeout(1500)
+    canvas.shoot("3_done")
+    assert page.evaluate(f"() => ({VIDEO})().currentTime") > 0
+    assert page.evaluate(f"() => ({VIDEO})().videoHeight") >= 512
+    assert canvas.ours == []
+
+
+def test_the_sound_node_can_be_placed_and_uploads(canvas: Canvas, tmp_path: Path) -> None:
+    page = canvas.page
+    page.evaluate("() => { app.graph.clear(); const n = LiteGraph.createNode('SonicLoadAudio'); app.graph.add(n); "
+                  "n.pos = [300, 200]; window.sound = n }")  # fmt: skip
+    names = page.evaluate("() => sound.widgets.map(w => w.name)")
+    assert names[:3] == ["audio", "start", "duration"]
+    assert {"audioUI", "upload"} <= set(names)
+    mine = tmp_path / "mine.wav"
+    shutil.copyfile(ROOT / "assets/speech.wav", mine)
+    with page.expect_file_chooser() as chooser:
+        page.evaluate("() => sound.widgets.find(w => w.name === 'upload').callback()")
+    chooser.value.set_files(mine)
+    page.wait_for_function("() => sound.widgets[0].value === 'mine.wav'", timeout=20_000)
+    page.wait_for_timeout(800)
+    canvas.shoot("4_sound")
+    player = page.evaluate("() => sound.widgets.find(w => w.name === 'audioUI').element.src")
+    assert "mine.wav" in player
+    assert canvas.ours == []
+
+
+def test_a_finished_video_dropped_on_the_canvas_brings_its_workflow_back(
+    canvas: Canvas, comfy: Comfy, prompt: dict[str, Any], workflow: dict[str, Any]
+) -> None:
+    video = comfy.path(comfy.run(prompt, workflow).file("8")).read_bytes()
+    drop = """bytes => {
+      app.graph.clear();
+      const carried = new DataTransfer();
+      carried.items.add(new File([new Uint8Array(bytes)], 'x.mp4', { type: 'video/mp4' }));
+      const where = { dataTransfer: carried, bubbles: true, clientX: 800, clientY: 500 };
+      document.dispatchEvent(new DragEvent('drop', where));
+    }"""
+    canvas.page.evaluate(drop, list(video))
+    canvas.page.wait_for_function(f"() => app.graph.nodes.length === {len(workflow['nodes'])}", timeout=20_000)
+    assert canvas.ours == []
