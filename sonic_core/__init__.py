@@ -1,9 +1,9 @@
 """Sonic: one portrait and one sound become a talking video. The engine; it runs without any host.
 
-    import sonic_core as sonic
+import sonic_core as sonic
 
-    model = sonic.load_model("auto")
-    model.generate(audio="speech.wav", image="portrait.png").export("talking.mp4")
+model = sonic.load_model("auto")
+model.generate(audio="speech.wav", image="portrait.png").export("talking.mp4")
 """
 
 from .clip import Clip, open_clip

@@ -1,6 +1,6 @@
 """The command line: ``generate``, ``demo``, ``faces``, ``models``, ``doctor``.
 
-Progress and warnings go to standard error; ``--json`` puts one object on standard output. Bad input: exit 2 and one line.
+Progress and warnings go to standard error; ``--json`` puts one object on standard output. Bad input: exit 2, one line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from .errors import MediaError, SonicError, SonicWarning
 from .settings import RANGES, Settings
 
-DEFAULTS = {field.name: field.default for field in fields(Settings)}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_OneLineParser],
     name: str,
     run: Callable[[argparse.Namespace], int],
     text: str,
@@ -130,7 +130,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--face", type=_box, metavar="L,T,R,B", help="where the face is, in pixels, if it is not found")
     parser.add_argument("--face-index", type=int, default=0, metavar="N", help="which face, 0 the largest")
     parser.add_argument("--paste-back", action="store_true", help="put the animated face back into the full picture")
-    parser.add_argument("--no-lip-sync-refinement", action="store_true", help="leave sound and picture as the model made them")
+    parser.add_argument(
+        "--no-lip-sync-refinement", action="store_true", help="leave sound and picture as the model made them"
+    )
     parser.add_argument("--no-temporal-smoothing", action="store_true", help="leave frames as the model made them")
     parser.add_argument("--weights", metavar="DIR", help="look for weights here first")
 
@@ -159,7 +161,11 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _generate(options: argparse.Namespace) -> int:
     settings = _settings(options)
     result = _animate(options, settings, Path(options.image), Path(options.audio), Path(options.output))
-    _answer(options, result, f"{result['output']}: {result['seconds']:.2f} s of video at {result['size'][1]}x{result['size'][0]}")
+    _answer(
+        options,
+        result,
+        f"{result['output']}: {result['seconds']:.2f} s of video at {result['size'][1]}x{result['size'][0]}",
+    )
     return 0
 
 
@@ -174,9 +180,7 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
-def _animate(
-    options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: Path
-) -> dict[str, Any]:
+def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: Path) -> dict[str, Any]:
     """Run the main job and tell what came of it."""
     from .media.video import check_writable  # noqa: PLC0415 - torch and its kin load only when they are needed
     from .pipeline import load_model  # noqa: PLC0415
@@ -249,7 +253,10 @@ def _models(options: argparse.Namespace) -> int:
                 "licence": entry.licence,
             }
         )
-    lines = [f"{row['name']:14} {row['purpose']}\n{'':14} {row['found'] or 'not there: ' + _where_from(row)}" for row in listed]
+    lines = [
+        f"{row['name']:14} {row['purpose']}\n{'':14} {row['found'] or 'not there: ' + _where_from(row)}"
+        for row in listed
+    ]
     looked = [str(folder) for folder in folders(first)]
     _answer(options, {"models": listed, "folders": looked}, "\n".join([*lines, "looked in: " + ", ".join(looked)]))
     return 0

@@ -36,19 +36,27 @@ def examine() -> list[Finding]:
 
 
 def _package(name: str, *, needed: bool) -> Finding:
-    for other in (name, *_SAME_AS.get(name, ())):
-        try:
-            return Finding(other, True, importlib.metadata.version(other), needed)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    installed = [other for other in (name, *_SAME_AS.get(name, ())) if _version(other)]
+    if installed:
+        return Finding(installed[0], True, _version(installed[0]), needed)
     return Finding(name, False, f"not installed; pip install {name}", needed)
+
+
+def _version(name: str) -> str:
+    """Tell a package's version, or "" when it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _encoder(name: str) -> Finding:
     import av  # noqa: PLC0415
 
     there = name in av.codecs_available
-    return Finding(f"encoder {name}", there, "there" if there else "this build of PyAV lacks it; pip install --force-reinstall av")
+    return Finding(
+        f"encoder {name}", there, "there" if there else "this build of PyAV lacks it; pip install --force-reinstall av"
+    )
 
 
 def _device() -> Finding:

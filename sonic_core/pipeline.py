@@ -89,7 +89,7 @@ def load_model(name: str = "auto", *, weights: str | Path | Sequence[str | Path]
     listed = [weights] if isinstance(weights, (str, Path)) else list(weights)
     if name == "sonic-base":
         raise CheckpointError(
-            "sonic-base, the diffusion model, is not part of this version yet; use sonic-preview, which needs no download."
+            "sonic-base, the diffusion model, is not in this version yet; use sonic-preview, which needs no download."
         )
     if name not in MODEL_NAMES:
         raise SettingsError(f"model must be one of {', '.join(MODEL_NAMES)}; got {name!r}.")
@@ -127,8 +127,12 @@ def checked_audio(audio: Audio, settings: Settings) -> Audio:
 
 def _merged(settings: Settings | None, options: dict[str, Any]) -> Settings:
     if settings is not None and options:
-        raise SettingsError(f"give either settings or single options, not both; got both settings and {', '.join(options)}.")
+        raise SettingsError(
+            f"give either settings or single options, not both; got both settings and {', '.join(options)}."
+        )
     unknown = sorted(set(options) - set(Settings.__dataclass_fields__))
     if unknown:
-        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {', '.join(Settings.__dataclass_fields__)}.")
+        raise SettingsError(
+            f"{', '.join(unknown)}: no such setting; there are {', '.join(Settings.__dataclass_fields__)}."
+        )
     return settings if settings is not None else Settings(**options)

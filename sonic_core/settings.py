@@ -31,7 +31,9 @@ class Range:
 
 RANGES = {
     "min_resolution": Range(128, 4096, 384, 1024, "the face loses detail", "time and memory grow with the square"),
-    "expand_ratio": Range(0.0, 3.0, 0.1, 0.3, "hair and chin touch the edge of the crop", "pixels are spent on the surroundings"),
+    "expand_ratio": Range(
+        0.0, 3.0, 0.1, 0.3, "hair and chin touch the edge of the crop", "pixels are spent on the surroundings"
+    ),
     "inference_steps": Range(1, 1000, 10, 50, "the picture stays blurred", "more steps stop helping"),
     "dynamic_scale": Range(0.0, 4.0, 0.5, 1.5, "the mouth hardly opens", "the mouth opens wider than people do"),
     "motion_scale": Range(0.0, 4.0, 0.0, 1.5, "", "the head moves more than people do"),
@@ -81,7 +83,7 @@ class Settings:
         object.__setattr__(self, "fps", exact_fps(self.fps))
         if self.duration is not None and not (_is_number(self.duration) and self.duration > 0):
             raise SettingsError(
-                f"duration must be a length in seconds above 0, got {self.duration}; leave it out for the sound's own length."
+                f"duration must be above 0 seconds, got {self.duration}; leave it out for the sound's own length."
             )
         for name, limits in RANGES.items():
             check_range(name, getattr(self, name), limits)
@@ -132,4 +134,6 @@ def _is_number(value: object) -> bool:
 
 def _check_box(box: Box) -> None:
     if len(box) != 4 or not all(_is_number(side) for side in box) or box[2] <= box[0] or box[3] <= box[1]:
-        raise SettingsError(f"face must be left,top,right,bottom in pixels with right > left and bottom > top, got {box}.")
+        raise SettingsError(
+            f"face must be left,top,right,bottom in pixels with right > left and bottom > top, got {box}."
+        )

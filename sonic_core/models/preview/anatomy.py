@@ -33,7 +33,9 @@ class Frame:
         c, s = (np.float32(part) for part in self.along)
         return dx * c + dy * s, dy * c - dx * s
 
-    def turned(self, right: np.ndarray | float, down: np.ndarray | float) -> tuple[np.ndarray | float, np.ndarray | float]:
+    def turned(
+        self, right: np.ndarray | float, down: np.ndarray | float
+    ) -> tuple[np.ndarray | float, np.ndarray | float]:
         """Turn a movement along the axes into one in pixels (x, y)."""
         c, s = (np.float32(part) for part in self.along)
         return right * c - down * s, right * s + down * c

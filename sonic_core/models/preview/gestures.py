@@ -53,7 +53,9 @@ def _blinks(count: int, stream: np.random.Generator) -> np.ndarray:
     Source: rates of 10 to 30 blinks a minute and their duration from Bentivoglio et al. 1997, Movement Disorders 12.
     """
     blink = np.zeros(count, np.float32)
-    shape = np.concatenate([np.sin(np.linspace(0, np.pi / 2, 9)) ** 2, np.ones(4), np.cos(np.linspace(0, np.pi / 2, 17)) ** 2])
+    shape = np.concatenate(
+        [np.sin(np.linspace(0, np.pi / 2, 9)) ** 2, np.ones(4), np.cos(np.linspace(0, np.pi / 2, 17)) ** 2]
+    )
     moment = 0.8 + stream.uniform(0, 1.5)
     while (first := int(moment * RATE)) < count:
         piece = shape[: count - first]
@@ -65,7 +67,7 @@ def _blinks(count: int, stream: np.random.Generator) -> np.ndarray:
 def _wander(count: int, stream: np.random.Generator, seconds: float) -> np.ndarray:
     """Move slowly and never the same way twice: values drawn one by one, joined by a smooth curve.
 
-    Drawing knot after knot (instead of filtering noise of the clip's length) keeps the beginning the same for any length.
+    Drawing knot after knot, instead of filtering noise of the clip's length, keeps the beginning for any length.
     """
     knots = int(count / (seconds * RATE)) + 4
     drawn = np.empty(knots)

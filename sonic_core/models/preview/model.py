@@ -44,9 +44,7 @@ class PreviewModel:
         del settings
         return PreviewConditions(portrait, audio, measure_anatomy(portrait), speech_curves(audio))
 
-    def animate(
-        self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress
-    ) -> Clip:
+    def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
 
         Nothing is drawn here, so ``progress`` only hears that the clip is ready; drawing is part of encoding.
@@ -56,9 +54,7 @@ class PreviewModel:
         size = (conditions.portrait.image.shape[1], conditions.portrait.image.shape[2])
         poses = _poses(conditions, settings, length, fps)
         progress("animate", length, length)
-        return Clip(
-            read=lambda: _draw(conditions, poses), fps=fps, length=length, size=size, audio=conditions.audio
-        )
+        return Clip(read=lambda: _draw(conditions, poses), fps=fps, length=length, size=size, audio=conditions.audio)
 
 
 def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
@@ -66,7 +62,9 @@ def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: 
     times = np.arange(length) / float(fps)
     speech, unit = conditions.speech, conditions.anatomy.unit
     gestures: Gestures = gesture_curves(speech.loudness, settings.seed)
-    mouth = [at_frames(curve, times) * settings.dynamic_scale for curve in (speech.opening, speech.width, speech.rounding)]
+    mouth = [
+        at_frames(curve, times) * settings.dynamic_scale for curve in (speech.opening, speech.width, speech.rounding)
+    ]
     rest = [gestures.blink, gestures.brows, gestures.yaw, gestures.pitch]
     blink, brows, yaw, pitch = (at_frames(curve, times) for curve in rest)
     scale = settings.motion_scale

@@ -2,7 +2,7 @@
 
 Four curves a hundred times a second: opening, width, rounding and closure. Everything is measured relative to the whole
 sound, because a voice is known by its own average. Filters have zero phase; the only shift is a stated advance, since
-real mouths lead their sound by 40 to 80 ms (Chandrasekaran et al. 2009, "The natural statistics of audiovisual speech").
+real mouths lead their sound a little.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def closures(voice: np.ndarray, middle: np.ndarray, loudness: np.ndarray) -> np.
 
 
 def at_frames(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Read ``curve`` (n,) at ``times`` in seconds, (m,), with the advance applied; beyond its ends it keeps its last value."""
+    """Read ``curve`` (n,) at ``times`` (m,) in seconds, with the advance applied; beyond its end it keeps its last value."""
     return np.interp((times + ADVANCE) * CURVE_RATE, np.arange(len(curve)), curve).astype(np.float32)
 
 

@@ -1,8 +1,8 @@
 """Where each pixel of a frame comes from in the portrait: head, eyes and mouth move, the surroundings do not.
 
-All maps are inverse: for a pixel of the frame they name the place in the portrait. They are put together from the outside
-in: first the head's turn is undone, then lids and brows, then lips and jaw. Everything fades to nothing before the
-face's outline (sideways) and before the crop's edge, so the background never bends and the crop can be pasted back.
+All maps are inverse: for a pixel of the frame they name the place in the portrait. They are put together from the
+outside in: first the head's turn is undone, then lids and brows, then lips and jaw. Everything fades to nothing before
+the face's outline (sideways) and before the crop's edge, so the background stays and the crop can be pasted back.
 """
 
 from __future__ import annotations
@@ -87,9 +87,14 @@ class Warp:
         self.y, self.x = np.mgrid[0:height, 0:width].astype(np.float32)
         self._depth = self._relief()
         mouth, reach = anatomy.mouth, 1.0 * anatomy.unit
-        self._mouth_area = self._rectangle(mouth.frame.centre, (reach, mouth.nose + 0.2 * anatomy.unit), (reach, mouth.floor))
+        self._mouth_area = self._rectangle(
+            mouth.frame.centre, (reach, mouth.nose + 0.2 * anatomy.unit), (reach, mouth.floor)
+        )
+        self._weights = _mouth_weights(anatomy, self.x[self._mouth_area], self.y[self._mouth_area])
         self._eye_areas = [
-            self._rectangle(eye.frame.centre, (0.42 * anatomy.unit, 0.5 * anatomy.unit), (0.42 * anatomy.unit, 0.25 * anatomy.unit))
+            self._rectangle(
+                eye.frame.centre, (0.42 * anatomy.unit, 0.5 * anatomy.unit), (0.42 * anatomy.unit, 0.25 * anatomy.unit)
+            )
             for eye in anatomy.eyes
         ]
 
@@ -109,14 +114,16 @@ class Warp:
         return Maps(x, y, gap, lashes)
 
     def _relief(self) -> np.ndarray:
-        """How near each part of the face is: 1 at the nose, falling to 0 within the face's outline and at the crop's edge."""
+        """How near each part of the face is: 1 at the nose, 0 at the face's outline and at the crop's edge."""
         unit = self.anatomy.unit
         along, down = self.anatomy.head.local(self.x, self.y)
         radius = (along / (1.05 * unit)) ** 2 + (down / (1.35 * unit)) ** 2
         bulge = np.clip(1 - radius, 0, 1)
         nose = np.exp(-((along / (0.22 * unit)) ** 2) - ((down / (0.35 * unit)) ** 2))
         edge = np.minimum.reduce([self.x, self.y, self.size[1] - 1 - self.x, self.size[0] - 1 - self.y])
-        return (bulge * bulge * (3 - 2 * bulge) * (0.8 + 0.2 * nose) * np.clip(edge / (0.15 * unit), 0, 1)).astype(np.float32)
+        return (bulge * bulge * (3 - 2 * bulge) * (0.8 + 0.2 * nose) * np.clip(edge / (0.15 * unit), 0, 1)).astype(
+            np.float32
+        )
 
     def _rectangle(
         self, centre: tuple[float, float], before: tuple[float, float], after: tuple[float, float]
@@ -126,10 +133,8 @@ class Warp:
         top, bottom = max(int(centre[1] - before[1]), 0), min(int(centre[1] + after[1]) + 1, height)
         return slice(top, bottom), slice(left, right)
 
-    def _lids(
-        self, eye: Eye, x: np.ndarray, y: np.ndarray, pose: Pose
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw the upper lid down over the eye like a blind: the skin above is stretched, the eye is covered, not squeezed."""
+    def _lids(self, eye: Eye, x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw the upper lid down like a blind: the skin above is stretched, the eye is covered, not squeezed."""
         unit = self.anatomy.unit
         along, down = eye.frame.local(x, y)
         arch = np.maximum(np.cos(np.clip(along / (1.25 * eye.half_width), -1, 1) * (np.pi / 2)), 0) ** 0.8
@@ -142,41 +147,40 @@ class Warp:
         raised = 0.035 * unit * pose.brows
         raised = raised * np.exp(-((along / (0.38 * unit)) ** 2) - (((down + 0.3 * unit) / (0.13 * unit)) ** 2))
         dx, dy = eye.frame.turned(0.0, (lifted - down) * fade + raised)
-        cover = _rise(1.6 * pose.blink) * arch * np.exp(-(((down - edge) / (0.022 * unit)) ** 2))
+        cover = min(1.6 * pose.blink, 1.0) * arch * np.exp(-(((down - edge) / (0.022 * unit)) ** 2))
         return x + dx, y + dy, cover
 
     def _lips(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, Gap]:
         """Part the lips along their seam, lower the jaw, and spread or purse the mouth."""
         mouth, unit = self.anatomy.mouth, np.float32(self.anatomy.unit)
         along, down = mouth.frame.local(x, y)
-        sunk = SINK * pose.opening * np.exp(-((along / (1.4 * mouth.half_width)) ** 2) - ((down / (0.45 * unit)) ** 2))
-        down = down - sunk
-        moved, depth = _pursed(mouth, along, down, pose, unit)
+        sunk = np.float32(SINK * pose.opening) * self._weights.sink
+        spread = 0.10 * pose.width - 0.32 * pose.rounding - 0.3 * max(pose.opening / float(unit) - 0.12, 0)
+        moved = along * (1 - np.float32(spread) * self._weights.purse)
+        depth = (down - sunk) * (1 - np.float32(0.12 * pose.rounding) * self._weights.lips)
         share = moved / np.float32(mouth.half_width)
         seam = np.polyval(mouth.seam, np.clip(share, -1.15, 1.15)).astype(np.float32)
         offset = depth - seam
-        profile = np.clip(1 - share * share, 0, 1) ** np.float32(0.65)
-        rise, fall = UPPER_SHARE * pose.opening * profile, (1 - UPPER_SHARE) * pose.opening * profile
+        profile = np.clip(1 - share * share, 0, 1) ** np.float32(0.65) * np.float32(pose.opening)
+        rise, fall = np.float32(UPPER_SHARE) * profile, np.float32(1 - UPPER_SHARE) * profile
         upper = offset + rise * _fall((-offset - rise) / np.float32(mouth.nose))
-        lower = offset - self._jaw(mouth, moved, offset, fall, pose)
+        lower = offset - self._jaw(mouth, offset, fall, pose)
         source = np.where(offset < (fall - rise) / 2, np.minimum(upper, 0), np.maximum(lower, 0))
         beyond = np.abs(share) >= 1
         source[beyond] = lower[beyond]
-        dx, dy = mouth.frame.turned(moved - along, source + seam - down - sunk)
+        dx, dy = mouth.frame.turned(moved - along, source + seam - down)
         gap = self._gap(share, offset + rise, rise + fall)
         return x + dx, y + dy, gap
 
-    def _jaw(self, mouth: Mouth, along: np.ndarray, offset: np.ndarray, fall: np.ndarray, pose: Pose) -> np.ndarray:
-        """How far down each place below the seam has moved: the lip by its opening, the chin with the jaw, the neck not."""
+    def _jaw(self, mouth: Mouth, offset: np.ndarray, fall: np.ndarray, pose: Pose) -> np.ndarray:
+        """How far each place below the seam has moved down: the lip by its opening, the chin with the jaw."""
         unit = np.float32(self.anatomy.unit)
         chin = np.float32(mouth.chin)
-        drop = (1 - UPPER_SHARE) * pose.opening
-        reach = unit * (0.95 - 0.25 * _rise(offset / chin))
-        jaw = np.cos(np.clip(along / reach, -1, 1) * np.float32(np.pi / 2)) ** 2
-        blend = _rise((offset - fall - 0.1 * unit) / (chin * 0.7))
+        drop = np.float32((1 - UPPER_SHARE) * pose.opening)
+        blend = _rise((offset - fall - np.float32(0.1) * unit) / (chin * np.float32(0.7)))
         end = np.float32(min(mouth.floor - 0.05 * unit, mouth.chin + 0.6 * unit))
         fade = _fall((offset - chin - CHIN_SHARE * drop) / np.maximum(end - chin - CHIN_SHARE * drop, 0.15 * unit))
-        return ((1 - blend) * fall + blend * CHIN_SHARE * drop * jaw) * fade
+        return (fall + blend * (CHIN_SHARE * drop * self._weights.jaw - fall)) * fade
 
     def _gap(self, share: np.ndarray, below: np.ndarray, height: np.ndarray) -> Gap:
         """Cut the gap's rectangle out of the mouth's area."""
@@ -195,14 +199,30 @@ class Warp:
         )
 
 
-def _pursed(
-    mouth: Mouth, along: np.ndarray, down: np.ndarray, pose: Pose, unit: np.float32
-) -> tuple[np.ndarray, np.ndarray]:
-    """Undo the mouth's spreading or pursing: positions (along, down) at rest."""
-    spread = 0.10 * pose.width - 0.32 * pose.rounding - 0.3 * max(pose.opening / float(unit) - 0.12, 0)
-    near = np.exp(-((along / (1.5 * mouth.half_width)) ** 2) - ((down / (0.5 * unit)) ** 2))
-    thick = 0.12 * pose.rounding * np.exp(-((along / mouth.half_width) ** 2) - ((down / (0.3 * unit)) ** 2))
-    return along * (1 - spread * near), down * (1 - thick)
+@dataclass(frozen=True, eq=False)
+class _MouthWeights:
+    """How strongly each pixel of the mouth's area takes part in a movement, (h, w) float32 each, in [0, 1]."""
+
+    sink: np.ndarray
+    """Following the jaw with the whole mouth."""
+    purse: np.ndarray
+    """Spreading and pursing."""
+    lips: np.ndarray
+    """Swelling of pursed lips."""
+    jaw: np.ndarray
+    """Lowering of the jaw, across the face; it narrows toward the chin."""
+
+
+def _mouth_weights(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> _MouthWeights:
+    mouth, unit = anatomy.mouth, np.float32(anatomy.unit)
+    along, down = mouth.frame.local(x, y)
+    across, narrow = along / np.float32(mouth.half_width), unit * (0.95 - 0.25 * _rise(down / np.float32(mouth.chin)))
+    return _MouthWeights(
+        sink=np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2),
+        purse=np.exp(-((across / 1.5) ** 2) - (down / (0.5 * unit)) ** 2),
+        lips=np.exp(-(across**2) - (down / (0.3 * unit)) ** 2),
+        jaw=np.cos(np.clip(along / narrow, -1, 1) * np.float32(np.pi / 2)) ** 2,
+    )
 
 
 def _rise(values: np.ndarray) -> np.ndarray:
