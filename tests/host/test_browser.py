@@ -71,7 +71,7 @@ def test_from_the_template_browser_to_a_playing_video(canvas: Canvas) -> None:
     canvas.shoot("2_template")
     page.evaluate(f"() => {ENDS}.forEach(e => comfyAPI.api.api.addEventListener(e, () => window.ended = e))")
     page.get_by_test_id("queue-button").first.click()
-    page.wait_for_function("() => window.ended || app.lastNodeErrors", timeout=600_000)
+    page.wait_for_function("() => window.ended || Object.keys(app.lastNodeErrors ?? {}).length", timeout=600_000)
     assert page.evaluate("() => window.ended") == "execution_success"
     page.wait_for_function(VIDEO, timeout=20_000)
     page.evaluate(f"async () => {{ const v = ({VIDEO})(); v.muted = true; await v.play() }}")
@@ -95,6 +95,7 @@ def test_the_sound_node_can_be_placed_and_uploads(canvas: Canvas, tmp_path: Path
         page.evaluate("() => sound.widgets.find(w => w.name === 'upload').callback()")
     chooser.value.set_files(mine)
     page.wait_for_function("() => sound.widgets[0].value === 'mine.wav'", timeout=20_000)
+    page.evaluate("() => app.graph.setDirtyCanvas(true, true)")
     page.wait_for_timeout(800)
     canvas.shoot("4_sound")
     player = page.evaluate("() => sound.widgets.find(w => w.name === 'audioUI').element.src")
