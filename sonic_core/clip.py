@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,5 +132,6 @@ def frame_count(duration: float, fps: Fraction) -> int:
     return max(1, math.ceil(Fraction(duration) * fps - Fraction(_NOISE)))
 
 
-def _generated(chunks: Iterator[Frames]) -> Iterator[Frames]:
+def _generated(chunks: Iterator[Frames]) -> Generator[Frames, None, None]:
+    """Make a generator of any iterator, so that it can be closed."""
     yield from chunks

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from av.container import InputContainer
+from av.error import FFmpegError, InvalidDataError
 
 from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
@@ -37,6 +38,10 @@ _GAP = (0.05, 10.0)
 _LONGEST_EXPECTED = 3600.0
 """Seconds for which space is set aside on the header's word; a longer sound makes the space grow."""
 _ENDLESS = 1 << 62
+_SCALES = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31), "int64": (0.0, 2.0**63)}
+"""Silence and full scale of each integer type."""
+_LONGEST_PADDING = 4096
+"""Samples that an AAC encoder may append to fill its last frame."""
 
 Samples = npt.NDArray[np.float32]
 
@@ -248,7 +253,8 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
             most = round(duration * rate) if duration is not None else _ENDLESS
             buffer = _Buffer(first.layout.nb_channels, min(most, _expected(container, rate)))
             _collect(_continuous(chain([first], frames), path), buffer, lead, most)
-    except (av.FFmpegError, UnicodeDecodeError) as error:
+            _drop_padding(container, buffer, lead, rate)
+    except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
     return Audio(torch.from_numpy(buffer.samples[:, : buffer.count]), rate)
 
@@ -265,13 +271,22 @@ def _collect(blocks: Iterator[Samples], buffer: _Buffer, lead: int, most: int) -
             return
 
 
+def _drop_padding(container: InputContainer, buffer: _Buffer, lead: int, rate: int) -> None:
+    """Leave out what fills the last AAC frame of an MP4: its header knows the true length, the decoder does not."""
+    stream = container.streams.audio[0]
+    if "mp4" in container.format.name and stream.duration and stream.time_base:
+        excess = buffer.count - lead - round(stream.duration * stream.time_base * rate)
+        if 0 < excess < _LONGEST_PADDING:
+            buffer.count = max(0, buffer.count - excess)
+
+
 def _frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
     """Decode the first sound track; damaged packets are left out, and said so at the end."""
     damaged = 0
     for packet in container.demux(container.streams.audio[0]):
         try:
             frames = packet.decode()
-        except av.InvalidDataError:
+        except InvalidDataError:
             damaged += 1
             continue
         yield from (frame for frame in frames if isinstance(frame, av.AudioFrame))
@@ -305,11 +320,10 @@ def _floats(frame: av.AudioFrame) -> Samples:
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
-    if samples.dtype.kind == "f":
+    centre, full = _SCALES.get(samples.dtype.name, (0.0, 1.0))
+    if full == 1.0:
         return samples.astype(np.float32, copy=False)
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
+    return ((samples - np.float64(centre)) / full).astype(np.float32)
 
 
 def _expected(container: InputContainer, rate: int) -> int:

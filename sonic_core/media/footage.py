@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
@@ -56,7 +57,7 @@ class VideoInfo:
     start: float
     """The first frame's time stamp in seconds; not 0 where an encoder or a cut left an offset."""
     steady: bool
-    """Whether every frame lies on the grid of ``fps``; if not, ``read_video`` repeats and drops frames to stay on it."""
+    """Whether every frame lies on the grid of ``fps``; if not, ``read_video`` repeats and drops frames."""
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
@@ -131,7 +132,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             streams[0].codec_context.thread_count = _DECODER_THREADS
             streams[0].thread_type = "AUTO"
             yield container, streams[0]
-    except (av.FFmpegError, UnicodeDecodeError) as error:
+    except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
 
 
@@ -184,7 +185,7 @@ def _rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> npt.NDArray[np.
         )
     elif frame.format.name != "rgb24":
         frame = reformatter.reformat(frame, format="rgb24", interpolation=_SWS_FLAGS)
-    return np.ascontiguousarray(_upright(frame.to_ndarray(), frame))
+    return np.ascontiguousarray(_upright(frame.to_ndarray(), frame), np.uint8)
 
 
 def _matrix(frame: av.VideoFrame) -> int:
@@ -196,7 +197,7 @@ def _matrix(frame: av.VideoFrame) -> int:
     return frame.colorspace
 
 
-def _upright(pixels: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+def _upright(pixels: npt.NDArray[np.generic], frame: av.VideoFrame) -> npt.NDArray[np.generic]:
     return np.rot90(pixels, round(frame.rotation / 90) % 4)
 
 

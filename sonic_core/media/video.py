@@ -120,7 +120,17 @@ def write_video(
         clipped=True,
     )
     sound = None if audio is None else stereo(audio)
-    return _write(path, recipe, chunks, Fraction(fps), length, size, sound, metadata, progress)
+    return _write(
+        path,
+        recipe,
+        chunks,
+        fps=Fraction(fps),
+        length=length,
+        size=size,
+        audio=sound,
+        metadata=metadata,
+        progress=progress,
+    )
 
 
 def write_lossless(
@@ -171,13 +181,24 @@ def write_lossless(
         sound_rates=frozenset(),
         clipped=False,
     )
-    return _write(path, recipe, chunks, Fraction(fps), length, size, audio, metadata, progress)
+    return _write(
+        path,
+        recipe,
+        chunks,
+        fps=Fraction(fps),
+        length=length,
+        size=size,
+        audio=audio,
+        metadata=metadata,
+        progress=progress,
+    )
 
 
 def _write(
     path: str | os.PathLike[str],
     recipe: _Recipe,
     chunks: Iterable[Frames],
+    *,
     fps: Fraction,
     length: int,
     size: tuple[int, int],
