@@ -1,0 +1,184 @@
+"""Sounds of every kind come in at the right scale, length and place; unusable ones are refused in one sentence."""
+
+import wave
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from sonic_core.errors import InputError, MediaError
+from sonic_core.media.audio import check_duration, cut, mono, pad, read_audio, read_track, resample, stereo
+from sonic_core.types import Audio
+
+SECONDS = 0.75
+
+
+def sweep(rate, channels=1):
+    time = np.arange(round(SECONDS * rate)) / rate
+    tone = 0.5 * np.sin(2 * np.pi * (200 * time + 400 * time**2)) * np.hanning(len(time))
+    return np.stack([tone * (1 - 0.1 * index) for index in range(channels)]).astype(np.float32)
+
+
+def encode(path, samples, rate, codec, layout="mono", sample_format="fltp"):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.layout = layout
+        for first in range(0, samples.shape[1], 1024):
+            block = np.ascontiguousarray(samples[:, first : first + 1024])
+            frame = av.AudioFrame.from_ndarray(block, format=sample_format, layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def offset(sound, other):
+    """Samples by which ``sound`` comes later than ``other``."""
+    size = 2 * max(len(sound), len(other))
+    correlation = np.fft.irfft(np.fft.rfft(sound, size) * np.conj(np.fft.rfft(other, size)))
+    best = int(correlation.argmax())
+    return best if best < size // 2 else best - size
+
+
+@pytest.mark.parametrize(
+    ("codec", "error"),
+    [
+        ("pcm_u8", 1 / 120), ("pcm_s16le", 2**-15), ("pcm_s24le", 2**-22), ("pcm_s32le", 1e-6),
+        ("pcm_f32le", 0), ("pcm_f64le", 0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+def test_wav_is_exact(tmp_path, codec, error, layout):
+    samples = sweep(22050, {"mono": 1, "stereo": 2, "5.1": 6}[layout])
+    audio = read_audio(encode(tmp_path / "x.wav", samples, 22050, codec, layout))
+    assert audio.rate == 22050 and audio.samples.dtype == torch.float32
+    np.testing.assert_allclose(audio.samples.numpy(), samples, atol=error, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("x.mp3", "libmp3lame", 44100), ("x.m4a", "aac", 44100), ("x.m4a", "aac", 16000), ("x.flac", "flac", 48000),
+        ("x.ogg", "libopus", 48000), ("x.opus", "libopus", 48000), ("x.mkv", "aac", 48000), ("x.mp4", "aac", 32000),
+    ],
+)  # fmt: skip
+def test_coded_sounds_start_and_end_in_place(tmp_path, name, codec, rate):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {codec}")
+    samples = sweep(rate, 2)
+    audio = read_audio(encode(tmp_path / name, samples, rate, codec, "stereo"))
+    assert audio.rate == rate and len(audio.samples) == 2
+    assert abs(offset(audio.samples[0].numpy(), samples[0])) <= 1
+    assert abs(audio.samples.shape[1] - samples.shape[1]) <= (0 if name[2:] in {"m4a", "flac", "mp4"} else 2048)
+
+
+def test_loud_float_files_are_kept(tmp_path):
+    samples = sweep(16000) * 5
+    assert read_audio(encode(tmp_path / "x.wav", samples, 16000, "pcm_f32le")).samples.abs().max() > 2
+
+
+def test_start_and_duration(tmp_path):
+    samples = sweep(16000)
+    path = encode(tmp_path / "x.wav", samples, 16000, "pcm_f32le")
+    audio = read_audio(path, start=0.25, duration=0.3)
+    np.testing.assert_array_equal(audio.samples.numpy(), samples[:, 4000:8800])
+    assert read_audio(path, start=0.5, duration=9).duration == 0.25
+
+
+@pytest.mark.parametrize(
+    "extra", [{"start": -1}, {"start": float("nan")}, {"duration": 0}, {"start": 0.74}, {"start": 9}]
+)
+def test_impossible_parts(tmp_path, extra):
+    path = encode(tmp_path / "x.wav", sweep(16000), 16000, "pcm_s16le")
+    with pytest.raises(InputError):
+        read_audio(path, **extra)
+
+
+def test_a_track_in_step_with_the_picture(tmp_path):
+    samples = sweep(16000)
+    path = encode(tmp_path / "x.wav", samples, 16000, "pcm_f32le")
+    late, early = read_track(path, -0.5), read_track(path, 0.25)
+    assert late is not None and early is not None
+    np.testing.assert_array_equal(late.samples.numpy(), np.pad(samples, ((0, 0), (8000, 0))))
+    np.testing.assert_array_equal(early.samples.numpy(), samples[:, 4000:])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_must_be_numbers(tmp_path, value):
+    samples = sweep(16000)
+    samples[0, 5000] = value
+    with pytest.raises(InputError, match="not numbers"):
+        read_audio(encode(tmp_path / "x.wav", samples, 16000, "pcm_f32le"))
+
+
+@pytest.mark.parametrize("count", [0, 160])
+def test_too_short(tmp_path, count):
+    with wave.open(str(tmp_path / "x.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(b"\0\0" * count)
+    with pytest.raises(InputError, match=r"at least 0.1 s"):
+        read_audio(tmp_path / "x.wav")
+
+
+def test_no_sound_track(tmp_path):
+    with av.open(str(tmp_path / "x.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode(None))
+    with pytest.raises(InputError, match="no sound track"):
+        read_audio(tmp_path / "x.mp4")
+    with pytest.raises(MediaError, match="no file is there"):
+        read_audio(tmp_path / "y.mp3")
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "empty file"), (b"only words\n" * 200, "cannot be decoded")])
+def test_unreadable(tmp_path, content, words):
+    (tmp_path / "x.wav").write_bytes(content)
+    with pytest.raises(MediaError, match=words):
+        read_audio(tmp_path / "x.wav")
+    with pytest.raises(MediaError, match="folder"):
+        read_audio(tmp_path)
+
+
+def test_mixing():
+    pair = Audio(torch.tensor([[1.0, 0.5], [0.0, 0.5]]), 8000)
+    torch.testing.assert_close(mono(pair).samples, torch.tensor([[0.5, 0.5]]))
+    assert stereo(pair) is pair and mono(mono(pair)).samples.shape == (1, 2)
+    centre = torch.zeros(6, 400_000)
+    centre[2] = 1
+    mixed = stereo(Audio(centre, 8000))
+    torch.testing.assert_close(mixed.samples[0], mixed.samples[1])
+    assert mono(Audio(centre, 8000)).samples.min() > 0.25
+    assert stereo(Audio(torch.ones(6, 10), 8000)).samples.max() <= 1 + 1e-6
+    torch.testing.assert_close(stereo(Audio(torch.ones(3, 10), 8000)).samples, torch.ones(2, 10))
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(44100, 16000), (16000, 48000), (48000, 16000), (22050, 44100)])
+def test_resampling_in_blocks_is_resampling_the_whole(rate, wanted):
+    librosa = pytest.importorskip("librosa")
+    generator = np.random.default_rng(0)
+    noise = generator.standard_normal((2, 700_001), np.float32) * 0.1
+    whole = librosa.resample(noise, orig_sr=rate, target_sr=wanted, res_type="soxr_hq")
+    result = resample(Audio(torch.from_numpy(noise), rate), wanted)
+    assert result.rate == wanted and result.samples.shape == whole.shape
+    np.testing.assert_allclose(result.samples.numpy(), whole, atol=2e-6)
+
+
+def test_cut_and_pad():
+    audio = Audio(torch.ones(2, 16000), 16000)
+    assert cut(audio, 0.50004).samples.shape == (2, 8001)
+    assert cut(audio, 2) is audio and pad(audio, 0.5) is audio
+    assert pad(audio, 1.5).samples.sum() == 32000 and pad(audio, 1.5).duration == 1.5
+
+
+def test_a_duration_longer_than_the_sound():
+    audio = Audio(torch.zeros(1, 16000 * 4 + 123), 16000)
+    for fine in (0.5, audio.duration, audio.duration + 0.04):
+        check_duration(audio, fine, Fraction(25))
+    with pytest.raises(InputError, match=r"4\.01 s, got 15\.00 s"):
+        check_duration(audio, 15, Fraction(25))
