@@ -1,0 +1,95 @@
+"""Long sounds and long clips take no more memory than short ones; a full disk is an error, not half a file."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+resource = pytest.importorskip("resource")  # not on Windows
+
+ROOT = Path(__file__).parents[2]
+HEAD = """
+import json, resource, sys, signal, wave
+from fractions import Fraction
+from pathlib import Path
+import torch
+from sonic_core.clip import Clip, open_clip
+from sonic_core.media.audio import mono, read_audio
+from sonic_core.media.video import write_lossless
+from sonic_core.types import Audio
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+size = (128, 128)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
+
+def clip(length, audio=None):
+    def read():
+        for first in range(0, length, 10):
+            yield torch.rand(10, 3, 1, 1).expand(10, 3, *size)
+    return Clip(read, Fraction(25), length, size, audio)
+
+def sound(seconds, name):
+    with wave.open(str(folder / name), "wb") as file:
+        file.setnchannels(2), file.setsampwidth(2), file.setframerate(48000)
+        for _ in range(seconds):
+            file.writeframes(bytes(4 * 48000))
+    return folder / name
+
+"""
+
+
+def run(script, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + script, str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_memory_does_not_grow_with_length(tmp_path):
+    script = """
+short, long = sound(5, "short.wav"), sound(120, "long.wav")
+read_audio(short)
+clip(100, read_audio(short)).export(folder / "short.mp4")
+list(map(len, open_clip(folder / "short.mp4").read()))
+begin = peak()
+audio = read_audio(long)
+read = peak()
+clip(1500, audio).export(folder / "long.mp4")
+written = peak()
+del audio
+for chunk in open_clip(folder / "long.mp4").read():
+    pass
+print(json.dumps([begin, read, written, peak()]))
+"""
+    begin, read, written, reread = run(script, tmp_path)
+    copy = 120 * 48000 * 2 * 4 / 2**20  # of the sound as float: 44 MB; the frames would be 281 MB
+    assert read - begin < copy * 1.15 + 4
+    assert written - read < 12
+    assert reread - written < copy * 0.5
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    script = """
+from sonic_core.errors import MediaError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+said = []
+for work in (
+    lambda: clip(300, Audio(torch.rand(1, 192000) - 0.5, 16000)).export(folder / "x.mp4"),
+    lambda: write_lossless(folder / "x.mkv", (torch.rand(10, 3, *size) for _ in range(5)), fps=Fraction(25), length=50,
+        size=size, audio=None),
+):
+    try:
+        work()
+    except MediaError as error:
+        said.append(str(error))
+print(json.dumps(said))
+"""
+    said = run(script, tmp_path)
+    assert len(said) == 2 and all("Cannot write" in words and "\n" not in words for words in said), said
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,118 @@
+"""A clip is read again and again, and leaves as a file."""
+
+from fractions import Fraction
+
+import pytest
+import torch
+
+from sonic_core.clip import Clip, frame_count, open_clip
+from sonic_core.errors import InputError, MediaError
+from sonic_core.types import Audio
+
+
+def clip(length=12, chunk=5, size=(64, 80), audio=None, ended=None):
+    def read():
+        try:
+            for first in range(0, length, chunk):
+                count = min(chunk, length - first)
+                yield torch.arange(first, first + count)[:, None, None, None].expand(count, 3, *size) / length
+        finally:
+            if ended is not None:
+                ended.append(True)
+
+    return Clip(read, Fraction(25), length, size, audio)
+
+
+@pytest.mark.parametrize(
+    ("duration", "fps", "count"),
+    [
+        (15.0, Fraction(25), 375), (1.04, Fraction(25), 26), (1.05, Fraction(25), 27), (0.001, Fraction(25), 1),
+        (240.0, Fraction(30000, 1001), 7193), (10.01, Fraction(30000, 1001), 300), (0.1 + 0.2, Fraction(10), 3),
+        (48001 / 48000, Fraction(25), 26), (10, Fraction(24), 240),
+    ],
+)  # fmt: skip
+def test_frame_count(duration, fps, count):
+    assert frame_count(duration, fps) == count
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("fps", [Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30)])
+def test_rounding_never_adds_a_frame(rate, fps):
+    for frames in range(1, 4000, 37):
+        samples = int(frames / fps * rate)  # the last sample that fits into so many frames
+        assert frame_count(samples / rate, fps) <= frames
+        exact = frames / fps * rate
+        if exact == samples:
+            assert frame_count(samples / rate, fps) == frames
+
+
+@pytest.mark.parametrize("duration", [0, -1, float("nan"), float("inf")])
+def test_frame_count_needs_a_length(duration):
+    with pytest.raises(InputError):
+        frame_count(duration, Fraction(25))
+
+
+def test_frames_one_by_one():
+    whole = clip()
+    frames = list(whole.frames())
+    assert len(frames) == 12 and frames[0].shape == (3, 64, 80) and whole.duration == 0.48
+    assert torch.stack(frames).equal(torch.cat(list(clip(chunk=12).read())))
+
+
+def test_export_and_open(tmp_path):
+    reports = []
+    audio = Audio(torch.sin(torch.arange(7600) / 20)[None], 16000)
+    path = clip(audio=audio).export(tmp_path / "x.mp4", progress=lambda *report: reports.append(report))
+    assert reports == [("encode", done, 12) for done in range(1, 13)]
+    opened = open_clip(path)
+    assert (opened.fps, opened.length, opened.size) == (25, 12, (64, 80))
+    assert opened.audio is not None and opened.audio.samples.shape == (1, 7600)
+    first, second = (torch.cat(list(opened.read())) for _ in range(2))
+    assert first.equal(second)
+    assert (first - torch.cat(list(clip().read()))).abs().max() < 0.02
+    opened.export(tmp_path / "x.mp4")  # over its own source, which stays whole until the end
+    assert open_clip(tmp_path / "x.mp4").length == 12
+
+
+def test_a_silent_clip(tmp_path):
+    assert open_clip(clip().export(tmp_path / "x.mp4")).audio is None
+
+
+def test_cancelling_ends_the_reader_and_leaves_nothing(tmp_path):
+    ended = []
+
+    def stop(stage, done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        clip(ended=ended).export(tmp_path / "x.mp4", progress=stop)
+    assert ended == [True] and not list(tmp_path.iterdir())
+
+
+def test_a_bad_target_is_refused_before_reading(tmp_path):
+    ended = []
+    with pytest.raises(MediaError):
+        clip(ended=ended).export(tmp_path / "x.mov")
+    assert not ended
+
+
+def test_a_sound_before_the_picture_is_left_out(tmp_path):
+    import av
+    import numpy as np
+
+    with av.open(str(tmp_path / "x.mkv"), "w") as container:
+        picture, sound = container.add_stream("libx264", rate=25), container.add_stream("pcm_f32le", rate=16000)
+        picture.width = picture.height = 64
+        sound.layout = "mono"
+        ramp = np.arange(16000, dtype=np.float32)[None] / 16000
+        frame = av.AudioFrame.from_ndarray(ramp, "fltp", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = 16000, 0, Fraction(1, 16000)
+        container.mux(sound.encode(frame))
+        for index in range(10):
+            shot = av.VideoFrame(64, 64, "yuv420p")
+            shot.pts, shot.time_base = index + 5, Fraction(1, 25)
+            container.mux(picture.encode(shot))
+        container.mux(picture.encode(None))
+    opened = open_clip(tmp_path / "x.mkv")
+    assert opened.length == 10 and opened.audio is not None
+    assert abs(float(opened.audio.samples[0, 0]) - 0.2) < 0.002
