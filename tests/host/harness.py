@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -138,6 +139,7 @@ def started(checkout: Path, python: str, home: Path) -> Iterator[Comfy]:
         "--disable-api-nodes",
     ]
     flags += ["--database-url", f"sqlite:///{home}/host.db"]
+    flags += shlex.split(os.environ.get("COMFYUI_ARGS", ""))
     with (home / "server.log").open("w") as log, subprocess.Popen(
         [python, "main.py", *flags], cwd=checkout, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:  # fmt: skip

@@ -99,6 +99,18 @@ def test_cancel_leaves_nothing_behind(comfy: Comfy, prompt: dict[str, Any]) -> N
     assert comfy.litter() <= before
 
 
+def test_temporary_videos_go_when_the_host_forgets_them(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    prompt["8"]["inputs"]["save_output"] = False
+    shown = comfy.path(comfy.run(prompt).file("8"))
+    assert list((comfy.home / "temp").glob("sonic_*"))
+    comfy.ask("/free", {"unload_models": True, "free_memory": True})
+    end = time.monotonic() + 20
+    while list((comfy.home / "temp").glob("sonic_*")) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert list((comfy.home / "temp").glob("sonic_*")) == []
+    assert shown.exists()
+
+
 def test_what_cannot_be_used_is_said_in_a_sentence(comfy: Comfy, prompt: dict[str, Any]) -> None:
     Image.new("RGB", (640, 480), (90, 120, 90)).save(comfy.home / "input/meadow.png")
     prompt["3"]["inputs"]["image"] = "meadow.png"
