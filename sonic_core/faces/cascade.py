@@ -23,7 +23,7 @@ WINDOW = 24
 """Side of the cascade's window in pixels."""
 NEIGHBOURS = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 """Row and column of the eight blocks around the middle one, most significant bit first."""
-FLOOR_START, FLOOR_RISE = -1.0, 0.9
+FLOOR_START, FLOOR_RISE = 0.0, 1.2
 """After stage k a window's sum must reach FLOOR_START + FLOOR_RISE · k."""
 
 Rectangle = tuple[int, int, int, int]
@@ -63,12 +63,13 @@ def load_stages() -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def scan(gray: NDArray[np.uint8], mirrored: bool = False) -> NDArray[np.float32]:
+def scan(gray: NDArray[np.uint8], mirrored: bool = False, stride: int = 1) -> NDArray[np.float32]:
     """Score all 24 × 24 windows of a picture.
 
     Args:
         gray: (h, w) grey values.
         mirrored: Look through the mirror image of the cascade: a second opinion of nearly the same worth.
+        stride: Look at every so manieth row and column only.
 
     Returns:
         (n, 3): left, top and score of each window that was not given up; faces reach 45 and more.
@@ -77,13 +78,16 @@ def scan(gray: NDArray[np.uint8], mirrored: bool = False) -> NDArray[np.float32]
     if rows <= 0 or columns <= 0:
         return np.zeros((0, 3), np.float32)
     blocks = _Blocks(gray, mirrored)
-    tops, lefts = (grid.ravel() for grid in np.mgrid[:rows, :columns])
+    tops, lefts = (grid.ravel() for grid in np.mgrid[:rows:stride, :columns:stride])
     total = np.zeros(tops.size, np.float32)
     dense = True
     for number, stage in enumerate(load_stages()):
         total -= stage.threshold
         for rectangle, table in stage.votes:
-            total += table[blocks.patterns(rectangle, tops, lefts, (rows, columns) if dense else None)]
+            if dense:
+                total += table[blocks.everywhere(rectangle, rows, columns, stride)]
+            else:
+                total += table[blocks.at(rectangle, tops, lefts)]
         keep = np.flatnonzero(total >= FLOOR_START + FLOOR_RISE * number)
         if keep.size < total.size:
             tops, lefts, total, dense = tops[keep], lefts[keep], total[keep], False
@@ -108,29 +112,35 @@ class _Blocks:
             self._sums[width, height] = (lower[:, width:] - lower[:, :-width]) - (upper[:, width:] - upper[:, :-width])
         return self._sums[width, height]
 
-    def patterns(
-        self, rectangle: Rectangle, tops: NDArray[np.int64], lefts: NDArray[np.int64], dense: tuple[int, int] | None
-    ) -> NDArray[np.uint8]:
-        """Compare each window's eight outer blocks with its middle one, a bit each."""
-        x, y, width, height = rectangle
-        sums = self.sums(width, height)
-        flat, stride = sums.ravel(), sums.shape[1]
-        first = None if dense else tops * stride + lefts
+    def everywhere(self, rectangle: Rectangle, rows: int, columns: int, stride: int) -> NDArray[np.uint8]:
+        """Compare each window's eight outer blocks with its middle one, a bit each, for all windows."""
+        sums = self.sums(rectangle[2], rectangle[3])
 
-        def block(row: int, column: int) -> NDArray[np.int32]:
-            left = x + column * width
-            if self._mirrored:
-                left = WINDOW - left - width
-            top = y + row * height
-            if dense:
-                return sums[top : top + dense[0], left : left + dense[1]]
-            return flat[first + (top * stride + left)]
+        def block(top: int, left: int) -> NDArray[np.int32]:
+            return sums[top : top + rows : stride, left : left + columns : stride]
 
-        middle = block(1, 1)
+        corners = self._corners(rectangle)
+        middle = block(*corners[-1])
         pattern = np.zeros(middle.shape, np.uint8)
-        for bit, (row, column) in enumerate(NEIGHBOURS):
-            pattern |= (block(row, column) >= middle).view(np.uint8) << np.uint8(7 - bit)
+        for corner in corners[:-1]:
+            pattern <<= np.uint8(1)
+            pattern |= (block(*corner) >= middle).view(np.uint8)
         return pattern.ravel()
+
+    def at(self, rectangle: Rectangle, tops: NDArray[np.int64], lefts: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Compare each window's eight outer blocks with its middle one, a bit each, for the windows given."""
+        sums = self.sums(rectangle[2], rectangle[3])
+        offsets = np.array([top * sums.shape[1] + left for top, left in self._corners(rectangle)])
+        values = sums.ravel()[offsets[:, None] + (tops * sums.shape[1] + lefts)]
+        return np.packbits(values[:-1] >= values[-1], axis=0)[0]
+
+    def _corners(self, rectangle: Rectangle) -> list[tuple[int, int]]:
+        """List top and left of the eight outer blocks and of the middle one."""
+        x, y, width, height = rectangle
+        lefts = [x + column * width for column in range(3)]
+        if self._mirrored:
+            lefts = [WINDOW - left - width for left in lefts]
+        return [(y + row * height, lefts[column]) for row, column in (*NEIGHBOURS, (1, 1))]
 
 
 def _numbers(text: str) -> Rectangle:

@@ -10,14 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from ..types import Box, Face, largest_first
-from .fit import Fit, Frame, fit, place_frame, points_frame
+from .cascade import WINDOW, scan
+from .fit import REACH, WINDOW_UNITS, Fit, Frame, fit, patch, place_frame, points_frame
 from .lips import as_bytes, as_points, find_corners
 from .windows import Place, find_places
 
-TRIED = 4
+TRIED = 6
 """Places in which points are fitted."""
-LEAST_SCORE = 0.5
-"""Scores below this are no face."""
+LEAST_EVIDENCE = 2.5
+"""Evidence at which a face is as likely as not."""
+LEAST_SCORE, SURE_SCORE = 0.5, 0.87
+"""Scores below the first are no face; where one face reaches the second, all others must."""
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SCALES = (1.0, 1.2)
 """Factors on the size of a place that are tried."""
 
@@ -39,10 +43,11 @@ class EmbeddedFinder:
         found = []
         for place in find_places(gray)[:TRIED]:
             best = fit_place(pixels, place)
-            score = confidence(place, best)
-            if score >= LEAST_SCORE:
-                found.append(complete(pixels, best, score))
-        return largest_first(_apart(found))
+            found.append((confidence(pixels, place, best), best))
+        sure = max((score for score, _ in found), default=0.0) >= SURE_SCORE
+        least = SURE_SCORE if sure else LEAST_SCORE
+        faces = [complete(pixels, best, score) for score, best in found if score >= least]
+        return largest_first(_apart(faces)[: None if sure else 1])
 
     def fit_inside(self, image: torch.Tensor, box: Box) -> Face:
         """Fit the points of the face that is known to fill ``box``; a face is returned in any case."""
@@ -56,10 +61,37 @@ def fit_place(pixels: NDArray[np.uint8], place: Place) -> Fit:
     return max(fits, key=lambda one: one.quality)
 
 
-def confidence(place: Place, found: Fit) -> float:
-    """Weigh what the cascade and the fit say, 0 to 1."""
-    evidence = (place.score - 46) / 3.0 + np.log(place.weight + 1e-3) * 0.7 + (found.quality - 1.0) * 1.5
-    return float(1 / (1 + np.exp(-np.clip(evidence, -30, 30))))
+def confidence(pixels: NDArray[np.uint8], place: Place, found: Fit) -> float:
+    """Weigh what the cascade says, before and after the fit, the fit, and whether eyes are darker than cheeks."""
+    evidence = (place.score - 40) / 5 + 2 * (found.quality - 1)
+    evidence += 0.5 * np.log(second_look(pixels, found.frame) + 1e-3) + min(eye_darkness(pixels, found), 1.2)
+    return float(1 / (1 + np.exp(-np.clip(evidence - LEAST_EVIDENCE, -30, 30))))
+
+
+def second_look(pixels: NDArray[np.uint8], frame: Frame) -> float:
+    """Let the cascade look again at the upright face; return how many good windows agree."""
+    weight = 0.0
+    middle = np.array([REACH, REACH - 0.23])
+    for scale in np.geomspace(0.85, 1.3, 8):
+        size = WINDOW / WINDOW_UNITS / scale
+        gray = (patch(pixels, frame, size) @ LUMA * 255).round().astype(np.uint8)
+        for mirrored in (False, True):
+            windows = scan(gray, mirrored)
+            near = np.hypot(*(windows[:, :2] + WINDOW / 2 - middle * size).T) < 4
+            weight += float(np.exp((windows[near, 2] - 50) / 6).sum())
+    return weight
+
+
+def eye_darkness(pixels: NDArray[np.uint8], found: Fit, unit: float = 32.0) -> float:
+    """Measure how much darker the eyes are than the cheeks, in standard deviations of the patch."""
+    light = cv2.GaussianBlur(patch(pixels, found.frame, unit) @ LUMA, (0, 0), 0.1 * unit)
+    matrix = found.frame.matrix(unit)
+    points = found.points @ matrix[:, :2].T + matrix[:, 2]
+    eyes, mouth = points[:2], points[3]
+    cheeks = 0.45 * eyes + 0.55 * mouth + 0.35 * (eyes - eyes.mean(0))
+    at = np.clip(np.round(np.vstack([eyes, cheeks])).astype(int), 0, light.shape[0] - 1)
+    values = light[at[:, 1], at[:, 0]]
+    return float((values[2:].mean() - values[:2].mean()) / (light.std() + 0.02))
 
 
 def complete(pixels: NDArray[np.uint8], found: Fit, score: float) -> Face:

@@ -1,8 +1,8 @@
 """Fit eyes, nose and mouth inside a place that looks like a face.
 
 Three response maps are computed in an upright patch: one is high on eyes, one under a nose, one on the seam of a mouth.
-The points are then chosen together: the combination with the highest sum of responses and of agreement with an average face
-that may be turned, nodding or drawn with large eyes. A second round at higher resolution starts from the first.
+The points are then chosen together: the combination with the highest sum of responses and of agreement with an average
+face that may be turned, nodding or drawn with large eyes. A second round at higher resolution starts from the first.
 
 Source: Felzenszwalb and Huttenlocher, Pictorial Structures for Object Recognition, IJCV 2005.
 """
@@ -21,6 +21,8 @@ Map = NDArray[np.float32]
 
 REACH = 1.9
 """Half the side of the patch, in units of the face."""
+WINDOW_UNITS = 2.72
+"""Side of the cascade's window on a face, in units."""
 CANDIDATES = 14
 """Places looked at per eye, nose and mouth."""
 
@@ -29,7 +31,8 @@ CANDIDATES = 14
 class Frame:
     """Where a face is.
 
-    The origin lies between the eyes; the unit is the larger of the eye distance and 0.9 times the way from eyes to mouth.
+    The origin lies between the eyes; the unit is the larger of the eye distance and 0.9 times the way from eyes to
+    mouth.
     """
 
     x: float
@@ -60,7 +63,7 @@ class Fit:
 
 def place_frame(place: Place) -> Frame:
     """Turn the cascade's window into a frame; the window's centre lies 0.27 units under the middle of the eyes."""
-    unit = place.size / 2.72
+    unit = place.size / WINDOW_UNITS
     angle = np.deg2rad(place.tilt)
     return Frame(place.x + 0.27 * unit * np.sin(angle), place.y - 0.27 * unit * np.cos(angle), unit, place.tilt)
 

@@ -14,6 +14,8 @@ SIDE = 320
 """Longer side in pixels of the copy in which faces are searched for at every tilt."""
 FINE_SIDE = 640
 """Longer side of the copy in which small, upright faces are searched for."""
+TILTED_WINDOW = 32
+"""Side in that copy of the smallest face that is searched for tilted."""
 STEP = 1.17
 """From one window size to the next."""
 TILTS = (0.0, -24.0, 24.0)
@@ -44,13 +46,19 @@ def find_places(gray: NDArray[np.uint8]) -> list[Place]:
     Args:
         gray: (h, w) grey values.
     """
-    found = [_turned(gray, SIDE, tilt, (WINDOW, 10_000)) for tilt in TILTS]
+    found = [_turned(gray, SIDE, tilt, (TILTED_WINDOW if tilt else WINDOW, 10_000)) for tilt in TILTS]
     if max(gray.shape) > SIDE:
-        found.append(_turned(gray, FINE_SIDE, 0.0, (WINDOW, WINDOW * FINE_SIDE / SIDE)))
+        found.append(_turned(gray, FINE_SIDE, 0.0, (WINDOW, WINDOW * FINE_SIDE / SIDE), stride=2))
     return merge(np.concatenate(found))
 
 
-def _turned(gray: NDArray[np.uint8], side: int, tilt: float, sizes: tuple[float, float]) -> NDArray[np.float64]:
+def _turned(
+    gray: NDArray[np.uint8],
+    side: int,
+    tilt: float,
+    sizes: tuple[float, float],
+    stride: int = 1,
+) -> NDArray[np.float64]:
     """Scan a turned copy of at most ``side`` pixels; rows are x, y, size, tilt, score in the picture's pixels."""
     shrink = min(side / max(gray.shape), 4.0)
     height, width = gray.shape
@@ -65,7 +73,7 @@ def _turned(gray: NDArray[np.uint8], side: int, tilt: float, sizes: tuple[float,
             turned, (round(turned.shape[1] * scale), round(turned.shape[0] * scale)), interpolation=cv2.INTER_AREA
         )
         for mirrored in (False, True):
-            windows = scan(np.asarray(level, np.uint8), mirrored)
+            windows = scan(np.asarray(level, np.uint8), mirrored, stride)
             windows = windows[windows[:, 2] > LEAST_SCORE]
             centres = (windows[:, :2] + WINDOW / 2) / scale
             centres = (centres @ back[:, :2].T + back[:, 2]) / shrink
