@@ -124,7 +124,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open ``path`` and find its picture track; cover art is none."""
     try:
         with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            streams = [s for s in container.streams.video if not int(s.disposition) & _ATTACHED_PICTURE]
+            streams = [s for s in container.streams.video if not s.disposition.value & _ATTACHED_PICTURE]
             if container.format.name.endswith("_pipe") or container.format.name in _NOT_VIDEOS:
                 raise MediaError(f"Expected {_WANTED}, got a picture or a text in {path}.")
             if not streams:
@@ -174,11 +174,12 @@ def _rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> npt.NDArray[np.
     """Convert to (h, w, 3) uint8, upright."""
     if not frame.format.is_rgb:
         full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
+        matrix = _matrix(frame)
         frame = reformatter.reformat(
             frame,
             format="rgb24",
-            src_colorspace=_matrix(frame),
-            dst_colorspace=_matrix(frame),
+            src_colorspace=matrix,
+            dst_colorspace=BT709 if matrix == _BT601 else _BT601,  # RGB has none, but equal ones skip src_colorspace
             src_color_range=FULL_RANGE if full else LIMITED_RANGE,
             dst_color_range=FULL_RANGE,
             interpolation=_SWS_FLAGS,

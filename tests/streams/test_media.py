@@ -44,7 +44,12 @@ def sound(seconds, name):
 
 def run(script, folder):
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + script, str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", HEAD + script, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

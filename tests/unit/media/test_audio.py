@@ -21,13 +21,13 @@ def sweep(rate, channels=1):
     return np.stack([tone * (1 - 0.1 * index) for index in range(channels)]).astype(np.float32)
 
 
-def encode(path, samples, rate, codec, layout="mono", sample_format="fltp"):
+def encode(path, samples, rate, codec, layout="mono"):
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = layout
         for first in range(0, samples.shape[1], 1024):
             block = np.ascontiguousarray(samples[:, first : first + 1024])
-            frame = av.AudioFrame.from_ndarray(block, format=sample_format, layout=layout)
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = rate, first, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -61,7 +61,7 @@ def test_wav_is_exact(tmp_path, codec, error, layout):
     ("name", "codec", "rate"),
     [
         ("x.mp3", "libmp3lame", 44100), ("x.m4a", "aac", 44100), ("x.m4a", "aac", 16000), ("x.flac", "flac", 48000),
-        ("x.ogg", "libopus", 48000), ("x.opus", "libopus", 48000), ("x.mkv", "aac", 48000), ("x.mp4", "aac", 32000),
+        ("x.ogg", "libopus", 48000), ("x.opus", "libopus", 48000), ("x.mp4", "aac", 32000),
     ],
 )  # fmt: skip
 def test_coded_sounds_start_and_end_in_place(tmp_path, name, codec, rate):
