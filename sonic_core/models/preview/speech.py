@@ -92,7 +92,7 @@ def closures(voice: np.ndarray, middle: np.ndarray, loudness: np.ndarray) -> np.
 
 
 def at_frames(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Read ``curve`` (n,) at ``times`` (m,) in seconds, with the advance applied; beyond its end it keeps its last value."""
+    """Read ``curve`` (n,) at ``times`` (m,) in seconds, the advance applied; beyond its end it keeps its last value."""
     return np.interp((times + ADVANCE) * CURVE_RATE, np.arange(len(curve)), curve).astype(np.float32)
 
 

@@ -120,7 +120,7 @@ class Warp:
         radius = (along / (1.05 * unit)) ** 2 + (down / (1.35 * unit)) ** 2
         bulge = np.clip(1 - radius, 0, 1)
         nose = np.exp(-((along / (0.22 * unit)) ** 2) - ((down / (0.35 * unit)) ** 2))
-        edge = np.minimum.reduce([self.x, self.y, self.size[1] - 1 - self.x, self.size[0] - 1 - self.y])
+        edge = _edge_distance(*self.size)
         return (bulge * bulge * (3 - 2 * bulge) * (0.8 + 0.2 * nose) * np.clip(edge / (0.15 * unit), 0, 1)).astype(
             np.float32
         )
@@ -168,7 +168,7 @@ class Warp:
         source = np.where(offset < (fall - rise) / 2, np.minimum(upper, 0), np.maximum(lower, 0))
         beyond = np.abs(share) >= 1
         source[beyond] = lower[beyond]
-        dx, dy = mouth.frame.turned(moved - along, source + seam - down)
+        dx, dy = mouth.frame.turned((moved - along) * self._weights.within, (source + seam - down) * self._weights.within)
         gap = self._gap(share, offset + rise, rise + fall)
         return x + dx, y + dy, gap
 
@@ -178,8 +178,9 @@ class Warp:
         chin = np.float32(mouth.chin)
         drop = np.float32((1 - UPPER_SHARE) * pose.opening)
         blend = _rise((offset - fall - np.float32(0.1) * unit) / (chin * np.float32(0.7)))
-        end = np.float32(min(mouth.floor - 0.05 * unit, mouth.chin + 0.6 * unit))
-        fade = _fall((offset - chin - CHIN_SHARE * drop) / np.maximum(end - chin - CHIN_SHARE * drop, 0.15 * unit))
+        end = np.float32(min(mouth.floor - 0.03 * unit, mouth.chin + 0.6 * unit))
+        start = min(chin + CHIN_SHARE * drop, end - 2 * CHIN_SHARE * drop)  # a slower fall than the drop cannot fold
+        fade = _fall((offset - start) / np.maximum(end - start, 1))
         return (fall + blend * (CHIN_SHARE * drop * self._weights.jaw - fall)) * fade
 
     def _gap(self, share: np.ndarray, below: np.ndarray, height: np.ndarray) -> Gap:
@@ -211,6 +212,14 @@ class _MouthWeights:
     """Swelling of pursed lips."""
     jaw: np.ndarray
     """Lowering of the jaw, across the face; it narrows toward the chin."""
+    within: np.ndarray
+    """1 inside the area, falling to 0 at its edges, so that whatever moves inside joins what stands still outside."""
+
+
+def _edge_distance(height: int, width: int) -> np.ndarray:
+    """Count the pixels from each pixel of a rectangle to its nearest edge, (h, w)."""
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    return np.minimum.reduce([rows, columns, height - 1 - rows, width - 1 - columns])
 
 
 def _mouth_weights(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> _MouthWeights:
@@ -222,6 +231,7 @@ def _mouth_weights(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> _MouthWeig
         purse=np.exp(-((across / 1.5) ** 2) - (down / (0.5 * unit)) ** 2),
         lips=np.exp(-(across**2) - (down / (0.3 * unit)) ** 2),
         jaw=np.cos(np.clip(along / narrow, -1, 1) * np.float32(np.pi / 2)) ** 2,
+        within=_rise(_edge_distance(*x.shape) / (np.float32(0.06) * unit)),
     )
 
 

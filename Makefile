@@ -1,0 +1,36 @@
+# Two commands for everybody: `make demo` and `make test`. Each sets up its own environment first if it is missing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format setup clean
+
+demo: $(READY)
+	$(BIN)/python -m sonic_core demo --paste-back
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(READY)
+
+# opencv-python wants libGL, which a machine without a screen may lack; the headless build is the same code without windows.
+$(READY): requirements.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest ruff pyright --constraint constraints.txt
+	$(BIN)/python -c "import cv2" || ( $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
+		$(BIN)/python -m pip install --quiet --force-reinstall --no-deps opencv-python-headless --constraint constraints.txt )
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

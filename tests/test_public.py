@@ -1,0 +1,29 @@
+"""The names and settings people rely on; a change here is a change for them."""
+
+from __future__ import annotations
+
+import inspect
+
+import sonic_core
+from sonic_core import Settings, TalkingPortrait, load_model
+
+
+def test_public_names_are_frozen():
+    assert sorted(sonic_core.__all__) == [
+        "Audio", "CheckpointError", "Clip", "Face", "FaceFinder", "FaceNotFoundError", "InputError", "MODEL_NAMES",
+        "MediaError", "Model", "Placement", "Portrait", "Progress", "Settings", "SettingsError", "SonicError",
+        "SonicWarning", "TalkingPortrait", "load_model", "open_clip",
+    ]  # fmt: skip
+    for name in sonic_core.__all__:
+        assert hasattr(sonic_core, name)
+
+
+def test_every_documented_setting_exists():
+    documented = {"duration", "min_resolution", "expand_ratio", "inference_steps", "dynamic_scale", "motion_scale"}
+    documented |= {"lip_sync_refinement", "temporal_smoothing", "seed", "fps", "paste_back"}
+    assert documented <= set(Settings.__dataclass_fields__)
+
+
+def test_generate_takes_files_first():
+    assert list(inspect.signature(TalkingPortrait.generate).parameters)[1:3] == ["audio", "image"]
+    assert "weights" in inspect.signature(load_model).parameters

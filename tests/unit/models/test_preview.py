@@ -1,0 +1,160 @@
+"""sonic-preview on the bundled portrait: it speaks when there is speech, rests when there is none, and no more."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sonic_core import Audio, Settings, load_model
+from sonic_core.media.audio import read_audio
+from sonic_core.media.image import read_image
+from sonic_core.models.preview.anatomy import measure_anatomy
+from sonic_core.models.preview.gestures import gesture_curves
+from sonic_core.models.preview.speech import CURVE_RATE, at_frames, speech_curves
+from sonic_core.models.preview.warp import Pose, Warp
+from sonic_core.pipeline import prepare_portrait
+
+ASSETS = Path(__file__).resolve().parents[3] / "assets"
+SETTINGS = Settings(min_resolution=384)
+REST = {"opening": 0.0, "width": 0.0, "rounding": 0.0, "blink": 0.0, "brows": 0.0, "yaw": 0.0, "pitch": 0.0}
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return prepare_portrait(read_image(ASSETS / "portrait.png"), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return read_audio(ASSETS / "speech.wav")
+
+
+def tone(seconds: float, level: float, rate: int = 16_000) -> torch.Tensor:
+    """A vowel-like hum: harmonics of 140 Hz."""
+    time = torch.arange(int(seconds * rate)) / rate
+    return level * sum(torch.sin(2 * torch.pi * 140 * k * time) / k for k in range(1, 20))[None]
+
+
+def clip_of(portrait, audio, **options):
+    model = load_model("sonic-preview").model
+    settings = Settings(min_resolution=384, **options)
+    return model.animate(model.prepare(portrait, audio, settings), settings)
+
+
+def test_the_mouth_opens_with_speech_and_shuts_in_silence():
+    silence = torch.zeros(1, 16_000)
+    opening = speech_curves(Audio(torch.cat([silence, tone(1.0, 0.2), silence], 1), 16_000)).opening
+    assert opening[int(1.3 * CURVE_RATE) : int(1.7 * CURVE_RATE)].min() > 0.3
+    assert opening[: int(0.8 * CURVE_RATE)].max() < 0.02
+    assert opening[int(2.2 * CURVE_RATE) :].max() < 0.02
+
+
+def test_silence_and_near_silence_move_nothing():
+    for samples in (torch.zeros(1, 16_000), 1e-5 * torch.randn(1, 16_000)):
+        assert speech_curves(Audio(samples, 16_000)).opening.max() == 0
+
+
+def test_opening_does_not_depend_on_how_loud_the_recording_is(speech):
+    loud, soft = speech_curves(speech), speech_curves(Audio(speech.samples * 0.1, speech.rate))
+    assert np.abs(loud.opening - soft.opening).max() < 0.1
+
+
+def test_opening_follows_the_sound_without_lag(speech):
+    curve = speech_curves(speech).opening
+    samples = speech.samples[0].numpy()
+    hop = speech.rate // CURVE_RATE
+    energy = np.log([np.mean(samples[i : i + hop] ** 2) + 1e-6 for i in range(0, len(samples) - hop, hop)])
+    energy = np.convolve(energy, np.hanning(9) / np.hanning(9).sum(), "same")
+    times = np.arange(0, speech.duration - 0.1, 0.01)
+    frames = at_frames(curve, times)[: len(energy)]
+    lags = {
+        lag: np.corrcoef(np.roll(frames, -lag)[50:-50], energy[: len(frames)][50:-50])[0, 1] for lag in range(-10, 11)
+    }
+    best = max(lags, key=lags.__getitem__)
+    assert lags[best] > 0.6
+    assert -5 <= best <= 1  # hundredths of a second: the mouth leads a little
+
+
+def test_gestures_repeat_with_the_seed_and_a_longer_sound_begins_alike():
+    loudness = np.ones(3000, np.float32)
+    first, again, other = gesture_curves(loudness, 7), gesture_curves(loudness, 7), gesture_curves(loudness, 8)
+    assert np.array_equal(first.yaw, again.yaw)
+    assert np.array_equal(first.blink, again.blink)
+    assert not np.array_equal(first.yaw, other.yaw)
+    longer = gesture_curves(np.ones(6000, np.float32), 7)
+    assert np.allclose(longer.yaw[:2900], first.yaw[:2900])
+    assert np.array_equal(longer.blink[:2900], first.blink[:2900])
+
+
+def test_people_blink_ten_to_thirty_times_a_minute():
+    blink = gesture_curves(np.ones(60_000, np.float32), 1).blink
+    count = int(((blink[1:] >= 0.5) & (blink[:-1] < 0.5)).sum())
+    assert 100 <= count <= 300
+
+
+def test_at_rest_the_frame_is_the_portrait(portrait):
+    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
+    maps = warp.maps(Pose(**REST))
+    assert np.allclose(maps.x, warp.x, atol=1e-3)
+    assert np.allclose(maps.y, warp.y, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "pose", [{"opening": 30.0}, {"yaw": 1.2, "pitch": 1.2}, {"blink": 1.0}, {"rounding": 1.0}, {"brows": 1.0}]
+)
+def test_nothing_moves_at_the_edge_of_the_crop(portrait, pose):
+    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
+    maps = warp.maps(Pose(**{**REST, **pose}))
+    for moved, still in ((maps.x, warp.x), (maps.y, warp.y)):
+        change = np.abs(moved - still)
+        assert change.max() > 0.5 or "brows" in pose or moved is maps.x
+        assert max(change[0].max(), change[-1].max(), change[:, 0].max(), change[:, -1].max()) < 0.05
+
+
+def test_maps_never_fold_over(portrait):
+    """Going down a column the source never runs backwards: nothing is shown twice."""
+    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
+    maps = warp.maps(Pose(**{**REST, "opening": 0.26 * warp.anatomy.unit, "yaw": 1.0, "blink": 1.0}))
+    assert np.diff(maps.y, axis=0).min() > -0.6
+    assert np.diff(maps.x, axis=1).min() > -0.2
+
+
+def test_the_gap_is_as_high_as_asked(portrait):
+    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
+    gap = warp.maps(Pose(**{**REST, "opening": 12.0})).gap
+    assert gap.height.max() == pytest.approx(12.0, rel=0.03)
+
+
+def test_a_clip_has_the_sounds_length_and_reads_the_same_twice(portrait, speech):
+    short = Audio(speech.samples[:, : int(1.03 * speech.rate)], speech.rate)
+    clip = clip_of(portrait, short)
+    first, second = torch.cat(list(clip.read())), torch.cat(list(clip.read()))
+    assert len(first) == clip.length == 26
+    assert torch.equal(first, second)
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert clip.audio is short
+
+
+def test_scales_drive_what_they_name(portrait, speech):
+    part = Audio(speech.samples[:, : 2 * speech.rate], speech.rate)
+    still = torch.cat(list(clip_of(portrait, part, dynamic_scale=0.5, motion_scale=0.0).read()))
+    lively = torch.cat(list(clip_of(portrait, part, dynamic_scale=1.2, motion_scale=0.0).read()))
+    eyes = slice(0, int(portrait.face.points[0][1] + 0.4 * portrait.face.eye_distance))
+    assert torch.equal(still[:, :, eyes], still[:1, :, eyes].expand_as(still[:, :, eyes]))
+    assert (lively - portrait.image).abs().mean() > 1.3 * (still - portrait.image).abs().mean()
+    moved = torch.cat(list(clip_of(portrait, part, motion_scale=1.0).read()))
+    assert (moved[:, :, eyes] - portrait.image[:, eyes]).abs().max() > 0.02
+
+
+def test_any_frame_rate_shows_the_same_moments(portrait, speech):
+    part = Audio(speech.samples[:, : speech.rate], speech.rate)
+    slow, fast = clip_of(portrait, part, fps=25), clip_of(portrait, part, fps=50)
+    assert (slow.length, fast.length) == (25, 50)
+    assert fast.fps == Fraction(50)
+    for index, (one, two) in enumerate(zip(slow.frames(), list(fast.frames())[::2], strict=True)):
+        assert torch.allclose(one, two, atol=1e-4), index

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import math
+import warnings
+from fractions import Fraction
+
+import pytest
+
+from sonic_core import Settings, SettingsError, SonicWarning
+
+
+def test_defaults_are_possible_and_advised():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("duration", -1.0), ("duration", 0), ("duration", math.nan), ("duration", math.inf), ("fps", 0), ("fps", -25),
+        ("fps", math.nan), ("min_resolution", 0), ("min_resolution", 10**6), ("expand_ratio", -0.1), ("seed", -1),
+        ("seed", 2**64), ("seed", 1.5), ("inference_steps", 0), ("dynamic_scale", math.nan), ("motion_scale", -1),
+        ("face_index", -1), ("face", (10, 10, 5, 20)), ("face", (0, 0, math.nan, 1)), ("min_resolution", "big"),
+    ],
+)  # fmt: skip
+def test_impossible_values_raise_and_name_the_setting(name, value):
+    with pytest.raises(SettingsError, match=name.split("_")[0]):
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [("inference_steps", 5, "blur"), ("expand_ratio", 0.5, "surroundings"), ("dynamic_scale", 2.0, "wider")],
+)
+def test_unwise_values_warn_with_the_reason(name, value, reason):
+    with pytest.warns(SonicWarning, match=reason):
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(25, Fraction(25)), (29.97, Fraction(30000, 1001)), (23.976, Fraction(24000, 1001)),
+     (59.94, Fraction(60000, 1001)), (12.5, Fraction(25, 2)), (30.0, Fraction(30)), (Fraction(24000, 1001), Fraction(24000, 1001))],
+)  # fmt: skip
+def test_frame_rates_are_exact(given, meant):
+    assert Settings(fps=given).fps == meant
