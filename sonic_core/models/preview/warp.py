@@ -168,7 +168,8 @@ class Warp:
         source = np.where(offset < (fall - rise) / 2, np.minimum(upper, 0), np.maximum(lower, 0))
         beyond = np.abs(share) >= 1
         source[beyond] = lower[beyond]
-        dx, dy = mouth.frame.turned((moved - along) * self._weights.within, (source + seam - down) * self._weights.within)
+        within = self._weights.within
+        dx, dy = mouth.frame.turned((moved - along) * within, (source + seam - down) * within)
         gap = self._gap(share, offset + rise, rise + fall)
         return x + dx, y + dy, gap
 

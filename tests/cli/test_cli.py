@@ -1,0 +1,188 @@
+"""The command line: the main job, its answers, and one helpful line for every bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from sonic_core.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTRAIT, SPEECH = ROOT / "assets" / "portrait.png", ROOT / "assets" / "speech.wav"
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = 16_000) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+def write_float_wav(path: Path, samples: np.ndarray, rate: int = 16_000) -> Path:
+    with av.open(str(path), "w", format="wav") as container:
+        stream = container.add_stream("pcm_f32le", rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="flt", layout="mono")
+        frame.sample_rate = rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def noise_picture(path: Path, width: int, height: int) -> Path:
+    Image.fromarray(np.full((height, width, 3), 128, np.uint8)).save(path)
+    return path
+
+
+def bad_input(name: str, folder: Path) -> dict[str, str]:
+    """Options that differ from a good call in one thing."""
+    made = folder / "made"
+    made.mkdir()
+    truncated = made / "cut.jpg"
+    Image.open(PORTRAIT).convert("RGB").save(truncated)
+    truncated.write_bytes(truncated.read_bytes()[:9000])
+    text = made / "text.png"
+    text.write_text("this is no picture")
+    empty = made / "empty.wav"
+    empty.write_bytes(b"")
+    file = made / "a_file"
+    file.write_text("")
+    return {
+        "missing picture": {"image": str(made / "nothing.png")},
+        "missing sound": {"audio": str(made / "nothing.wav")},
+        "a folder as picture": {"image": str(made)},
+        "text named png": {"image": str(text)},
+        "truncated jpeg": {"image": str(truncated)},
+        "empty wav": {"audio": str(empty)},
+        "wav without samples": {"audio": str(write_wav(made / "none.wav", np.zeros(0)))},
+        "nan samples": {"audio": str(write_float_wav(made / "nan.wav", np.full(16_000, np.nan)))},
+        "a hundredth of a second": {"audio": str(write_wav(made / "short.wav", np.full(160, 0.1)))},
+        "no face": {"image": str(noise_picture(made / "grey.png", 300, 300))},
+        "ten by ten": {"image": str(noise_picture(made / "tiny.png", 10, 10))},
+        "far too wide": {"image": str(noise_picture(made / "wide.png", 20_000, 20))},
+        "folder that is a file": {"output": str(file / "out.mp4")},
+        "missing folder": {"output": str(made / "no" / "such" / "out.mp4")},
+        "output without mp4": {"output": str(made / "out.avi")},
+        "duration -1": {"duration": "-1"},
+        "duration 0": {"duration": "0"},
+        "duration nan": {"duration": "nan"},
+        "duration too long": {"duration": "500"},
+        "unknown model": {"model": "sonic-huge"},
+        "sonic-base": {"model": "sonic-base"},
+        "face off the picture": {"face": "5000,5000,6000,6000"},
+        "face that is no box": {"face": "1,2,3"},
+        "no such face": {"face_index": "7"},
+        "fps 0": {"fps": "0"},
+        "not a number": {"seed": "often"},
+    }[name]
+
+
+BAD = [
+    "missing picture", "missing sound", "a folder as picture", "text named png", "truncated jpeg", "empty wav",
+    "wav without samples", "nan samples", "a hundredth of a second", "no face", "ten by ten", "far too wide",
+    "folder that is a file", "missing folder", "output without mp4", "duration -1", "duration 0", "duration nan",
+    "duration too long", "unknown model", "sonic-base", "face off the picture", "face that is no box", "no such face",
+    "fps 0", "not a number",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gives_exit_2_one_line_and_no_file(name, tmp_path, capsys):
+    options = {"image": str(PORTRAIT), "audio": str(SPEECH), "output": str(tmp_path / "out.mp4")}
+    options.update(bad_input(name, tmp_path))
+    before = set(tmp_path.rglob("*"))
+    flags = [part for key, value in options.items() for part in ("--" + key.replace("_", "-") + "=" + value,)]
+    assert main(["generate", *flags]) == 2
+    shown = capsys.readouterr()
+    lines = [line for line in shown.err.splitlines() if "warning" not in line]
+    assert shown.out == ""
+    assert len(lines) == 1
+    assert lines[0].startswith("sonic: ")
+    assert len(lines[0]) > 40
+    assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="write permission is a POSIX matter")
+def test_an_unwritable_folder_is_said_before_any_work():
+    """Root may write anywhere, so a test run by root becomes nobody before it calls the program."""
+    with tempfile.TemporaryDirectory() as outer:
+        locked = Path(outer) / "locked"
+        locked.mkdir()
+        Path(outer).chmod(0o755)
+        locked.chmod(0o555)
+        arguments = ["generate", f"--image={PORTRAIT}", f"--audio={SPEECH}", f"--output={locked / 'out.mp4'}"]
+        become = "os.getuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534))"
+        code = f"import os, sys, sonic_core.cli as c, sonic_core.pipeline; {become}; sys.exit(c.main({arguments}))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith("sonic: ")
+        assert "locked" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert not list(locked.iterdir())
+
+
+def test_the_main_job(tmp_path, capsys):
+    output = tmp_path / "out.mp4"
+    flags = ["--image", str(PORTRAIT), "--audio", str(SPEECH), "--output", str(output), "--duration", "1.0", "--json"]
+    assert main(["generate", *flags, "--min-resolution", "384"]) == 0
+    shown = capsys.readouterr()
+    answer = json.loads(shown.out)
+    assert answer["frames"] == 25
+    assert answer["model"] == "sonic-preview"
+    assert "encode 25/25" in shown.err
+    with av.open(str(output)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 25
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert container.streams.audio[0].codec_context.name == "aac"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_face_can_be_given_where_none_is_found(tmp_path):
+    picture = tmp_path / "plain.png"
+    shade = np.linspace(60, 200, 320, dtype=np.uint8)
+    Image.fromarray(np.repeat(np.repeat(shade[:, None, None], 320, 1), 3, 2)).save(picture)
+    output = tmp_path / "out.mp4"
+    flags = [f"--image={picture}", f"--audio={SPEECH}", f"--output={output}", "--face=80,60,240,260", "--duration=0.4"]
+    assert main(["generate", *flags]) == 0
+    assert output.is_file()
+
+
+def test_faces_answers_in_json(capsys):
+    assert main(["faces", str(PORTRAIT), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    face = answer["faces"][0]
+    assert answer["finder"] in {"embedded", "insightface", "yoloface"}
+    assert len(face["box"]) == 4
+    assert len(face["points"]) == 5
+    (left, right), mouth = face["points"][:2], face["points"][3:]
+    assert left[0] < right[0]
+    assert mouth[0][0] < mouth[1][0]
+    assert mouth[0][1] > left[1]
+
+
+def test_models_and_doctor_answer(capsys):
+    assert main(["models", "--json"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)["models"]]
+    assert "sonic-preview" in names
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_the_module_runs_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "sonic_core", "generate"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("sonic: ")
+    assert "Traceback" not in done.stderr

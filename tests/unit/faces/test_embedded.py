@@ -1,0 +1,153 @@
+"""Faces are found with nothing downloaded, and nothing else is."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from sonic_core.errors import SettingsError
+from sonic_core.faces import EmbeddedFinder, face_finder, lip_line, quality_warnings
+from sonic_core.faces.cascade import load_stages, scan
+from sonic_core.types import Face
+
+PORTRAITS = Path(__file__).resolve().parents[4] / "shared" / "media" / "portraits"
+ASTRONAUT = ((203.0, 109.0), (246.5, 110.5), (206.0, 152.0), (247.0, 151.0))
+"""Eyes' centres and mouth corners in scikit-image's photograph, read off it by eye."""
+
+
+def _errors(face, truth) -> tuple[float, float, float]:
+    """Mean error of eyes and corners and error of the mouth's middle, in eye distances."""
+    points, true = np.array(face.points), np.array(truth)
+    unit = np.hypot(*(true[1] - true[0]))
+    off = np.hypot(*(points[[0, 1, 3, 4]] - true).T) / unit
+    return off[:2].mean(), off[2:].mean(), np.hypot(*(points[3:].mean(0) - true[2:].mean(0))) / unit
+
+
+def test_cascade_is_read_whole():
+    stages = load_stages()
+    assert len(stages) == 20
+    assert [len(stage.votes) for stage in stages[:4]] == [3, 4, 4, 5]
+    assert all(table.shape == (256,) for stage in stages for _, table in stage.votes)
+
+
+def test_scan_tells_faces_from_other_things():
+    from skimage.data import lfw_subset
+
+    faces, others = lfw_subset()[:100], lfw_subset()[100:]
+    best = [
+        [scan(cv2.resize((one * 255).astype(np.uint8), (32, 32)))[:, 2].max(initial=0.0) for one in group]
+        for group in (faces, others)
+    ]
+    assert np.median(best[0]) > 45
+    assert np.percentile(best[1], 90) < 40
+
+
+def test_scan_sees_the_mirror_image_as_the_mirrored_cascade_does(astronaut):
+    gray = cv2.resize((astronaut.mean(0).numpy() * 255).astype(np.uint8), (128, 128))
+    plain = scan(np.ascontiguousarray(gray[:, ::-1]))
+    mirrored = scan(gray, mirrored=True)
+    assert np.allclose(sorted(plain[:, 2]), sorted(mirrored[:, 2]), atol=1e-3)
+    assert sorted(128 - 24 - plain[:, 0]) == sorted(mirrored[:, 0])
+
+
+def test_astronaut_is_found_once_and_precisely(astronaut):
+    faces = EmbeddedFinder().find(astronaut)
+    assert len(faces) == 1
+    eyes, corners, mouth = _errors(faces[0], ASTRONAUT)
+    assert eyes < 0.15
+    assert corners < 0.2
+    assert mouth < 0.15
+    left, top, right, bottom = faces[0].box
+    assert left < 190 < 260 < right
+    assert top < 95
+    assert 165 < bottom < 200
+    assert 0.5 < faces[0].score <= 1
+    assert quality_warnings(astronaut, faces[0]) == []
+
+
+@pytest.mark.parametrize("tilt", [-20, 20])
+def test_a_tilted_face_is_found(astronaut, tilt):
+    matrix = cv2.getRotationMatrix2D((224, 130), tilt, 1.0)
+    turned = cv2.warpAffine(astronaut.permute(1, 2, 0).numpy(), matrix, (448, 320), borderMode=cv2.BORDER_REPLICATE)
+    faces = EmbeddedFinder().find(torch.from_numpy(turned).permute(2, 0, 1))
+    assert faces
+    truth = np.array(ASTRONAUT) @ matrix[:, :2].T + matrix[:, 2]
+    assert _errors(faces[0], truth)[2] < 0.2
+
+
+@pytest.mark.parametrize(("side", "count"), [(300, 1), (1400, 1)])
+def test_a_face_is_found_at_any_size(astronaut, side, count):
+    resized = torch.nn.functional.interpolate(astronaut[None], (side, side), mode="bilinear", antialias=True)[0]
+    faces = EmbeddedFinder().find(resized)
+    assert len(faces) == count
+    assert _errors(faces[0], np.array(ASTRONAUT) * side / 512)[2] < 0.2
+
+
+def test_finding_changes_nothing_and_repeats(astronaut):
+    before = astronaut.clone()
+    first, second = EmbeddedFinder().find(astronaut), EmbeddedFinder().find(astronaut)
+    assert first == second
+    assert torch.equal(astronaut, before)
+
+
+@pytest.mark.parametrize("name", ["brick", "coffee", "rocket", "chelsea", "moon", "text"])
+def test_no_face_is_seen_where_there_is_none(name):
+    import skimage.data
+
+    pixels = np.atleast_3d(getattr(skimage.data, name)())
+    picture = torch.from_numpy(np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy()).permute(2, 0, 1) / 255
+    assert EmbeddedFinder().find(picture) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 400), (64, 64), (200, 20)])
+def test_plain_and_tiny_pictures_hold_no_face(shape):
+    assert EmbeddedFinder().find(torch.full((3, *shape), 0.5)) == []
+
+
+def test_noise_holds_no_face():
+    assert EmbeddedFinder().find(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(1))) == []
+
+
+def test_lip_line_runs_from_corner_to_corner(astronaut):
+    face = EmbeddedFinder().find(astronaut)[0]
+    line = np.array(lip_line(astronaut, face))
+    assert len(line) >= 9
+    assert tuple(line[0]) == pytest.approx(face.points[3])
+    assert tuple(line[-1]) == pytest.approx(face.points[4])
+    assert (np.diff(line[:, 0]) > 0).all()
+    assert np.abs(line[:, 1] - np.array(face.points)[3:, 1].mean()).max() < 0.4 * face.eye_distance
+
+
+def test_lip_line_follows_a_drawn_seam():
+    picture = np.full((200, 200, 3), 200, np.uint8)
+    columns = np.arange(70, 131)
+    seam = 140 + 6 * np.sin((columns - 70) / 60 * np.pi)
+    cv2.polylines(picture, [np.stack([columns, seam], 1).round().astype(np.int32)], False, (90, 40, 40), 2, cv2.LINE_AA)
+    points = ((65.0, 70.0), (135.0, 70.0), (100.0, 110.0), (70.0, 140.0), (130.0, 140.0))
+    image = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+    line = np.array(lip_line(image, Face((40, 30, 160, 170), points, 1.0)))
+    expected = np.interp(line[:, 0], columns, seam)
+    assert np.abs(line[1:-1, 1] - expected[1:-1]).max() < 2.0
+
+
+def test_embedded_is_named_and_unknown_finders_are_refused():
+    assert face_finder("embedded").name == "embedded"
+    with pytest.raises(SettingsError, match="one of auto, insightface, yoloface, embedded"):
+        face_finder("eyes")
+
+
+@pytest.mark.media
+@pytest.mark.skipif(not PORTRAITS.is_dir(), reason=f"the portraits are not at {PORTRAITS}")
+def test_mouths_of_nine_portraits_in_ten_are_found():
+    labels = json.loads((PORTRAITS / "labels.json").read_text())
+    errors = []
+    for name, label in labels.items():
+        pixels = cv2.cvtColor(cv2.imread(str(PORTRAITS / name)), cv2.COLOR_BGR2RGB)
+        faces = EmbeddedFinder().find(torch.from_numpy(pixels).permute(2, 0, 1).float() / 255)
+        truth = [label[key] for key in ("eye_right", "eye_left", "mouth_left", "mouth_right")]
+        errors.append(_errors(faces[0], truth)[2] if faces else np.inf)
+    assert np.mean(np.array(errors) <= 0.15) >= 0.9
+    assert np.median(errors) <= 0.08
