@@ -55,7 +55,7 @@ class Sampler:
         from ..sonic_core.pipeline import pasted
 
         progress = host.progress_of(unique_id)
-        with host.warnings_shown(unique_id):
+        with host.warnings_shown(unique_id, conditions.told):
             settings = replace(conditions.made_by(model.name).settings, **chosen)
             clip = model.model.animate(conditions.conditions, settings, progress)
             if settings.paste_back:

@@ -15,7 +15,7 @@ import shutil
 import uuid
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
@@ -362,25 +362,36 @@ def progress_of(node: str | None = None) -> Progress:
 
 
 @contextmanager
-def warnings_shown(node: str | None = None) -> Iterator[None]:
-    """Show the engine's warnings in the log and at the canvas; all others go where they would have gone."""
+def warnings_shown(node: str | None = None, told: Collection[str] = ()) -> Iterator[set[str]]:
+    """Show the engine's warnings in the log and at the canvas; all others go where they would have gone.
+
+    Args:
+        node: The node that runs.
+        told: What need not be said again.
+
+    Yields:
+        A set that holds the messages afterwards.
+    """
     from ..sonic_core.errors import SonicWarning
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SonicWarning)
-        try:
-            yield
-        finally:
-            messages = dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, SonicWarning))
-    for one in caught:
-        if not issubclass(one.category, SonicWarning):
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    for message in messages:
-        log.warning(message)
-        _tell(message, node)
+    messages: set[str] = set()
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SonicWarning)
+            yield messages
+    finally:
+        for one in caught:
+            text = str(one.message)
+            if not issubclass(one.category, SonicWarning):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+            elif text not in messages and text not in told:
+                _tell(text, node)
+            messages.add(text)
 
 
 def _tell(message: str, node: str | None) -> None:
+    log.warning(message)
     server = getattr(import_module("server").PromptServer, "instance", None)
     if server is not None:
         server.send_sync("sonic.warning", {"message": message, "node": node}, server.client_id)

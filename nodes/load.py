@@ -38,7 +38,9 @@ class ModelLoader:
 
         host.hand_over_folders()
         with host.warnings_shown(unique_id):
-            return (load_model(model_name),)
+            model = load_model(model_name)
+        host.log.info("%s: %s", model_name, model.name)
+        return (model,)
 
 
 class LoadAudio:

@@ -28,6 +28,8 @@ class Prepared:
     """The settings under which they were made."""
     model: str
     """The name of the model that made them."""
+    told: frozenset[str]
+    """Warnings that were shown on the way."""
 
     def made_by(self, model: str) -> Prepared:
         """Hand itself on when ``model`` made it.
@@ -83,9 +85,9 @@ class PreData:
         from ..sonic_core import pipeline
         from ..sonic_core.settings import Settings
 
-        with host.warnings_shown(unique_id):
+        with host.warnings_shown(unique_id) as told:
             settings = Settings(**{**chosen, "duration": chosen["duration"] or None})
             sound = pipeline.checked_audio(host.sound_of(audio), settings)
             portrait = pipeline.prepare_portrait(host.picture_of(image), settings, weights=model.weights)
             conditions = model.model.prepare(portrait, sound, settings)
-        return Prepared(conditions, settings, model.name), host.image_of(portrait.image)
+        return Prepared(conditions, settings, model.name, frozenset(told)), host.image_of(portrait.image)
