@@ -74,7 +74,7 @@ def write_video(
     size: tuple[int, int],
     audio: Audio | None,
     crf: float = 18,
-    preset: str = "medium",
+    preset: str = "faster",
     metadata: Mapping[str, str] | None = None,
     progress: Progress = ignore_progress,
 ) -> Path:
@@ -92,7 +92,8 @@ def write_video(
             cropped.
         audio: The sound, or None. More than two channels are mixed down; what exceeds ±1 is clipped.
         crf: x264's quality, 0 (perfect) to 51; 18 is hard to tell from the original.
-        preset: x264's preset, from "ultrafast" to "veryslow".
+        preset: x264's preset, from "ultrafast" to "veryslow"; "faster" takes two thirds of the time of "medium" for
+            0.3 dB less at the same size.
         metadata: Texts to store in the file, by name.
         progress: Called with ("encode", frames done, length).
 

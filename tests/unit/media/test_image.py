@@ -119,12 +119,24 @@ def test_print_colours(tmp_path):
     assert red[0] > 0.9 and red[1:].max() < 0.1
 
 
+def swapped_profile():
+    """An RGB profile in which red is blue and blue is red."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = profile.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+    return profile.replace(b"rXYZ", b"tmp!").replace(b"bXYZ", b"rXYZ").replace(b"tmp!", b"bXYZ")
+
+
 def test_colour_profile_is_converted(tmp_path):
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.fromarray(COLOURS).save(tmp_path / "srgb.png", icc_profile=lab)
-    check(tmp_path / "srgb.png", expected(COLOURS))
-    Image.fromarray(COLOURS).save(tmp_path / "broken.png", icc_profile=b"no profile at all")
-    check(tmp_path / "broken.png", expected(COLOURS))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    alpha = np.full_like(RAMP, 255)
+    for name, profile, pixels, wanted in [
+        ("srgb", srgb, COLOURS, COLOURS),
+        ("swapped", swapped_profile(), COLOURS, COLOURS[..., ::-1]),
+        ("swapped_alpha", swapped_profile(), np.dstack([COLOURS, alpha]), COLOURS[..., ::-1]),
+        ("broken", b"no profile at all", COLOURS, COLOURS),
+    ]:
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png", icc_profile=profile)
+        check(tmp_path / f"{name}.png", expected(wanted), 2 / 255 if name.startswith("swapped") else 1e-6)
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp"])
