@@ -23,6 +23,8 @@ REACH = 1.9
 """Half the side of the patch, in units of the face."""
 WINDOW_UNITS = 2.72
 """Side of the cascade's window on a face, in units."""
+EYE_SINK = 0.05
+"""How far, in units, an eye's centre lies under the darkest place, which the upper lid shades."""
 CANDIDATES = 14
 """Places looked at per eye, nose and mouth."""
 
@@ -31,7 +33,7 @@ CANDIDATES = 14
 class Frame:
     """Where a face is.
 
-    The origin lies between the eyes; the unit is the larger of the eye distance and 0.9 times the way from eyes to
+    The origin lies between the eyes; the unit is the larger of the eye distance and 0.8 times the way from eyes to
     mouth.
     """
 
@@ -98,7 +100,7 @@ def response_maps(cut: NDArray[np.float32], pixels: float) -> tuple[Map, Map, Ma
         sigmaY=0.08 * pixels,
     )
     eye = np.tanh(blob * 1.1) * 0.6 + np.tanh(sideways * 1.3) * 0.5
-    seam = np.maximum(_valley(light, 0.2 * pixels, 0.05 * pixels), 0.85 * _valley(light, 0.22 * pixels, 0.1 * pixels))
+    seam = np.maximum(_valley(light, 0.3 * pixels, 0.05 * pixels), 0.85 * _valley(light, 0.3 * pixels, 0.1 * pixels))
     red = cut[..., 0] / (cut.sum(2) + 0.15)
     lips = cv2.GaussianBlur(red, (0, 0), 0.12 * pixels) - cv2.GaussianBlur(red, (0, 0), 0.45 * pixels)
     mouth = np.tanh(np.maximum(seam, 0) * 1.2) * 0.8 + np.tanh(np.maximum(lips, 0) * 30) * 0.35
@@ -135,6 +137,7 @@ def fit(image: NDArray[np.uint8], frame: Frame, rounds: tuple[float, ...] = (32.
         points, quality = _fit_once(patch(image, frame, pixels), pixels, 1.0 if number == 0 else 0.6)
         matrix = frame.matrix(pixels)
         inverse = cv2.invertAffineTransform(matrix)
+        points[:2, 1] += EYE_SINK * pixels if number == len(rounds) - 1 else 0
         points = points @ inverse[:, :2].T + inverse[:, 2]
         frame = points_frame(points)
         found = Fit(points, frame, quality)
@@ -145,7 +148,7 @@ def fit(image: NDArray[np.uint8], frame: Frame, rounds: tuple[float, ...] = (32.
 def points_frame(points: NDArray[np.float64]) -> Frame:
     """Compute the frame of (4, 2) points: eye, eye, nose, mouth."""
     middle, across = points[:2].mean(0), points[1] - points[0]
-    unit = max(float(np.hypot(*across)), 0.9 * float(np.hypot(*(points[3] - middle))))
+    unit = max(float(np.hypot(*across)), 0.8 * float(np.hypot(*(points[3] - middle))))
     tilt = float(np.rad2deg(np.arctan2(across[1], across[0])))
     return Frame(float(middle[0]), float(middle[1]), unit, tilt)
 
@@ -186,12 +189,12 @@ def _combine(lists: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], flo
     down = third[..., :2] - middle
     aside = down[..., 0] * direction[..., 0] + down[..., 1] * direction[..., 1]
     below = down[..., 1] * direction[..., 0] - down[..., 0] * direction[..., 1]
-    score = first[..., 2] + second[..., 2] + 1.2 * third[..., 2]
-    score = score - 0.25 * (np.log(np.maximum(below, 0.05) / (1.08 * distance**0.5)) / 0.17) ** 2
+    score = first[..., 2] + second[..., 2] + 1.4 * third[..., 2]
+    score = score - 0.4 * (np.log(np.maximum(below, 0.05) / (1.08 * distance**0.5)) / 0.17) ** 2
     score -= 0.2 * (np.log(distance / 0.95) / 0.22) ** 2
     score -= 0.2 * (aside / 0.16) ** 2 + 0.2 * (np.degrees(np.arctan2(across[..., 1], across[..., 0])) / 11) ** 2
     score -= 0.3 * np.abs(first[..., 2] - second[..., 2])
-    nose_at = middle[..., None, :] + 0.58 * down[..., None, :]
+    nose_at = middle[..., None, :] + 0.6 * down[..., None, :]
     off = nose[:, :2] - nose_at
     fits = nose[:, 2] * 0.7 - 0.12 * ((off[..., 0] / 0.17) ** 2 + (off[..., 1] / 0.1) ** 2)
     score = score + fits.max(-1)

@@ -75,7 +75,7 @@ def find_corners(image: NDArray[np.uint8], frame: Frame, mouth: NDArray[np.float
     reach = round(HALF_WIDTH * PIXELS)
     left = int(np.clip(round(x) - reach, 0, cut.shape[1] - 2 * reach - 1))
     right = left + 2 * reach
-    seam = seam_map(cut)
+    seam = seam_map(cut, gain=2.0)
     rows = _darkest_path(seam, (left, right), (float(y), float(y)), loose=True)
     columns = np.arange(left, right + 1)
     nearest = np.clip(np.round(rows).astype(int), 0, cut.shape[0] - 1)
@@ -87,10 +87,13 @@ def find_corners(image: NDArray[np.uint8], frame: Frame, mouth: NDArray[np.float
     return corners @ inverse[:, :2].T + inverse[:, 2]
 
 
-def seam_map(cut: NDArray[np.float32]) -> Map:
-    """Compute how much each pixel looks like the seam of a mouth, 0 to 1: thin, lying, darker than above and below."""
+def seam_map(cut: NDArray[np.float32], gain: float = 1.0) -> Map:
+    """Compute how much each pixel looks like the seam of a mouth, 0 to 1: thin, lying, darker than above and below.
+
+    A higher ``gain`` lets faint seams count as much as strong ones.
+    """
     light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
-    spread = float(light[cut.shape[0] // 4 :].std()) + 0.02
+    spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
     best = np.zeros(light.shape, np.float32)
     for across in (0.018, 0.035):
         sigma = across * PIXELS
@@ -99,7 +102,7 @@ def seam_map(cut: NDArray[np.float32]) -> Map:
         padded = np.pad(bar, ((step, step), (0, 0)), mode="edge")
         above, below = padded[: -2 * step], padded[2 * step :]
         best = np.maximum(best, 0.6 * np.minimum(above, below) + 0.4 * np.maximum(above, below) - bar)
-    return np.tanh(best / spread * 2.0).astype(np.float32)
+    return np.tanh(best / spread * gain).astype(np.float32)
 
 
 def _redness(cut: NDArray[np.float32]) -> Map:
@@ -127,14 +130,14 @@ def _darkest_path(seam: Map, columns: tuple[int, int], rows: tuple[float, float]
     offsets = np.arange(-half, half + 1)
     at = np.clip(np.round(chord[:, None] + offsets).astype(int), 0, seam.shape[0] - 1)
     gain = seam[at, np.clip(np.arange(first, last + 1), 0, seam.shape[1] - 1)[:, None]]
-    gain = gain - 0.12 * (offsets / (0.16 * PIXELS)) ** 2
+    gain = gain - (0.12 if loose else 0.06) * (offsets / (0.16 * PIXELS)) ** 2
     if not loose:
         gain[[0, -1]] -= 4.0 * np.abs(offsets)
     moves = np.zeros(gain.shape, int)
-    best = gain[0]
+    best, step = gain[0], 0.12 if loose else 0.05
     for column in range(1, count):
         padded = np.pad(best, 1, constant_values=-1e9)
-        choices = np.stack([padded[:-2] - 0.12, padded[1:-1], padded[2:] - 0.12])
+        choices = np.stack([padded[:-2] - step, padded[1:-1], padded[2:] - step])
         moves[column] = choices.argmax(0) - 1
         best = choices.max(0) + gain[column]
     index = np.zeros(count, int)

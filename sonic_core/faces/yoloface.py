@@ -5,6 +5,7 @@ Source: the published preprocessing; the network is YOLOv5-face (Qi et al., arXi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,7 +50,9 @@ class YoloFaceFinder:
                 "which needs no file."
             )
         try:
-            self._network = torch.jit.load(str(path), map_location="cpu").eval()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # the file exists in this form only
+                self._network = torch.jit.load(str(path), map_location="cpu").eval()
         except (RuntimeError, ValueError, EOFError, OSError) as error:
             raise CheckpointError(f"{path} is not a TorchScript face detector; download it again.") from error
 
