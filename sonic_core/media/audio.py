@@ -120,7 +120,7 @@ def stereo(audio: Audio) -> Audio:
     return audio if audio.samples.shape[0] <= 2 else _mixed(audio, 2)
 
 
-def resample(audio: Audio, rate: int) -> Audio:
+def resample(audio: Audio, rate: int, *, channels: int | None = None) -> Audio:
     """Change the rate to ``rate`` samples per second, in blocks, as librosa does it for the whole.
 
     The blocks begin where both rates have a sample and overlap by more than the filter's length.
@@ -128,17 +128,22 @@ def resample(audio: Audio, rate: int) -> Audio:
     Args:
         audio: A sound, its samples on the CPU.
         rate: Samples per second, above 0.
+        channels: 1 or 2 to mix down to in the same pass, as ``mono`` and ``stereo`` do, but without a mixed copy of
+            the whole; None keeps the channels.
 
     Returns:
-        ceil(n · rate / audio.rate) samples per channel; the same object when the rate is that already.
+        ceil(n · rate / audio.rate) samples per channel; the same object where nothing changes.
 
     Source: librosa.resample with soxr's high-quality filter.
     """
+    have, count = audio.samples.shape
+    if channels is None or have <= channels:
+        channels = have
     if rate == audio.rate:
-        return audio
+        return _mixed(audio, channels)
     import librosa  # noqa: PLC0415 - slow to import
 
-    channels, count = audio.samples.shape
+    weights = None if channels == have else _mix(have, channels)
     ratio = Fraction(rate, audio.rate)
     into, outof = ratio.numerator, ratio.denominator
     step = outof * max(1, BLOCK // max(into, outof))
@@ -146,11 +151,12 @@ def resample(audio: Audio, rate: int) -> Audio:
     samples = torch.zeros(channels, math.ceil(count * ratio))
     for first in range(0, count, step):
         left, right = max(0, first - context), min(count, first + step + context)
-        block = audio.samples[:, left:right].numpy()
-        block = librosa.resample(block, orig_sr=audio.rate, target_sr=rate, res_type="soxr_hq")
+        block = audio.samples[:, left:right]
+        mixed = (block if weights is None else weights @ block).numpy()
+        mixed = librosa.resample(mixed, orig_sr=audio.rate, target_sr=rate, res_type="soxr_hq")
         begin, end = first * into // outof, min(samples.shape[1], (first + step) * into // outof)
         skipped = begin - left * into // outof
-        samples[:, begin:end] = torch.from_numpy(block[:, skipped : skipped + end - begin])
+        samples[:, begin:end] = torch.from_numpy(mixed[:, skipped : skipped + end - begin])
     return Audio(samples, rate)
 
 
@@ -192,7 +198,7 @@ def _mixed(audio: Audio, channels: int) -> Audio:
     have, count = audio.samples.shape
     if have <= channels:
         return audio
-    weights = _mix(have) if channels == 2 else _mix(have).mean(0, keepdim=True)
+    weights = _mix(have, channels)
     samples = torch.empty(channels, count)
     for first in range(0, count, BLOCK):
         part = slice(first, first + BLOCK)
@@ -200,16 +206,18 @@ def _mixed(audio: Audio, channels: int) -> Audio:
     return Audio(samples, audio.rate)
 
 
-def _mix(channels: int) -> torch.Tensor:
-    """Weights (2, channels) from ``channels`` to left and right."""
-    if channels == 2:
-        return torch.eye(2)
-    if channels not in {6, 8}:
-        return torch.full((2, channels), 1 / channels)
-    half = math.sqrt(0.5)
-    left = [1.0, 0.0, half, 0.0] + [half, 0.0] * ((channels - 4) // 2)
-    right = [0.0, 1.0, half, 0.0] + [0.0, half] * ((channels - 4) // 2)
-    return torch.tensor([left, right]) / sum(left)
+def _mix(have: int, channels: int) -> torch.Tensor:
+    """Return the weights (channels, have) that mix ``have`` channels to 1 or 2."""
+    if have == 2:
+        weights = torch.eye(2)
+    elif have in {6, 8}:
+        half = math.sqrt(0.5)
+        left = [1.0, 0.0, half, 0.0] + [half, 0.0] * ((have - 4) // 2)
+        right = [0.0, 1.0, half, 0.0] + [0.0, half] * ((have - 4) // 2)
+        weights = torch.tensor([left, right]) / sum(left)
+    else:
+        weights = torch.full((2, have), 1 / have)
+    return weights.mean(0, keepdim=True) if channels == 1 else weights
 
 
 class _Buffer:

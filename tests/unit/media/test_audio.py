@@ -182,3 +182,13 @@ def test_a_duration_longer_than_the_sound():
         check_duration(audio, fine, Fraction(25))
     with pytest.raises(InputError, match=r"4\.01 s, got 15\.00 s"):
         check_duration(audio, 15, Fraction(25))
+
+
+def test_mixing_while_resampling():
+    pytest.importorskip("librosa")
+    audio = Audio(torch.randn(2, 300_000, generator=torch.Generator().manual_seed(0)) * 0.1, 48000)
+    torch.testing.assert_close(
+        resample(audio, 16000, channels=1).samples, resample(mono(audio), 16000).samples, atol=1e-6, rtol=0
+    )
+    assert resample(audio, 48000, channels=1).samples.equal(mono(audio).samples)
+    assert resample(audio, 48000) is audio and resample(audio, 48000, channels=2) is audio
