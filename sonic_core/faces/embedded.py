@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 import torch
@@ -26,7 +24,6 @@ SCALES = (1.0, 1.2)
 """Factors on the size of a place that are tried."""
 
 
-@dataclass(frozen=True)
 class EmbeddedFinder:
     """Finds faces with nothing downloaded.
 
@@ -34,7 +31,7 @@ class EmbeddedFinder:
     degrees, from about 40 pixels.
     """
 
-    name: str = "embedded"
+    name = "embedded"
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first; an empty list when there is none."""

@@ -81,7 +81,7 @@ def patch(image: NDArray[np.uint8], frame: Frame, pixels: float) -> NDArray[np.f
         matrix = np.column_stack([matrix[:, :2] / ratio, matrix[:, 2] + matrix[:, :2] @ (0.5 / ratio - 0.5)])
         image = np.asarray(small, np.uint8)
     cut = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cut.astype(np.float32) / 255
+    return (cut / 255).astype(np.float32)
 
 
 def response_maps(cut: NDArray[np.float32], pixels: float) -> tuple[Map, Map, Map]:
@@ -121,7 +121,7 @@ def _valley(light: Map, along: float, across: float) -> Map:
     step = round(2.2 * across)
     padded = np.pad(bar, ((step, step), (0, 0)), mode="edge")
     above, below = padded[: -2 * step], padded[2 * step :]
-    return (np.minimum(above, below) * 0.7 + np.maximum(above, below) * 0.3) - bar
+    return (np.minimum(above, below) * 0.7 + np.maximum(above, below) * 0.3 - bar).astype(np.float32)
 
 
 def fit(image: NDArray[np.uint8], frame: Frame, rounds: tuple[float, ...] = (32.0, 48.0)) -> Fit:

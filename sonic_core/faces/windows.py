@@ -63,9 +63,11 @@ def _turned(
     shrink = min(side / max(gray.shape), 4.0)
     height, width = gray.shape
     interpolation = cv2.INTER_AREA if shrink < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(gray, (round(width * shrink), round(height * shrink)), interpolation=interpolation)
-    turned, back = turn(small, tilt)
-    found = [np.zeros((0, 5))]
+    small = cv2.resize(
+        gray, (max(1, round(width * shrink)), max(1, round(height * shrink))), interpolation=interpolation
+    )
+    turned, back = turn(np.asarray(small, np.uint8), tilt)
+    found: list[NDArray[np.float64]] = [np.zeros((0, 5))]
     size = sizes[0]
     while size <= min(sizes[1], *turned.shape):
         scale = WINDOW / size
@@ -78,7 +80,7 @@ def _turned(
             centres = (windows[:, :2] + WINDOW / 2) / scale
             centres = (centres @ back[:, :2].T + back[:, 2]) / shrink
             constant = np.tile([size / shrink, tilt], (len(windows), 1))
-            found.append(np.column_stack([centres, constant, windows[:, 2]]))
+            found.append(np.column_stack([centres, constant, windows[:, 2]]).astype(np.float64))
         size *= STEP
     return np.concatenate(found)
 
@@ -93,7 +95,7 @@ def turn(gray: NDArray[np.uint8], tilt: float) -> tuple[NDArray[np.uint8], NDArr
     wide, high = round(width * cosine + height * sine), round(width * sine + height * cosine)
     matrix[:, 2] += (wide - width) / 2, (high - height) / 2
     turned = cv2.warpAffine(gray, matrix, (wide, high), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(turned, np.uint8), cv2.invertAffineTransform(matrix)
+    return np.asarray(turned, np.uint8), np.asarray(cv2.invertAffineTransform(matrix), np.float64)
 
 
 def merge(windows: NDArray[np.float64], most: int = 8) -> list[Place]:

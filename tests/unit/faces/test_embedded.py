@@ -102,7 +102,7 @@ def test_no_face_is_seen_where_there_is_none(name):
     assert EmbeddedFinder().find(picture) == []
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (8, 400), (64, 64), (200, 20)])
+@pytest.mark.parametrize("shape", [(1, 1), (8, 400), (64, 64), (3000, 3)])
 def test_plain_and_tiny_pictures_hold_no_face(shape):
     assert EmbeddedFinder().find(torch.full((3, *shape), 0.5)) == []
 
