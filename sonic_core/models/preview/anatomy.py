@@ -6,7 +6,7 @@ turned face has its eyes closer together but its mouth as far below them as befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -96,7 +96,7 @@ def measure_anatomy(portrait: Portrait) -> Anatomy:
         unit=unit,
         head=Frame((float(middle[0]), float(middle[1])), level),
         mouth=_measure_mouth(portrait, grey, points, unit),
-        eyes=(_measure_eye(grey, eyes[0], level, unit), _measure_eye(grey, eyes[1], level, unit)),
+        eyes=_alike(_measure_eye(grey, eyes[0], level, unit), _measure_eye(grey, eyes[1], level, unit)),
     )
 
 
@@ -136,10 +136,17 @@ def _measure_eye(grey: np.ndarray, centre: np.ndarray, level: tuple[float, float
     frame = Frame((float(centre[0]), float(centre[1])), level)
     where, change = _profile(grey, frame, unit, (-0.5, 0.22), 0.1)
     upper = float(-where[np.argmin(change * _likely(where, -0.1, 0.045))]) + 0.015
-    lower = float(where[np.argmax(change * _likely(where, 0.085, 0.03))])
+    lower = float(where[np.argmax(change * _likely(where, 0.095, 0.045))])
     brow = float(-where[np.argmax(change * _likely(where, -0.27, 0.06))])
     blind = float(np.clip(brow - upper - 0.02, 0.05, 0.14))
-    return Eye(frame, 0.25 * unit, upper * unit, lower * unit, blind * unit)
+    return Eye(frame, 0.31 * unit, upper * unit, lower * unit, blind * unit)
+
+
+def _alike(one: Eye, other: Eye) -> tuple[Eye, Eye]:
+    """Give both eyes the same lids, since two measurements are better than one and people blink with both."""
+    upper, lower = (one.upper + other.upper) / 2, (one.lower + other.lower) / 2
+    shared = {"upper": upper, "lower": lower, "blind": min(one.blind, other.blind)}
+    return replace(one, **shared), replace(other, **shared)
 
 
 def _profile(

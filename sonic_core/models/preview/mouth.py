@@ -77,7 +77,7 @@ def paint_mouth(frame: np.ndarray, gap: Gap, palette: Palette, unit: float) -> N
 def paint_lashes(frame: np.ndarray, lashes: list[Lash]) -> None:
     """Darken ``frame`` (h, w, 3), in place, along the edge of a closing lid."""
     for lash in lashes:
-        frame[lash.area] *= 1 - 0.55 * lash.cover[..., None]
+        frame[lash.area] *= 1 - 0.42 * lash.cover[..., None]
 
 
 def _teeth_are_bared(image: np.ndarray, anatomy: Anatomy, skin: np.ndarray) -> bool:

@@ -137,13 +137,13 @@ class Warp:
         """Draw the upper lid down like a blind: the skin above is stretched, the eye is covered, not squeezed."""
         unit = self.anatomy.unit
         along, down = eye.frame.local(x, y)
-        arch = np.maximum(np.cos(np.clip(along / (1.25 * eye.half_width), -1, 1) * (np.pi / 2)), 0) ** 0.8
+        arch = 1 - np.clip(np.abs(along / np.float32(eye.half_width)), 0, 1) ** 3
         rest = -eye.upper * arch
         edge = rest + pose.blink * (eye.upper + 0.9 * eye.lower) * arch
         brow = rest - eye.blind
         share = np.clip((down - brow) / np.maximum(edge - brow, 1), 0, None)
         lifted = np.where((down > brow) & (share <= 1), brow + share * (rest - brow), down)
-        fade = np.clip(1.4 - np.abs(along) / (1.2 * eye.half_width), 0, 1) ** 0.5 if pose.blink > 0.01 else 0
+        fade = _rise((1.05 - np.abs(along / np.float32(eye.half_width))) * 4) if pose.blink > 0.01 else 0
         raised = 0.035 * unit * pose.brows
         raised = raised * np.exp(-((along / (0.38 * unit)) ** 2) - (((down + 0.3 * unit) / (0.13 * unit)) ** 2))
         dx, dy = eye.frame.turned(0.0, (lifted - down) * fade + raised)

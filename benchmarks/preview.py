@@ -1,0 +1,78 @@
+"""How fast sonic-preview is, end to end, and how much memory it takes.
+
+    python benchmarks/preview.py [--resolution 512] [--seconds 20]          seconds of video per second
+    python benchmarks/preview.py --memory 60 240                             peak memory for each length of sound
+
+Each figure comes from a process of its own that reads files, finds the face, animates, encodes and writes the MP4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import wave
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+JOB = """
+import json, resource, sys, time
+sys.path.insert(0, {root!r})
+started = time.perf_counter()
+import sonic_core as sonic
+loaded = time.perf_counter()
+model = sonic.load_model("sonic-preview")
+clip = model.generate({audio!r}, {image!r}, min_resolution={resolution})
+prepared = time.perf_counter()
+clip.export({output!r})
+ended = time.perf_counter()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps(dict(video=float(clip.duration), start=loaded - started, prepare=prepared - loaded,
+                      encode=ended - prepared, peak_mib=peak)))
+"""
+
+
+def measure(seconds: float, resolution: int, image: Path, speech: Path) -> dict[str, float]:
+    """Run the main job once in a fresh process and return its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        audio = Path(folder) / "speech.wav"
+        with wave.open(str(speech), "rb") as file:
+            parameters, sound = file.getparams(), file.readframes(file.getnframes())
+        length = int(seconds * parameters.framerate) * parameters.sampwidth * parameters.nchannels
+        with wave.open(str(audio), "wb") as file:
+            file.setparams(parameters)
+            file.writeframes((sound * (length // len(sound) + 1))[:length])
+        job = JOB.format(
+            root=str(ROOT), audio=str(audio), image=str(image), resolution=resolution, output=f"{folder}/out.mp4"
+        )
+        done = subprocess.run([sys.executable, "-c", job], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resolution", type=int, nargs="+", default=[512])
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the sound (the bundled one, repeated)")
+    parser.add_argument(
+        "--memory", type=float, nargs="+", default=[], metavar="S", help="compare these lengths instead"
+    )
+    parser.add_argument("--image", type=Path, default=ROOT / "assets" / "portrait.png")
+    parser.add_argument("--audio", type=Path, default=ROOT / "assets" / "speech.wav", help="a PCM WAV file")
+    options = parser.parse_args()
+    runs = [(length, options.resolution[0]) for length in options.memory]
+    runs = runs or [(options.seconds, resolution) for resolution in options.resolution]
+    print("resolution  video  prepare  encode  video s/s (animate+encode)  video s/s (end to end)  peak MiB")
+    for length, resolution in runs:
+        figures = measure(length, resolution, options.image, options.audio)
+        whole = figures["prepare"] + figures["encode"]
+        print(
+            f"{resolution:10d} {figures['video']:5.1f}s {figures['prepare']:7.1f}s {figures['encode']:6.1f}s "
+            f"{figures['video'] / figures['encode']:27.2f} {figures['video'] / whole:23.2f} {figures['peak_mib']:9.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
