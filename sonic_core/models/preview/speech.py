@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...media.audio import mono, resample
+from ...media.audio import resample
 from ...types import Audio
 
 RATE = 16_000
@@ -51,7 +51,7 @@ def speech_curves(audio: Audio) -> Speech:
     Returns:
         Curves whose value ``i`` belongs to the moment ``i / CURVE_RATE`` of the sound, the advance not yet applied.
     """
-    bands = _band_levels(resample(mono(audio), RATE).samples[0].numpy())
+    bands = _band_levels(resample(audio, RATE, channels=1).samples[0].numpy())
     level, low, voice, middle, high, centre = bands
     loudness = _loudness(level)
     active = loudness > 0.25
