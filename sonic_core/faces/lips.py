@@ -79,7 +79,7 @@ def find_corners(image: NDArray[np.uint8], frame: Frame, mouth: NDArray[np.float
     rows = _darkest_path(seam, (left, right), (float(y), float(y)), loose=True)
     columns = np.arange(left, right + 1)
     nearest = np.clip(np.round(rows).astype(int), 0, cut.shape[0] - 1)
-    strength = seam[nearest, columns] + 8.0 * _redness(cut)[nearest, columns]
+    strength = seam[nearest, columns] + 4.0 * _redness(cut)[nearest, columns]
     strength = cv2.GaussianBlur(strength[None].astype(np.float32), (0, 0), 0.02 * PIXELS)[0]
     begin, end = _mouth_stretch(strength, float(x) - left)
     corners = np.array([(columns[begin], rows[begin]), (columns[end], rows[end])], np.float64)
