@@ -1,13 +1,16 @@
 """RGB to Y′CbCr 4:2:0 as video wants it, straight from float: BT.709, limited range, 8 bits.
 
 Done here instead of in swscale because swscale's matrix and rounding differ between its code paths and versions, and
-because going through 8-bit RGB first would round twice. Done with OpenCV instead of torch because torch's threads and the
-encoder's would fight over the processors: on two cores that takes five times as long.
+because going through 8-bit RGB first would round twice. Done with OpenCV instead of torch because torch's threads and
+the encoder's would fight over the processors: on two cores that takes five times as long.
 
 Source: ITU-R BT.709-6, items 3.2 to 3.5 (matrix, quantisation).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,11 +54,11 @@ def yuv420(frame: torch.Tensor) -> Bytes:
     return coded.reshape(height * 3 // 2, width)
 
 
-def _mixed(planes: list[npt.NDArray[np.float32]], weights: npt.NDArray[np.float64], offset: float) -> Bytes:
+def _mixed(planes: Sequence[npt.NDArray[Any]], weights: npt.NDArray[np.float64], offset: float) -> Bytes:
     """Add three planes (h, w) by their weights, and round to bytes."""
     red, green, blue = planes
     first = cv2.addWeighted(red, weights[0], green, weights[1], offset)
-    return cv2.addWeighted(first, 1.0, blue, weights[2], 0.0, dtype=cv2.CV_8U)
+    return cv2.addWeighted(first, 1.0, blue, weights[2], 0.0, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
 
 
 def rgb24(frame: torch.Tensor) -> Bytes:
@@ -68,4 +71,4 @@ def rgb24(frame: torch.Tensor) -> Bytes:
         (h, w, 3) uint8, contiguous.
     """
     pixels = frame.detach().float().cpu().numpy().transpose(1, 2, 0)
-    return cv2.convertScaleAbs(np.maximum(np.ascontiguousarray(pixels), 0), alpha=255)
+    return cv2.convertScaleAbs(np.maximum(np.ascontiguousarray(pixels), 0), alpha=255).astype(np.uint8, copy=False)

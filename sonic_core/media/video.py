@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from ..errors import MediaError
 from ..types import Audio, Frames, Progress, ignore_progress
+from .ahead import read_ahead
 from .audio import stereo
 from .colour import BT709, FULL_RANGE, LIMITED_RANGE, Bytes, rgb24, yuv420
 from .files import check_writable, file_errors, written_beside
@@ -80,16 +81,14 @@ def write_video(
 ) -> Path:
     """Write an MP4 that plays everywhere: H.264 with BT.709 colours, AAC, and a header in front.
 
-    The picture has exactly ``length`` frames at exact times, the sound is whole, and both start at zero. The file
-    appears under its name when it is finished; whatever is raised on the way leaves nothing behind.
+    Exactly ``length`` frames, the whole sound, both from zero; what is raised on the way leaves no file behind.
 
     Args:
         path: Ends in ``.mp4``; an existing file is replaced.
         chunks: Frames (n, 3, h, w) of any n, RGB float in [0, 1], on any device; they are read as they are encoded.
         fps: Frames per second.
         length: Number of frames in all chunks together.
-        size: (h, w) of the frames; H.264 in 4:2:0 needs even numbers, so the last row or column of an odd size is
-            cropped.
+        size: (h, w) of the frames; of an odd size the last row or column is cropped, as 4:2:0 needs.
         audio: The sound, or None. More than two channels are mixed down; what exceeds ±1 is clipped.
         crf: x264's quality, 0 (perfect) to 51; 18 is hard to tell from the original.
         preset: x264's preset, from "ultrafast" to "veryslow"; "faster" takes two thirds of the time of "medium" for
@@ -105,10 +104,25 @@ def write_video(
 
     Source: ITU-T H.264 (chroma location 1 in annex E); libx264.
     """
-    recipe = _Recipe(
+    sound = None if audio is None else stereo(audio)
+    return _write(
+        path,
+        _mp4(crf, preset, tagged=bool(metadata)),
+        chunks,
+        fps=Fraction(fps),
+        length=length,
+        size=size,
+        audio=sound,
+        metadata=metadata,
+        progress=progress,
+    )
+
+
+def _mp4(crf: float, preset: str, *, tagged: bool) -> _Recipe:
+    return _Recipe(
         suffix=".mp4",
         container="mp4",
-        container_options={"movflags": "+faststart+use_metadata_tags" if metadata else "+faststart"},
+        container_options={"movflags": "+faststart+use_metadata_tags" if tagged else "+faststart"},
         codec="libx264",
         codec_options={"crf": str(crf), "preset": preset, "x264-params": "chromaloc=1"},
         pixel_format="yuv420p",
@@ -119,18 +133,6 @@ def write_video(
         sound_codec="aac",
         sound_rates=AAC_RATES,
         clipped=True,
-    )
-    sound = None if audio is None else stereo(audio)
-    return _write(
-        path,
-        recipe,
-        chunks,
-        fps=Fraction(fps),
-        length=length,
-        size=size,
-        audio=sound,
-        metadata=metadata,
-        progress=progress,
     )
 
 
@@ -213,15 +215,16 @@ def _write(
         with file_errors(target):
             stream = _picture_stream(container, recipe, fps, size)
             sound = _Sound(container, audio, recipe) if audio is not None else None
-        for done, pixels in enumerate(_frames(chunks, length, size, recipe), start=1):
-            with file_errors(target):
-                frame = av.VideoFrame.from_ndarray(pixels, recipe.source_format)
-                frame.pts, frame.time_base = done - 1, 1 / fps
-                frame.colorspace, frame.color_range = recipe.colour
-                container.mux(stream.encode(frame))
-                if sound is not None:
-                    sound.advance(done / fps)
-            progress(STAGE, done, length)
+        with closing(read_ahead(_frames(chunks, length, size, recipe))) as frames:
+            for done, pixels in enumerate(frames, start=1):
+                with file_errors(target):
+                    frame = av.VideoFrame.from_ndarray(pixels, recipe.source_format)
+                    frame.pts, frame.time_base = done - 1, 1 / fps
+                    frame.colorspace, frame.color_range = recipe.colour
+                    container.mux(stream.encode(frame))
+                    if sound is not None:
+                        sound.advance(done / fps)
+                progress(STAGE, done, length)
         with file_errors(target):
             container.mux(stream.encode(None))
             if sound is not None:
@@ -259,7 +262,9 @@ def _cropped(size: tuple[int, int], recipe: _Recipe) -> tuple[int, int]:
     return (height - height % 2, width - width % 2) if recipe.even else size
 
 
-def _frames(chunks: Iterable[Frames], length: int, size: tuple[int, int], recipe: _Recipe) -> Iterator[Bytes]:
+def _frames(
+    chunks: Iterable[Frames], length: int, size: tuple[int, int], recipe: _Recipe
+) -> Generator[Bytes, None, None]:
     """Yield the frames one by one as the recipe wants them.
 
     Raises:

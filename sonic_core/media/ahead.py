@@ -1,0 +1,74 @@
+"""Reading ahead: the next frames are made while the last ones are encoded."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+DEPTH = 4
+"""Items that wait at most; more would only take memory."""
+_PATIENCE = 0.1
+"""Seconds after which a waiting maker looks whether anybody still wants its items."""
+
+
+def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Generator[Item, None, None]:
+    """Iterate over ``items`` in a thread of its own, ``depth`` items ahead of whoever takes them.
+
+    What the thread raises is raised here, in its place. When this generator is closed early, the thread stops after the
+    item it is at and closes ``items`` before ``close`` returns.
+
+    >>> list(read_ahead(number * number for number in range(4)))
+    [0, 1, 4, 9]
+    """
+    maker = _Maker(items, depth)
+    maker.start()
+    try:
+        while (made := maker.waiting.get()).error is None and made.items:
+            yield made.items[0]
+        if made.error is not None:
+            raise made.error
+    finally:
+        maker.unwanted.set()
+        maker.join()
+
+
+@dataclass(frozen=True)
+class _Made(Generic[Item]):
+    """One item, or none at the end, or what was raised."""
+
+    items: tuple[Item, ...] = ()
+    error: BaseException | None = None
+
+
+class _Maker(threading.Thread, Generic[Item]):
+    """Makes items until there are no more or nobody wants them."""
+
+    def __init__(self, items: Generator[Item, None, None], depth: int) -> None:
+        super().__init__(name="sonic-read-ahead", daemon=True)
+        self.items = items
+        self.waiting: queue.Queue[_Made[Item]] = queue.Queue(depth)
+        self.unwanted = threading.Event()
+
+    def run(self) -> None:
+        try:
+            with closing(self.items):
+                for item in self.items:
+                    self.offer(_Made((item,)))
+                    if self.unwanted.is_set():
+                        return
+            self.offer(_Made())
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the items are taken
+            self.offer(_Made(error=error))
+
+    def offer(self, made: _Made[Item]) -> None:
+        """Put it in line, waiting for a place as long as items are wanted."""
+        while not self.unwanted.is_set():
+            with suppress(queue.Full):
+                self.waiting.put(made, timeout=_PATIENCE)
+                return
