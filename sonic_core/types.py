@@ -6,6 +6,7 @@ Time is in seconds unless the name says frames or samples.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,17 +32,24 @@ def ignore_progress(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A sound, whole, in memory."""
+    """A sound, whole. A long one read from a file stays on disk and is in memory only where it is being looked at."""
 
     samples: torch.Tensor
     """(channels, n) float32; full scale is ±1, and every value is finite."""
     rate: int
     """Samples per second."""
+    mapped: mmap.mmap | None = None
+    """The file behind the samples, if there is one."""
 
     @property
     def duration(self) -> float:
         """Length in seconds."""
         return self.samples.shape[1] / self.rate
+
+    def rest(self) -> None:
+        """Let the samples leave memory until they are looked at again, if there is a file behind them."""
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,10 @@ def lip_line(image: torch.Tensor, face: Face) -> tuple[Point, ...]:
     if last[0] - first[0] < 4:
         steps = np.linspace(0, 1, LINE_POINTS)[:, None]
         return as_points(corners[0] + steps * across)
-    seam = seam_map(patch(pixels, frame, PIXELS))
+    cut = patch(pixels, frame, PIXELS)
     left, right = round(first[0]), round(last[0])
-    rows = _darkest_path(seam, (left, right), (first[1], last[1]))
+    rows = _darkest_path(seam_map(cut), (left, right), (first[1], last[1]))
+    rows = rows + _teeth_below(cut, left, rows)
     columns = np.linspace(left, right, LINE_POINTS)
     line = np.stack([columns, np.interp(columns, np.arange(left, right + 1), rows)], 1)
     inverse = cv2.invertAffineTransform(matrix)
@@ -103,6 +104,39 @@ def seam_map(cut: NDArray[np.float32], gain: float = 1.0) -> Map:
         above, below = padded[: -2 * step], padded[2 * step :]
         best = np.maximum(best, 0.6 * np.minimum(above, below) + 0.4 * np.maximum(above, below) - bar)
     return np.tanh(best / spread * gain).astype(np.float32)
+
+
+def _teeth_below(cut: NDArray[np.float32], left: int, rows: Map) -> Map:
+    """Measure how far the upper teeth reach below the darkest line, which in a smile is the upper lip's shadow on them.
+
+    Teeth begin right under that line and are as bright as skin but much less coloured (in a grey picture: brighter).
+
+    Args:
+        cut: (h, w, 3) RGB around the mouth.
+        left: Column of the line's first point.
+        rows: The line's row in each column, (n,).
+
+    Returns:
+        (n,) pixels, 0 at the corners; all 0 where no teeth show.
+    """
+    value = cut.max(-1)
+    colour = (value - cut.min(-1)) / (value + 0.05)
+    bright, coloured = np.percentile(value, 60), np.percentile(colour, 50)
+    white = value > 0.85 * bright
+    white &= colour < 0.66 * coloured if coloured > 0.12 else value > 1.12 * bright
+    depth = np.arange(round(0.26 * PIXELS))
+    at = np.clip(np.round(rows[:, None] + depth).astype(int), 0, cut.shape[0] - 1)
+    run = white[at, np.clip(left + np.arange(len(rows)), 0, cut.shape[1] - 1)[:, None]]
+    begins = run.argmax(1)
+    ends = begins + np.argmin(np.take_along_axis(run, np.minimum(depth + begins[:, None], depth[-1]), 1), 1)
+    toothed = run.any(1) & (begins <= 0.09 * PIXELS) & (ends - begins >= 0.03 * PIXELS) & (ends < depth[-1])
+    middle = slice(round(0.2 * len(rows)), round(0.8 * len(rows)))
+    if toothed[middle].mean() < 0.5:
+        return np.zeros_like(rows)
+    known = np.flatnonzero(toothed)
+    columns, depths = np.r_[0, known, len(rows) - 1], np.r_[0, ends[known], 0]
+    reach = np.interp(np.arange(len(rows)), columns, depths).astype(np.float32)
+    return cv2.GaussianBlur(cv2.medianBlur(reach[None], 5), (0, 0), 2.0)[0]
 
 
 def _redness(cut: NDArray[np.float32]) -> Map:

@@ -10,13 +10,13 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 import torch
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
@@ -24,6 +24,7 @@ from av.error import FFmpegError, InvalidDataError
 from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
 from .files import check_readable
+from .spool import Samples, room
 
 SHORTEST = 0.1
 """Seconds below which a sound cannot be animated."""
@@ -42,8 +43,6 @@ _SCALES = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0
 """Silence and full scale of each integer type."""
 _LONGEST_PADDING = 4096
 """Samples that an AAC encoder may append to fill its last frame."""
-
-Samples = npt.NDArray[np.float32]
 
 
 def read_audio(path: str | os.PathLike[str], start: float = 0.0, duration: float | None = None) -> Audio:
@@ -157,6 +156,7 @@ def resample(audio: Audio, rate: int, *, channels: int | None = None) -> Audio:
         begin, end = first * into // outof, min(samples.shape[1], (first + step) * into // outof)
         skipped = begin - left * into // outof
         samples[:, begin:end] = torch.from_numpy(mixed[:, skipped : skipped + end - begin])
+        audio.rest()
     return Audio(samples, rate)
 
 
@@ -167,7 +167,7 @@ def cut(audio: Audio, duration: float) -> Audio:
     0.5
     """
     count = round(duration * audio.rate)
-    return audio if count >= audio.samples.shape[1] else Audio(audio.samples[:, :count], audio.rate)
+    return audio if count >= audio.samples.shape[1] else replace(audio, samples=audio.samples[:, :count])
 
 
 def pad(audio: Audio, duration: float) -> Audio:
@@ -203,6 +203,7 @@ def _mixed(audio: Audio, channels: int) -> Audio:
     for first in range(0, count, BLOCK):
         part = slice(first, first + BLOCK)
         samples[:, part] = weights @ audio.samples[:, part]
+        audio.rest()
     return Audio(samples, audio.rate)
 
 
@@ -224,15 +225,15 @@ class _Buffer:
     """Samples that grow at the end, in one piece."""
 
     def __init__(self, channels: int, expected: int) -> None:
-        self.samples: Samples = np.empty((channels, max(expected, BLOCK)), np.float32)  # pages come when written
+        self.samples, self.mapped = room(channels, max(expected, BLOCK))
         self.count = 0
 
     def append(self, block: Samples) -> None:
         end = self.count + block.shape[1]
         if end > self.samples.shape[1]:
-            grown = np.empty((len(self.samples), end + end // 2), np.float32)
+            grown, mapped = room(len(self.samples), end + end // 2)
             grown[:, : self.count] = self.samples[:, : self.count]
-            self.samples = grown
+            self.samples, self.mapped = grown, mapped
         self.samples[:, self.count : end] = block
         self.count = end
 
@@ -264,7 +265,9 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
             _drop_padding(container, buffer, lead, rate)
     except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
-    return Audio(torch.from_numpy(buffer.samples[:, : buffer.count]), rate)
+    audio = Audio(torch.from_numpy(buffer.samples[:, : buffer.count]), rate, buffer.mapped)
+    audio.rest()
+    return audio
 
 
 def _collect(blocks: Iterator[Samples], buffer: _Buffer, lead: int, most: int) -> None:

@@ -306,6 +306,7 @@ class _Sound:
             frame.sample_rate, frame.pts, frame.time_base = self.audio.rate, self.position, Fraction(1, self.audio.rate)
             self.container.mux(self.stream.encode(frame))
             self.position += samples.shape[1]
+        self.audio.rest()
 
     def finish(self) -> None:
         """Encode the rest and what the encoder still holds."""

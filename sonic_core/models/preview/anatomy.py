@@ -139,7 +139,7 @@ def _measure_eye(grey: np.ndarray, centre: np.ndarray, level: tuple[float, float
     lower = float(where[np.argmax(change * _likely(where, 0.095, 0.045))])
     brow = float(-where[np.argmax(change * _likely(where, -0.27, 0.06))])
     blind = float(np.clip(brow - upper - 0.02, 0.05, 0.14))
-    return Eye(frame, 0.31 * unit, upper * unit, lower * unit, blind * unit)
+    return Eye(frame, 0.35 * unit, upper * unit, lower * unit, blind * unit)
 
 
 def _alike(one: Eye, other: Eye) -> tuple[Eye, Eye]:

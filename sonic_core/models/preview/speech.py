@@ -52,6 +52,7 @@ def speech_curves(audio: Audio) -> Speech:
         Curves whose value ``i`` belongs to the moment ``i / CURVE_RATE`` of the sound, the advance not yet applied.
     """
     bands = _band_levels(resample(audio, RATE, channels=1).samples[0].numpy())
+    audio.rest()
     level, low, voice, middle, high, centre = bands
     loudness = _loudness(level)
     active = loudness > 0.25
@@ -104,11 +105,13 @@ def _band_levels(samples: np.ndarray) -> np.ndarray:
     within = np.stack([(frequency >= least) & (frequency < most) for least, most in bands]).astype(np.float32)
     slow = ((frequency >= 200) & (frequency < 1200)).astype(np.float32)
     count = 1 + len(samples) // HOP
-    padded = np.pad(samples, (WINDOW // 2, WINDOW))
     parts = []
     for start in range(0, count, _BLOCK):
-        index = (start + np.arange(min(_BLOCK, count - start)))[:, None] * HOP + np.arange(WINDOW)
-        power = np.abs(np.fft.rfft(padded[index] * window, axis=1)) ** 2 / (WINDOW * WINDOW / 8)
+        begin, frames = start * HOP - WINDOW // 2, min(_BLOCK, count - start)
+        end = begin + frames * HOP + WINDOW
+        block = np.pad(samples[max(begin, 0) : end], (max(-begin, 0), max(end - len(samples), 0)))
+        index = np.arange(frames)[:, None] * HOP + np.arange(WINDOW)
+        power = np.abs(np.fft.rfft(block[index] * window, axis=1)) ** 2 / (WINDOW * WINDOW / 8)
         weight = power * slow + 1e-12
         levels = 10 * np.log10(power @ within.T + 1e-10)
         parts.append(np.column_stack([levels, (weight @ frequency) / weight.sum(1)]))

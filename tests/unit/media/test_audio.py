@@ -1,5 +1,6 @@
 """Sounds of every kind come in at the right scale, length and place; unusable ones are refused in one sentence."""
 
+import os
 import wave
 from fractions import Fraction
 
@@ -192,3 +193,25 @@ def test_mixing_while_resampling():
     )
     assert resample(audio, 48000, channels=1).samples.equal(mono(audio).samples)
     assert resample(audio, 48000) is audio and resample(audio, 48000, channels=2) is audio
+
+
+def test_a_long_sound_stays_on_disk_and_is_the_same_sound(tmp_path, monkeypatch):
+    from sonic_core.media import spool
+
+    path = tmp_path / "long.wav"
+    samples = (np.random.default_rng(0).standard_normal(spool.SHORT // 2) * 3000).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(np.repeat(samples, 2).tobytes() * 3)
+    long = read_audio(path)
+    monkeypatch.setattr(spool, "SHORT", 1 << 40)
+    plain = read_audio(path)
+    assert plain.mapped is None
+    if hasattr(os, "posix_fallocate"):
+        assert long.mapped is not None
+    long.rest()
+    assert torch.equal(long.samples, plain.samples)
+    long.rest()
+    assert torch.equal(cut(long, 2.0).samples, plain.samples[:, :96_000])
