@@ -36,9 +36,8 @@ def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
         image: The crop, (h, w, 3) in [0, 1].
         anatomy: Where lips and cheeks are.
     """
-    unit, mouth = anatomy.unit, anatomy.mouth
-    lips = _patch(image, mouth.frame.centre, 0.5 * mouth.half_width, 0.1 * unit).reshape(-1, 3)
-    lip = np.percentile(lips, 45, axis=0)
+    unit = anatomy.unit
+    lip = np.median(_along_seam(image, anatomy, (0.03, 0.1)).reshape(-1, 3), axis=0)
     face = _patch(image, anatomy.head.centre, 0.6 * unit, 0.7 * unit).reshape(-1, 3)
     brightness = face.mean(1)
     skin = np.median(face[brightness >= np.median(brightness)], axis=0)
@@ -48,10 +47,10 @@ def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
     bared = _teeth_are_bared(image, anatomy, skin)
     return Palette(
         tooth=np.clip(tooth, 0, 0.95).astype(np.float32),
-        tongue=(0.62 * lip + 0.1 * skin).astype(np.float32),
-        shade=(0.16 * lip).astype(np.float32),
+        tongue=(0.7 * lip + 0.08 * skin).astype(np.float32),
+        shade=(0.2 * lip * lip / max(float(lip.max()), 1e-3)).astype(np.float32),
         bared=bared,
-        half_width=mouth.half_width,
+        half_width=anatomy.mouth.half_width,
         softness=float(np.clip(0.009 * unit, 0.8, 3.0)),
     )
 
@@ -82,23 +81,26 @@ def paint_lashes(frame: np.ndarray, lashes: list[Lash]) -> None:
 
 def _teeth_are_bared(image: np.ndarray, anatomy: Anatomy, skin: np.ndarray) -> bool:
     """Tell whether white, and not a lip, lies just above the seam: teeth are bluer than any skin."""
-    mouth, unit = anatomy.mouth, anatomy.unit
-    along, above = np.meshgrid(np.linspace(-0.4, 0.4, 15) * mouth.half_width, np.linspace(0.02, 0.09, 6) * unit)
-    down = np.polyval(mouth.seam, along / mouth.half_width) - above
-    dx, dy = mouth.frame.turned(along, down)
+    white = _along_seam(image, anatomy, (-0.09, -0.02)).min(-1) > skin.min() + 0.08
+    return bool(white.mean() > 0.45)
+
+
+def _along_seam(image: np.ndarray, anatomy: Anatomy, below: tuple[float, float]) -> np.ndarray:
+    """Sample a band that follows the middle of the seam, from ``below[0]`` to ``below[1]`` units below it: (6, 15, 3)."""
+    mouth = anatomy.mouth
+    along, depth = np.meshgrid(np.linspace(-0.4, 0.4, 15) * mouth.half_width, np.linspace(*below, 6) * anatomy.unit)
+    dx, dy = mouth.frame.turned(along, np.polyval(mouth.seam, along / mouth.half_width) + depth)
     x = np.asarray(dx + mouth.frame.centre[0], np.float32)
     y = np.asarray(dy + mouth.frame.centre[1], np.float32)
-    seen = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    white = seen.min(-1) > skin.min() + 0.08
-    return bool(white.mean() > 0.45)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _tongue(inside: np.ndarray, gap: Gap, palette: Palette, vault: np.ndarray) -> None:
     """Lay the tongue on the floor of the mouth, brighter toward its tip."""
     depth = (gap.height - gap.below) / np.maximum(gap.height, 1)
-    body = _ramp((0.6 * (1 - 0.8 * gap.along**2) - depth) * 5)
-    light = (0.5 + 0.6 * _ramp(1 - depth * 1.8)) * vault
-    inside += (body * 0.85)[..., None] * (palette.tongue * light[..., None] - inside)
+    body = _ramp((0.72 * (1 - 0.7 * gap.along**2) - depth) * 2.5)
+    light = (0.35 + 0.5 * _ramp(1 - depth * 1.4)) * vault
+    inside += (body * 0.9)[..., None] * (palette.tongue * light[..., None] - inside)
 
 
 def _upper_teeth(inside: np.ndarray, gap: Gap, palette: Palette, unit: float, vault: np.ndarray) -> None:
@@ -115,10 +117,10 @@ def _upper_teeth(inside: np.ndarray, gap: Gap, palette: Palette, unit: float, va
 
 def _lower_teeth(inside: np.ndarray, gap: Gap, palette: Palette, unit: float, vault: np.ndarray) -> None:
     """Let the edge of the lower teeth show above the lower lip of a wide-open mouth."""
-    rise = np.float32(0.05 * unit) * _ramp((gap.height / np.float32(unit) - 0.12) * 8) * (1 - 0.6 * gap.along**2)
+    rise = np.float32(0.04 * unit) * _ramp((gap.height / np.float32(unit) - 0.14) * 8) * (1 - 0.6 * gap.along**2)
     edge = rise - (gap.height - gap.below)
-    cover = _ramp(edge / palette.softness) * 0.8
-    inside += cover[..., None] * (palette.tooth * (0.72 * vault)[..., None] - inside)
+    cover = _ramp(edge / palette.softness)
+    inside += cover[..., None] * (palette.tooth * (0.62 * vault)[..., None] - inside)
 
 
 def _patch(image: np.ndarray, centre: tuple[float, float], wide: float, high: float) -> np.ndarray:
