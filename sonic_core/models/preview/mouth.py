@@ -86,7 +86,7 @@ def _teeth_are_bared(image: np.ndarray, anatomy: Anatomy, skin: np.ndarray) -> b
 
 
 def _along_seam(image: np.ndarray, anatomy: Anatomy, below: tuple[float, float]) -> np.ndarray:
-    """Sample a band that follows the middle of the seam, from ``below[0]`` to ``below[1]`` units below it: (6, 15, 3)."""
+    """Sample a band along the middle of the seam, ``below[0]`` to ``below[1]`` units below it: (6, 15, 3)."""
     mouth = anatomy.mouth
     along, depth = np.meshgrid(np.linspace(-0.4, 0.4, 15) * mouth.half_width, np.linspace(*below, 6) * anatomy.unit)
     dx, dy = mouth.frame.turned(along, np.polyval(mouth.seam, along / mouth.half_width) + depth)
