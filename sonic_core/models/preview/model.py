@@ -17,7 +17,7 @@ from .anatomy import Anatomy, measure_anatomy
 from .gestures import Gestures, gesture_curves
 from .mouth import Palette, mix_palette, paint_lashes, paint_mouth
 from .speech import Speech, at_frames, speech_curves
-from .warp import Pose, Warp
+from .warp import Pose, Warp, blink_depth
 
 WIDEST = 0.26
 """Gap between the lips, in face units, when speech asks for an opening of 1 at dynamic_scale 1."""
@@ -32,6 +32,8 @@ class PreviewConditions:
     audio: Audio
     anatomy: Anatomy
     speech: Speech
+    blink_depth: float
+    """How far this portrait's eyes may close, 0.45 … 1."""
 
 
 class PreviewModel:
@@ -42,7 +44,10 @@ class PreviewModel:
     def prepare(self, portrait: Portrait, audio: Audio, settings: Settings) -> PreviewConditions:
         """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration."""
         del settings
-        return PreviewConditions(portrait, audio, measure_anatomy(portrait), speech_curves(audio))
+        anatomy = measure_anatomy(portrait)
+        grey = cv2.cvtColor(np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY)
+        depth = blink_depth(grey, Warp(anatomy, grey.shape))
+        return PreviewConditions(portrait, audio, anatomy, speech_curves(audio), depth)
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
@@ -73,7 +78,7 @@ def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: 
             opening=float(max(mouth[0][i], 0) * WIDEST * unit),
             width=float(mouth[1][i]),
             rounding=float(mouth[2][i]),
-            blink=float(blink[i]) if scale > 0 else 0.0,
+            blink=float(blink[i]) * conditions.blink_depth if scale > 0 else 0.0,
             brows=float(brows[i]) * scale,
             yaw=float(yaw[i]) * scale,
             pitch=float(pitch[i]) * scale,

@@ -15,7 +15,7 @@ from sonic_core.media.image import read_image
 from sonic_core.models.preview.anatomy import measure_anatomy
 from sonic_core.models.preview.gestures import gesture_curves
 from sonic_core.models.preview.speech import CURVE_RATE, at_frames, speech_curves
-from sonic_core.models.preview.warp import Pose, Warp
+from sonic_core.models.preview.warp import Pose, Warp, blink_depth
 from sonic_core.pipeline import prepare_portrait
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
@@ -121,6 +121,18 @@ def test_maps_never_fold_over(portrait):
     maps = warp.maps(Pose(**{**REST, "opening": 0.26 * warp.anatomy.unit, "yaw": 1.0, "blink": 1.0}))
     assert np.diff(maps.y, axis=0).min() > -0.6
     assert np.diff(maps.x, axis=1).min() > -0.5  # the lid's edge, where it covers the eye of a tilted head
+
+
+def test_eyes_close_wholly_only_where_a_smooth_lid_comes_out(portrait):
+    grey = portrait.image.mean(0).numpy()
+    warp = Warp(measure_anatomy(portrait), grey.shape)
+    assert blink_depth(grey, warp) == 1.0
+    framed = grey.copy()
+    for eye in warp.anatomy.eyes:
+        x, y = (int(part) for part in eye.frame.centre)
+        framed[int(y - eye.upper - 0.6 * eye.blind) :, x : x + 4] = 1 - framed[y, x].round()
+        framed[int(y - eye.upper - 0.6 * eye.blind) : int(y - eye.upper), x - 30 : x] = 0
+    assert blink_depth(framed, warp) < 0.8
 
 
 def test_the_gap_is_as_high_as_asked(portrait):
