@@ -20,8 +20,8 @@ class Finding:
     """False: the main job runs without it."""
 
 
-PACKAGES = ("torch", "numpy", "librosa", "opencv-python", "scikit-image", "av", "Pillow", "safetensors")
-OPTIONAL_PACKAGES = ("diffusers", "insightface")
+PACKAGES = ("torch", "numpy", "soxr", "opencv-python", "scikit-image", "av", "Pillow")
+OPTIONAL_PACKAGES = ("insightface", "librosa", "diffusers", "safetensors")
 _SAME_AS = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")}
 
 

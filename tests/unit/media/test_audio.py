@@ -186,7 +186,6 @@ def test_a_duration_longer_than_the_sound():
 
 
 def test_mixing_while_resampling():
-    pytest.importorskip("librosa")
     audio = Audio(torch.randn(2, 300_000, generator=torch.Generator().manual_seed(0)) * 0.1, 48000)
     torch.testing.assert_close(
         resample(audio, 16000, channels=1).samples, resample(mono(audio), 16000).samples, atol=1e-6, rtol=0
