@@ -155,7 +155,8 @@ def resample(audio: Audio, rate: int, *, channels: int | None = None) -> Audio:
         mixed = soxr.resample(mixed, audio.rate, rate, "HQ").T
         begin, end = first * into // outof, min(samples.shape[1], (first + step) * into // outof)
         skipped = begin - left * into // outof
-        samples[:, begin:end] = torch.from_numpy(mixed[:, skipped : skipped + end - begin])
+        kept = torch.from_numpy(mixed[:, skipped : skipped + end - begin])
+        samples[:, begin : begin + kept.shape[1]] = kept  # soxr may round the last sample away; it stays 0
         audio.rest()
     return Audio(samples, rate)
 

@@ -1,5 +1,6 @@
 """Sounds of every kind come in at the right scale, length and place; unusable ones are refused in one sentence."""
 
+import math
 import os
 import wave
 from fractions import Fraction
@@ -183,6 +184,16 @@ def test_a_duration_longer_than_the_sound():
         check_duration(audio, fine, Fraction(25))
     with pytest.raises(InputError, match=r"4\.01 s, got 15\.00 s"):
         check_duration(audio, 15, Fraction(25))
+
+
+@pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("count", [4410, 174_019, 300_001])
+def test_resampling_gives_every_length_its_samples(rate, count):
+    audio = Audio(torch.sin(torch.arange(count) * (2 * torch.pi * 200 / rate))[None], rate)
+    result = resample(audio, 16_000)
+    assert result.samples.shape == (1, math.ceil(count * Fraction(16_000, rate)))
+    wanted = torch.sin(torch.arange(result.samples.shape[1]) * (2 * torch.pi * 200 / 16_000))[None]
+    assert (result.samples - wanted)[:, 400:-400].abs().max() < 2e-3
 
 
 def test_mixing_while_resampling():
