@@ -187,13 +187,13 @@ def test_a_duration_longer_than_the_sound():
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 22_050, 44_100, 48_000, 96_000])
-@pytest.mark.parametrize("count", [4410, 174_019, 300_001])
+@pytest.mark.parametrize("count", [9001, 174_019, 300_001])
 def test_resampling_gives_every_length_its_samples(rate, count):
-    audio = Audio(torch.sin(torch.arange(count) * (2 * torch.pi * 200 / rate))[None], rate)
-    result = resample(audio, 16_000)
+    tone = torch.sin(torch.arange(count, dtype=torch.float64) * (2 * torch.pi * 200 / rate))
+    result = resample(Audio(tone[None].float(), rate), 16_000)
     assert result.samples.shape == (1, math.ceil(count * Fraction(16_000, rate)))
-    wanted = torch.sin(torch.arange(result.samples.shape[1]) * (2 * torch.pi * 200 / 16_000))[None]
-    assert (result.samples - wanted)[:, 400:-400].abs().max() < 2e-3
+    wanted = torch.sin(torch.arange(result.samples.shape[1], dtype=torch.float64) * (2 * torch.pi * 200 / 16_000))
+    assert (result.samples[0] - wanted)[400:-400].abs().max() < 1e-3
 
 
 def test_mixing_while_resampling():
