@@ -35,8 +35,8 @@ RANGES = {
         0.0, 3.0, 0.1, 0.3, "hair and chin touch the edge of the crop", "pixels are spent on the surroundings"
     ),
     "inference_steps": Range(1, 1000, 10, 50, "the picture stays blurred", "more steps stop helping"),
-    "dynamic_scale": Range(0.0, 4.0, 0.5, 1.5, "the mouth hardly opens", "the mouth opens wider than people do"),
-    "motion_scale": Range(0.0, 4.0, 0.0, 1.5, "", "the head moves more than people do"),
+    "dynamic_scale": Range(0.0, 4.0, 0.5, 1.2, "the mouth hardly opens", "the mouth opens wider than people do"),
+    "motion_scale": Range(0.0, 4.0, 0.0, 1.2, "", "the head moves more than people do"),
     "fps": Range(1, 240, 12, 60, "speech looks like a slide show", "lips cannot be told apart that fast"),
 }
 
