@@ -10,6 +10,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import CheckpointError
+
 _added: list[Path] = []
 
 
@@ -21,7 +23,14 @@ def add_folder(folder: str | Path) -> None:
 
 
 def folders(first: Sequence[str | Path] = ()) -> list[Path]:
-    """List the folders in which weights are looked for, in order, whether they exist or not."""
+    """List the folders in which weights are looked for, in order, whether they exist or not.
+
+    Raises:
+        CheckpointError: A folder given as ``first`` does not exist.
+    """
+    for folder in first:
+        if not Path(folder).expanduser().is_dir():
+            raise CheckpointError(f"Expected a folder with weights, got {folder}, which is none; check its name.")
     home = os.environ.get("SONIC_HOME")
     named = [*first, *([home] if home else [])]
     listed = [*(Path(folder).expanduser() for folder in named), *_added]

@@ -85,6 +85,7 @@ def bad_input(name: str, folder: Path) -> dict[str, str]:
         "no such face": {"face_index": "7"},
         "fps 0": {"fps": "0"},
         "not a number": {"seed": "often"},
+        "missing weights folder": {"weights": str(made / "no_weights")},
     }[name]
 
 
@@ -93,7 +94,7 @@ BAD = [
     "wav without samples", "nan samples", "a hundredth of a second", "no face", "ten by ten", "far too wide",
     "folder that is a file", "missing folder", "output without mp4", "duration -1", "duration 0", "duration nan",
     "duration too long", "unknown model", "sonic-base", "face off the picture", "face that is no box", "no such face",
-    "fps 0", "not a number",
+    "fps 0", "not a number", "missing weights folder",
 ]  # fmt: skip
 
 

@@ -85,6 +85,7 @@ def test_missing_and_damaged_files_are_said_plainly(tmp_path):
 def test_packs_are_located_in_every_layout(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
     assert locate_pack([tmp_path / "weights"]) is None
     for folder in (
         "home/.insightface/models/buffalo_s",
