@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-RATE = 100
-"""Gesture values per second, the rate of the speech curves."""
+from .speech import CURVE_RATE as RATE
 
 
 @dataclass(frozen=True, eq=False)

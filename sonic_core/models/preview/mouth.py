@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from .anatomy import Anatomy
+from .easing import smooth_rise
 from .warp import Gap, Lash
 
 _TOOTH_EDGES = np.array([-0.345, -0.235, -0.13, 0.0, 0.13, 0.235, 0.345], np.float32)
@@ -60,14 +61,18 @@ def paint_mouth(frame: np.ndarray, gap: Gap, palette: Palette, unit: float) -> N
     if gap.height.size == 0:
         return
     soft, height = palette.softness, gap.height
-    cover = _ramp(gap.below / soft) * _ramp((height - gap.below) / soft) * _ramp(height / (2 * soft) - 0.25)
+    cover = (
+        smooth_rise(gap.below / soft)
+        * smooth_rise((height - gap.below) / soft)
+        * smooth_rise(height / (2 * soft) - 0.25)
+    )
     vault = np.clip(1 - 0.75 * gap.along**2, 0, 1)
     inside = palette.shade * (0.6 + 0.4 * vault)[..., None]
     _tongue(inside, gap, palette, vault)
     if not palette.bared:
         _upper_teeth(inside, gap, palette, unit, vault)
     _lower_teeth(inside, gap, palette, unit, vault)
-    shadow = 0.55 + 0.45 * _ramp(gap.below / np.float32(0.09 * unit))
+    shadow = 0.55 + 0.45 * smooth_rise(gap.below / np.float32(0.09 * unit))
     inside *= shadow[..., None]
     area = frame[gap.rows, gap.columns]
     area += cover[..., None] * (inside - area)
@@ -98,8 +103,8 @@ def _along_seam(image: np.ndarray, anatomy: Anatomy, below: tuple[float, float])
 def _tongue(inside: np.ndarray, gap: Gap, palette: Palette, vault: np.ndarray) -> None:
     """Lay the tongue on the floor of the mouth, brighter toward its tip."""
     depth = (gap.height - gap.below) / np.maximum(gap.height, 1)
-    body = _ramp((0.72 * (1 - 0.7 * gap.along**2) - depth) * 2.5)
-    light = (0.35 + 0.5 * _ramp(1 - depth * 1.4)) * vault
+    body = smooth_rise((0.72 * (1 - 0.7 * gap.along**2) - depth) * 2.5)
+    light = (0.35 + 0.5 * smooth_rise(1 - depth * 1.4)) * vault
     inside += (body * 0.9)[..., None] * (palette.tongue * light[..., None] - inside)
 
 
@@ -108,18 +113,18 @@ def _upper_teeth(inside: np.ndarray, gap: Gap, palette: Palette, unit: float, va
     across = gap.along * np.float32(palette.half_width / unit)
     nearest = np.abs(across[..., None] - _TOOTH_EDGES).min(-1)
     length = (0.045 + 0.3 * np.minimum(gap.height / np.float32(unit), 0.22)) * unit * (1 - 0.35 * gap.along**2)
-    scallop = np.float32(0.012 * unit) * _ramp(nearest / 0.03)
+    scallop = np.float32(0.012 * unit) * smooth_rise(nearest / 0.03)
     edge = length - np.float32(0.012 * unit) + scallop - gap.below
-    cover = _ramp(edge / palette.softness) * _ramp((gap.height / np.float32(unit) - 0.03) * 14)
-    light = (0.82 + 0.18 * _ramp(nearest / 0.022)) * (0.35 + 0.65 * vault)
+    cover = smooth_rise(edge / palette.softness) * smooth_rise((gap.height / np.float32(unit) - 0.03) * 14)
+    light = (0.82 + 0.18 * smooth_rise(nearest / 0.022)) * (0.35 + 0.65 * vault)
     inside += cover[..., None] * (palette.tooth * light[..., None] - inside)
 
 
 def _lower_teeth(inside: np.ndarray, gap: Gap, palette: Palette, unit: float, vault: np.ndarray) -> None:
     """Let the edge of the lower teeth show above the lower lip of a wide-open mouth."""
-    rise = np.float32(0.04 * unit) * _ramp((gap.height / np.float32(unit) - 0.14) * 8) * (1 - 0.6 * gap.along**2)
+    rise = np.float32(0.04 * unit) * smooth_rise((gap.height / np.float32(unit) - 0.14) * 8) * (1 - 0.6 * gap.along**2)
     edge = rise - (gap.height - gap.below)
-    cover = _ramp(edge / palette.softness)
+    cover = smooth_rise(edge / palette.softness)
     inside += cover[..., None] * (palette.tooth * (0.62 * vault)[..., None] - inside)
 
 
@@ -128,9 +133,3 @@ def _patch(image: np.ndarray, centre: tuple[float, float], wide: float, high: fl
     left, right = max(int(centre[0] - wide), 0), min(int(centre[0] + wide) + 1, width)
     top, bottom = max(int(centre[1] - high), 0), min(int(centre[1] + high) + 1, height)
     return image[top:bottom, left:right]
-
-
-def _ramp(values: np.ndarray) -> np.ndarray:
-    """Rise smoothly from 0 at 0 to 1 at 1."""
-    clipped = np.clip(values, 0, 1)
-    return clipped * clipped * (3 - 2 * clipped)

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from ...media.audio import resample
 from ...types import Audio
+from .easing import smooth_rise
 
 RATE = 16_000
 HOP = 160
@@ -61,13 +62,13 @@ def speech_curves(audio: Audio) -> Speech:
         return Speech(still, still, still, still)
     brightness = _standard(centre, active) + _standard(middle, active) - 0.5 * _standard(low, active)
     vowel = np.clip(0.55 + 0.2 * brightness, 0.1, 1.1)
-    hiss = _step((_standard(high, active) - _standard(voice, active) - 1.0) / 1.5)
+    hiss = smooth_rise((_standard(high, active) - _standard(voice, active) - 1.0) / 1.5)
     opening = loudness * (0.45 * loudness + 0.55 * vowel) * (1 - 0.55 * hiss) * (1 - closures(voice, middle, loudness))
     front = _standard(middle, active) - _standard(voice, active)
     return Speech(
         opening=_smooth(opening, 0.035),
         width=_smooth(np.tanh(0.6 * front) * loudness, 0.06),
-        rounding=_smooth(_step((-front - 0.4) / 1.6) * loudness * (1 - hiss), 0.06),
+        rounding=_smooth(smooth_rise((-front - 0.4) / 1.6) * loudness * (1 - hiss), 0.06),
         loudness=_smooth(loudness, 0.05),
     )
 
@@ -89,7 +90,7 @@ def closures(voice: np.ndarray, middle: np.ndarray, loudness: np.ndarray) -> np.
     after = ndimage.maximum_filter1d(level, reach, origin=-((reach - 1) // 2))
     depth = np.minimum(before, after) - level
     spoken = ndimage.maximum_filter1d(loudness, reach) > 0.4
-    return ndimage.maximum_filter1d(_step((depth - 12.0) / 8.0) * spoken, 3)
+    return ndimage.maximum_filter1d(smooth_rise((depth - 12.0) / 8.0) * spoken, 3)
 
 
 def at_frames(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -133,12 +134,6 @@ def _standard(values: np.ndarray, active: np.ndarray) -> np.ndarray:
     """Subtract the mean and divide by the deviation of the active frames."""
     chosen = values[active]
     return np.clip((values - chosen.mean()) / max(float(chosen.std()), 1e-3), -2.5, 2.5)
-
-
-def _step(values: np.ndarray) -> np.ndarray:
-    """Rise smoothly from 0 at 0 to 1 at 1."""
-    clipped = np.clip(values, 0, 1)
-    return clipped * clipped * (3 - 2 * clipped)
 
 
 def _smooth(values: np.ndarray, seconds: float) -> np.ndarray:

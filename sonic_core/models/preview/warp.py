@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .anatomy import Anatomy, Eye, Mouth
+from .easing import smooth_fall, smooth_rise
 
 UPPER_SHARE = 0.25
 """Share of the opening by which the upper lip rises; the lower lip and the jaw take the rest."""
@@ -144,7 +145,7 @@ class Warp:
         brow = rest - eye.blind
         share = np.clip((down - brow) / np.maximum(edge - brow, 1), 0, None)
         lifted = np.where((down > brow) & (share <= 1), brow + share * (rest - brow), down)
-        fade = _rise((1.05 - np.abs(along / np.float32(eye.half_width))) * 4) if pose.blink > 0.01 else 0
+        fade = smooth_rise((1.05 - np.abs(along / np.float32(eye.half_width))) * 4) if pose.blink > 0.01 else 0
         raised = 0.035 * unit * pose.brows
         raised = raised * np.exp(-((along / (0.38 * unit)) ** 2) - (((down + 0.3 * unit) / (0.13 * unit)) ** 2))
         dx, dy = eye.frame.turned(0.0, (lifted - down) * fade + raised)
@@ -164,7 +165,7 @@ class Warp:
         offset = depth - seam
         profile = np.clip(1 - share * share, 0, 1) ** np.float32(0.65) * np.float32(pose.opening)
         rise, fall = np.float32(UPPER_SHARE) * profile, np.float32(1 - UPPER_SHARE) * profile
-        upper = offset + rise * _fall((-offset - rise) / np.float32(mouth.nose))
+        upper = offset + rise * smooth_fall((-offset - rise) / np.float32(mouth.nose))
         lower = offset - self._jaw(mouth, offset, fall, pose)
         source = np.where(offset < (fall - rise) / 2, np.minimum(upper, 0), np.maximum(lower, 0))
         beyond = np.abs(share) >= 1
@@ -179,10 +180,10 @@ class Warp:
         unit = np.float32(self.anatomy.unit)
         chin = np.float32(mouth.chin)
         drop = np.float32((1 - UPPER_SHARE) * pose.opening)
-        blend = _rise((offset - fall - np.float32(0.1) * unit) / (chin * np.float32(0.7)))
+        blend = smooth_rise((offset - fall - np.float32(0.1) * unit) / (chin * np.float32(0.7)))
         end = np.float32(min(mouth.floor - 0.03 * unit, mouth.chin + 0.6 * unit))
         start = min(chin + CHIN_SHARE * drop, end - 2 * CHIN_SHARE * drop)  # a slower fall than the drop cannot fold
-        fade = _fall((offset - start) / np.maximum(end - start, 1))
+        fade = smooth_fall((offset - start) / np.maximum(end - start, 1))
         return (fall + blend * (CHIN_SHARE * drop * self._weights.jaw - fall)) * fade
 
     def _gap(self, share: np.ndarray, below: np.ndarray, height: np.ndarray) -> Gap:
@@ -247,22 +248,14 @@ def _edge_distance(height: int, width: int) -> np.ndarray:
 def _mouth_weights(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> _MouthWeights:
     mouth, unit = anatomy.mouth, np.float32(anatomy.unit)
     along, down = mouth.frame.local(x, y)
-    across, narrow = along / np.float32(mouth.half_width), unit * (0.95 - 0.25 * _rise(down / np.float32(mouth.chin)))
+    across, narrow = (
+        along / np.float32(mouth.half_width),
+        unit * (0.95 - 0.25 * smooth_rise(down / np.float32(mouth.chin))),
+    )
     return _MouthWeights(
         sink=np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2),
         purse=np.exp(-((across / 1.5) ** 2) - (down / (0.5 * unit)) ** 2),
         lips=np.exp(-(across**2) - (down / (0.3 * unit)) ** 2),
         jaw=np.cos(np.clip(along / narrow, -1, 1) * np.float32(np.pi / 2)) ** 2,
-        within=_rise(_edge_distance(*x.shape) / (np.float32(0.06) * unit)),
+        within=smooth_rise(_edge_distance(*x.shape) / (np.float32(0.06) * unit)),
     )
-
-
-def _rise(values: np.ndarray) -> np.ndarray:
-    """Rise smoothly from 0 at 0 to 1 at 1."""
-    clipped = np.clip(values, 0, 1)
-    return clipped * clipped * (3 - 2 * clipped)
-
-
-def _fall(values: np.ndarray) -> np.ndarray:
-    """Fall smoothly from 1 at 0 to 0 at 1."""
-    return 1 - _rise(values)

@@ -1,0 +1,20 @@
+"""The one curve by which everything here begins and ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def smooth_rise(values: np.ndarray) -> np.ndarray:
+    """Rise smoothly from 0 at 0 to 1 at 1; flat outside.
+
+    >>> smooth_rise(np.array([-1.0, 0.5, 2.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    clipped = np.clip(values, 0, 1)
+    return clipped * clipped * (3 - 2 * clipped)
+
+
+def smooth_fall(values: np.ndarray) -> np.ndarray:
+    """Fall smoothly from 1 at 0 to 0 at 1; flat outside."""
+    return 1 - smooth_rise(values)
