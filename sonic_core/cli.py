@@ -236,13 +236,16 @@ def _faces(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
+    from .faces.insightface import locate_pack  # noqa: PLC0415 - whoever uses the files knows where they may lie
+    from .faces.yoloface import locate_yoloface  # noqa: PLC0415
     from .weights.catalog import CATALOG  # noqa: PLC0415
-    from .weights.store import folders, locate  # noqa: PLC0415
+    from .weights.store import folders  # noqa: PLC0415
 
     first = [options.weights] if options.weights else []
+    finders = {"insightface": locate_pack, "yoloface": locate_yoloface}
     listed = []
     for entry in CATALOG:
-        there = next((path for name in entry.files if (path := locate(name, first))), None)
+        there = finders[entry.name](first) if entry.name in finders else None
         listed.append(
             {
                 "name": entry.name,

@@ -12,7 +12,7 @@ class Entry:
     name: str
     purpose: str
     files: tuple[str, ...]
-    """Paths below a weight folder; the first one that exists is used. Empty: the weights are part of the program."""
+    """Where they may lie below a weight folder, the usual place first. Empty: the weights are part of the program."""
     source: str
     licence: str
 

@@ -180,6 +180,16 @@ def test_models_and_doctor_answer(capsys):
     assert json.loads(capsys.readouterr().out)["ok"] is True
 
 
+def test_models_finds_what_the_finder_would_use(tmp_path, capsys):
+    pack = tmp_path / "insightface" / "models" / "own"
+    pack.mkdir(parents=True)
+    (pack / "det_500m.onnx").write_bytes(b"")
+    assert main(["models", "--json", "--weights", str(tmp_path)]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
+    assert rows["insightface"]["found"] == str(pack / "det_500m.onnx")
+    assert rows["yoloface"]["found"] is None
+
+
 def test_the_module_runs_as_a_program():
     done = subprocess.run(
         [sys.executable, "-m", "sonic_core", "generate"], capture_output=True, text=True, cwd=ROOT, check=False
