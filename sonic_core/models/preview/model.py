@@ -14,7 +14,7 @@ from ...clip import Clip, frame_count
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, ignore_progress
 from .anatomy import Anatomy, measure_anatomy
-from .gestures import Gestures, gesture_curves
+from .gestures import gesture_curves
 from .mouth import Palette, mix_palette, paint_lashes, paint_mouth
 from .speech import Speech, at_frames, speech_curves
 from .warp import Pose, Warp, blink_depth
@@ -52,13 +52,13 @@ class PreviewModel:
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
 
-        Nothing is drawn here, so ``progress`` only hears that the clip is ready; drawing is part of encoding.
+        Nothing is drawn here, so ``progress`` has nothing to hear; drawing is part of encoding.
         """
+        del progress
         fps = Fraction(settings.fps)
-        length = frame_count(conditions.audio.duration, fps)
+        length = frame_count(settings.duration or conditions.audio.duration, fps)
         size = (conditions.portrait.image.shape[1], conditions.portrait.image.shape[2])
         poses = _poses(conditions, settings, length, fps)
-        progress("animate", length, length)
         return Clip(read=lambda: _draw(conditions, poses), fps=fps, length=length, size=size, audio=conditions.audio)
 
 
@@ -66,7 +66,7 @@ def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: 
     """Sample speech and gestures at every frame's moment and scale them."""
     times = np.arange(length) / float(fps)
     speech, unit = conditions.speech, conditions.anatomy.unit
-    gestures: Gestures = gesture_curves(speech.loudness, settings.seed)
+    gestures = gesture_curves(speech.loudness, settings.seed)
     mouth = [
         at_frames(curve, times) * settings.dynamic_scale for curve in (speech.opening, speech.width, speech.rounding)
     ]

@@ -152,6 +152,11 @@ def test_a_clip_has_the_sounds_length_and_reads_the_same_twice(portrait, speech)
     assert clip.audio is short
 
 
+def test_the_asked_duration_counts_the_frames_even_where_the_sound_ends_within_the_last(portrait, speech):
+    short = Audio(speech.samples[:, : speech.rate], speech.rate)
+    assert clip_of(portrait, short, duration=1.03).length == 26
+
+
 def test_scales_drive_what_they_name(portrait, speech):
     part = Audio(speech.samples[:, : 2 * speech.rate], speech.rate)
     still = torch.cat(list(clip_of(portrait, part, dynamic_scale=0.5, motion_scale=0.0).read()))
