@@ -95,7 +95,7 @@ def test_cancel_leaves_nothing_behind(comfy: Comfy, prompt: dict[str, Any]) -> N
     comfy.ask("/interrupt", {})
     run = comfy.wait(ticket)
     assert "execution_interrupted" in run.events
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20  # the whole would take minutes; a busy machine answers late
     assert comfy.litter() <= before
 
 
@@ -104,7 +104,7 @@ def test_temporary_videos_go_when_the_host_forgets_them(comfy: Comfy, prompt: di
     shown = comfy.path(comfy.run(prompt).file("8"))
     assert list((comfy.home / "temp").glob("sonic_*"))
     comfy.ask("/free", {"unload_models": True, "free_memory": True})
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120  # the host collects garbage now and then
     while list((comfy.home / "temp").glob("sonic_*")) and time.monotonic() < end:
         time.sleep(0.2)
     assert list((comfy.home / "temp").glob("sonic_*")) == []
