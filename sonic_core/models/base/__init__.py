@@ -1,0 +1,1 @@
+"""sonic-base: the published Sonic, a video diffusion UNet that hears."""

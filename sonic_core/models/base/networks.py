@@ -1,0 +1,71 @@
+"""sonic-base's networks, built empty: on the meta device, without memory, waiting for their weights.
+
+The UNet and the VAE are diffusers' stock classes, the encoders transformers'. Their state-dict names and shapes are
+those of the published files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from .attention import listen
+from .config import BaseConfig
+from .tokens import AudioToBuckets, AudioToTokens
+
+
+def empty_unet(config: BaseConfig) -> nn.Module:
+    """Build diffusers' ``UNetSpatioTemporalConditionModel`` with an ear in each cross-attention."""
+    from diffusers import UNetSpatioTemporalConditionModel  # noqa: PLC0415 - takes seconds to import
+
+    with torch.device("meta"):
+        unet = UNetSpatioTemporalConditionModel(**_tuples(config.unet))
+        listen(unet, config.unet["cross_attention_dim"])
+    return unet.eval().requires_grad_(False)
+
+
+def empty_vae(config: BaseConfig) -> nn.Module:
+    """Build diffusers' ``AutoencoderKLTemporalDecoder``."""
+    from diffusers import AutoencoderKLTemporalDecoder  # noqa: PLC0415
+
+    with torch.device("meta"):
+        vae = AutoencoderKLTemporalDecoder(**_tuples(config.vae))
+    return vae.eval().requires_grad_(False)
+
+
+def empty_clip(config: BaseConfig) -> nn.Module:
+    """Build transformers' ``CLIPVisionModelWithProjection``."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: PLC0415
+
+    with torch.device("meta"):
+        clip = CLIPVisionModelWithProjection(CLIPVisionConfig(**config.clip))
+    return clip.eval().requires_grad_(False)
+
+
+def empty_whisper(config: BaseConfig) -> nn.Module:
+    """Build the encoder of transformers' ``WhisperModel``; the decoder is not needed."""
+    from transformers import WhisperConfig  # noqa: PLC0415
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder  # noqa: PLC0415
+
+    with torch.device("meta"):
+        encoder = WhisperEncoder(WhisperConfig(**config.whisper))
+    return encoder.eval().requires_grad_(False)
+
+
+def empty_audio2token(config: BaseConfig) -> AudioToTokens:
+    """Build the network that makes a frame's audio tokens."""
+    with torch.device("meta"):
+        return AudioToTokens(**config.audio2token).eval().requires_grad_(False)
+
+
+def empty_audio2bucket(config: BaseConfig) -> AudioToBuckets:
+    """Build the network that makes a frame's motion buckets."""
+    with torch.device("meta"):
+        return AudioToBuckets(**config.audio2bucket).eval().requires_grad_(False)
+
+
+def _tuples(sizes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Make tuples of lists, which diffusers tells apart from numbers."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in sizes.items()}
