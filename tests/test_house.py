@@ -13,12 +13,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "sonic_core"
 FLOORS = [
     {"errors", "types"},
-    {"settings", "media", "weights"},
+    {"settings", "media", "weights", "devices"},
     {"clip", "sync"},
     {"faces", "post", "models"},
     {"pipeline"},
     {"batch", "train", "evaluate"},
-    {"cli", "doctor", "__main__", "__init__"},
+    {"cli", "cli_weights", "console", "doctor", "__main__", "__init__"},
 ]
 FILES = sorted([*CORE.rglob("*.py"), *(ROOT / "nodes").rglob("*.py"), ROOT / "__init__.py"])
 

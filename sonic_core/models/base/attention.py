@@ -1,7 +1,7 @@
 """How the UNet hears: cross-attention to a picture and to a sound at once.
 
 At each ``attn2`` of the stock UNet the answer is ``to_out(Attn(q, picture) + mask · Attn(q, sound))``, the mask in the
-spatial layers only (IP-Adapter's decoupled cross-attention, Ye et al., arXiv 2308.06721). Nothing is computed twice:
+spatial layers only (decoupled cross-attention, Ye et al., arXiv 2308.06721). Nothing is computed twice:
 
 - the picture is one token, and attention over one token is that token's value, whatever the query;
 - a sound's keys and values depend on neither step nor pixel; where memory allows they are kept for the whole clip;
@@ -35,39 +35,58 @@ class Ear(nn.Module):
         self.stage = stage
 
     def project(self, tokens: torch.Tensor) -> KeysValues:
-        """Make keys and values of tokens (n, tokens, width)."""
+        """Make keys and values of tokens (n, tokens, width); in a temporal layer of their average over n."""
+        if self.temporal:
+            tokens = tokens.mean(0, keepdim=True)
         return self.to_k_ip[0](tokens), self.to_v_ip[0](tokens)
 
     def forward(self, attn: nn.Module, hidden_states: torch.Tensor, *_unused: Any, **_other: Any) -> torch.Tensor:  # noqa: ANN401
-        """Attend to the picture and the sound of the scene.
+        """Attend to picture and sound in all rows of the scene, as the stock UNet asks for it.
 
         Args:
             attn: diffusers' ``Attention``, whose projections are used.
-            hidden_states: (branches · frames, pixels, width), in the temporal layers in any order inside a branch.
+            hidden_states: (branches · frames, pixels, width), or in a temporal layer (branches · pixels, frames, width).
 
         Returns:
             What is added to ``hidden_states``, of the same shape.
         """
-        scene = self.stage.scene
-        queries = attn.to_q(hidden_states)  # type: ignore[operator]
-        rows = queries.unflatten(0, (len(scene.branches), -1))
-        for branch, asked in zip(scene.branches, rows, strict=True):
-            heard = self._hear(asked, branch.sound.keys_values(self), attn.heads)  # type: ignore[arg-type]
-            if not self.temporal:
-                heard *= scene.mask(heard.shape[1])
-            if branch.picture is not None:
-                heard += branch.picture.value(self, attn)
-            asked.copy_(heard)  # the queries are not needed any more
-        return attn.to_out[0](queries)  # type: ignore[index, operator]
+        rows = hidden_states.unflatten(0, (len(self.stage.scene.branches), -1))
+        answers = [self.attend(attn, part, branch) for branch, part in enumerate(rows)]
+        return torch.cat(answers)
 
-    def _hear(self, queries: torch.Tensor, heard: KeysValues, heads: int) -> torch.Tensor:
-        """Let queries (frames, pixels, width) attend to keys and values (frames or 1, tokens, width)."""
-        keys, values = heard
-        if self.temporal:
-            keys, values = keys.mean(0, keepdim=True), values.mean(0, keepdim=True)
-        if len(keys) == 1:  # all frames see the same tokens: they are one long row of queries
-            return attend(queries.flatten(0, 1)[None], keys, values, heads).view_as(queries)
-        return attend(queries, keys, values, heads)
+    def attend(
+        self,
+        attn: Any,
+        hidden: torch.Tensor,
+        branch: int,
+        frames: slice = slice(None),  # noqa: ANN401
+    ) -> torch.Tensor:
+        """Attend to picture and sound in one branch.
+
+        Args:
+            attn: diffusers' ``Attention``, whose projections are used.
+            hidden: (frames, pixels, width); in a temporal layer any pixels of the branch in any order.
+            branch: Which branch of the scene.
+            frames: Which of the window's frames ``hidden`` holds; a temporal layer sees their average anyway.
+
+        Returns:
+            What is added to ``hidden``, of the same shape.
+        """
+        scene = self.stage.scene
+        seen = scene.branches[branch]
+        keys, values = seen.sound.keys_values(self)
+        if len(keys) > 1:
+            keys, values = keys[frames], values[frames]
+        queries = attn.to_q(hidden)
+        if len(keys) == 1:  # all these frames hear the same: they are one long row of queries
+            heard = attend(queries.flatten(0, 1)[None], keys, values, attn.heads).view_as(queries)
+        else:
+            heard = attend(queries, keys, values, attn.heads)
+        if not self.temporal:
+            heard *= scene.mask(heard.shape[1])
+        if seen.picture is not None:
+            heard += seen.picture.value(self, attn)
+        return attn.to_out[0](heard)
 
 
 def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
@@ -100,24 +119,23 @@ class Sound:
             dtype: Their type.
             keep: Make keys and values once for the whole clip and keep them on the device.
         """
-        self.tokens, self.device, self.dtype = tokens, device, dtype
-        self._kept: dict[Ear, KeysValues] | None = {} if keep else None
+        self.tokens, self.device, self.dtype, self.keep = tokens, device, dtype, keep
+        self._kept: dict[Ear, KeysValues] = {}
 
     def at(self, frames: torch.Tensor | None = None) -> HeardSound:
         """Listen to some frames (indices on the CPU, an index may come more than once), or to all."""
         return HeardSound(self, frames)
 
-    def moved(self, frames: torch.Tensor | None) -> torch.Tensor:
-        """Bring the tokens of some frames to the device."""
+    def moved(self, frames: torch.Tensor | None = None) -> torch.Tensor:
+        """Bring the tokens of some frames, or of all, to the device."""
         chosen = self.tokens if frames is None else self.tokens[frames]
         return chosen.to(self.device, self.dtype)
 
-    def kept(self, ear: Ear) -> KeysValues | None:
-        """Give the keys and values of all frames if they are kept, making them at the first asking."""
-        if self._kept is None:
-            return None
+    def kept(self, ear: Ear) -> KeysValues:
+        """Give the keys and values of every single frame, made at the first asking."""
         if ear not in self._kept:
-            self._kept[ear] = ear.project(self.moved(None))
+            tokens = self.moved()
+            self._kept[ear] = ear.to_k_ip[0](tokens), ear.to_v_ip[0](tokens)
         return self._kept[ear]
 
 
@@ -126,18 +144,27 @@ class HeardSound:
 
     def __init__(self, sound: Sound, frames: torch.Tensor | None) -> None:
         self.sound, self.frames = sound, frames
-        self._index = frames.to(sound.device) if frames is not None else None
+        self._index = None if frames is None else frames.to(sound.device)
         self._tokens: torch.Tensor | None = None
+        self._last: tuple[Ear, KeysValues] | None = None
 
     def keys_values(self, ear: Ear) -> KeysValues:
-        """Give the keys and values that ``ear`` makes of these frames."""
-        kept = self.sound.kept(ear)
-        if kept is not None:
-            keys, values = kept
-            return (keys, values) if self._index is None else (keys[self._index], values[self._index])
-        if self._tokens is None:
-            self._tokens = self.sound.moved(self.frames)
-        return ear.project(self._tokens)
+        """Give the keys and values that ``ear`` makes of these frames: (frames, …), or (1, …) in a temporal layer."""
+        if self._last is None or self._last[0] is not ear:
+            self._last = ear, self._made(ear)
+        return self._last[1]
+
+    def _made(self, ear: Ear) -> KeysValues:
+        if not self.sound.keep:
+            if self._tokens is None:
+                self._tokens = self.sound.moved(self.frames)
+            return ear.project(self._tokens)
+        keys, values = self.sound.kept(ear)
+        if self._index is not None:
+            keys, values = keys[self._index], values[self._index]
+        if ear.temporal:
+            keys, values = keys.mean(0, keepdim=True), values.mean(0, keepdim=True)
+        return keys, values
 
 
 class Picture:
@@ -148,10 +175,10 @@ class Picture:
         self._embedding = embedding
         self._values: dict[Ear, torch.Tensor] = {}
 
-    def value(self, ear: Ear, attn: nn.Module) -> torch.Tensor:
+    def value(self, ear: Ear, attn: Any) -> torch.Tensor:  # noqa: ANN401
         """Give ``to_v`` of the token: what attention over this one token is for every query."""
         if ear not in self._values:
-            self._values[ear] = attn.to_v(self._embedding)  # type: ignore[operator]
+            self._values[ear] = attn.to_v(self._embedding)
         return self._values[ear]
 
 
@@ -199,6 +226,8 @@ class Scene:
 class Stage:
     """Where the scene of the present call stands; all ears of a UNet look at the same stage."""
 
+    piece: int = 1 << 40
+    """Pixels, over all frames, that pass through a transformer block together; fewer take less memory."""
     _scenes: list[Scene] = field(default_factory=list)
 
     @property
@@ -215,11 +244,19 @@ class Stage:
         self._scenes.clear()
 
 
-def listen(unet: nn.Module, heard_width: int) -> None:
-    """Give every cross-attention of a stock UNet an ear, and the UNet the ``stage`` they look at."""
+def listen(unet: nn.Module, heard_width: int) -> Stage:
+    """Give every cross-attention of a stock UNet an ear.
+
+    Args:
+        unet: diffusers' ``UNetSpatioTemporalConditionModel``.
+        heard_width: Channels of an audio token.
+
+    Returns:
+        The stage that all the ears look at.
+    """
     stage = Stage()
     for name, module in unet.named_modules():
         if name.endswith(".attn2"):
-            temporal = "temporal_transformer_blocks" in name
-            module.set_processor(Ear(heard_width, module.inner_dim, temporal, stage))  # type: ignore[operator, arg-type]
-    unet.stage = stage  # type: ignore[assignment]
+            ear = Ear(heard_width, module.inner_dim, "temporal_transformer_blocks" in name, stage)  # type: ignore[arg-type]
+            module.set_processor(ear)  # type: ignore[operator]
+    return stage

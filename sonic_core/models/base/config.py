@@ -137,7 +137,11 @@ class BaseConfig:
         try:
             sizes = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path} should hold the model's sizes as JSON, but cannot be read: {error}") from None
+            raise CheckpointError(
+                f"{path} should hold the model's sizes as JSON, but cannot be read: {error}"
+            ) from None
         if not isinstance(sizes, dict):
-            raise CheckpointError(f"{path} should hold the model's sizes as one JSON object; got {type(sizes).__name__}.")
+            raise CheckpointError(
+                f"{path} should hold the model's sizes as one JSON object; got {type(sizes).__name__}."
+            )
         return cls.of(sizes)

@@ -13,16 +13,27 @@ from torch import nn
 
 from .attention import listen
 from .config import BaseConfig
+from .lean import make_lean
 from .tokens import AudioToBuckets, AudioToTokens
 
 
-def empty_unet(config: BaseConfig) -> nn.Module:
-    """Build diffusers' ``UNetSpatioTemporalConditionModel`` with an ear in each cross-attention."""
+def empty_unet(config: BaseConfig, *, lean: bool = True) -> Any:  # noqa: ANN401 - diffusers' type, imported late
+    """Build diffusers' ``UNetSpatioTemporalConditionModel`` with an ear in each cross-attention.
+
+    Args:
+        config: Sizes.
+        lean: Compute in the leaner forms of ``lean``; without, as the stock classes do.
+
+    Returns:
+        The UNet; its attribute ``stage`` is where a call's scene is put up.
+    """
     from diffusers import UNetSpatioTemporalConditionModel  # noqa: PLC0415 - takes seconds to import
 
     with torch.device("meta"):
-        unet = UNetSpatioTemporalConditionModel(**_tuples(config.unet))
-        listen(unet, config.unet["cross_attention_dim"])
+        unet: Any = UNetSpatioTemporalConditionModel(**_tuples(config.unet))
+        unet.stage = listen(unet, config.unet["cross_attention_dim"])
+    if lean:
+        make_lean(unet, unet.stage)
     return unet.eval().requires_grad_(False)
 
 

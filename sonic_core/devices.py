@@ -1,0 +1,152 @@
+"""Which device and which number type a model runs on, and how networks take turns there."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Protocol
+
+import psutil
+import torch
+from torch import nn
+
+from .errors import SettingsError
+
+PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+"""Number types that can be asked for, by name; "auto" takes the device's best."""
+_CPU = torch.device("cpu")
+
+
+class Keeper(Protocol):
+    """Keeps networks where they can run.
+
+    A network is brought before every use: another one may have taken its place on the device meanwhile.
+    """
+
+    device: torch.device
+    """Where networks run."""
+
+    def bring(self, network: nn.Module, working: int = 0) -> None:
+        """Have ``network`` on the device, and about ``working`` bytes free beside it."""
+        ...
+
+    def free(self) -> int:
+        """Tell how many bytes could be had on the device, were all networks sent away."""
+        ...
+
+    def make_room(self) -> None:
+        """Give back memory that is held in reserve; called after memory ran out."""
+        ...
+
+
+class OwnKeeper:
+    """A keeper for programs of our own: networks wait in main memory and leave the device when others need room."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._present: list[weakref.ref[nn.Module]] = []
+
+    def bring(self, network: nn.Module, working: int = 0) -> None:
+        """Have ``network`` on the device; those used longest ago leave until it and ``working`` bytes fit."""
+        if self.device.type == "cpu":
+            return
+        others = [one for kept in self._present if (one := kept()) is not None and one is not network]
+        inside = next(network.parameters()).device == self.device
+        wanted = working + (0 if inside else weight(network))
+        while others and unused_memory(self.device) < wanted:
+            others.pop(0).to(_CPU)
+            empty_cache(self.device)
+        network.to(self.device)
+        self._present = [weakref.ref(one) for one in (*others, network)]
+
+    def free(self) -> int:
+        """Count what is unused and what our own networks would give back."""
+        if self.device.type == "cpu":
+            return unused_memory(self.device)
+        present = [one for kept in self._present if (one := kept()) is not None]
+        return unused_memory(self.device) + sum(map(weight, present))
+
+    def make_room(self) -> None:
+        """Give back what the allocator holds in reserve."""
+        gc.collect()
+        empty_cache(self.device)
+
+
+def weight(network: nn.Module) -> int:
+    """Count the bytes of a network's parameters and buffers."""
+    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Choose where to compute.
+
+    Args:
+        name: "auto" takes the best there is; else a device as torch names it, such as "cuda", "cuda:1", "xpu", "mps" or
+            "cpu". AMD's cards (ROCm) are called "cuda" too.
+
+    Raises:
+        SettingsError: There is no such device here.
+    """
+    there = [kind for kind in ("cuda", "xpu", "mps") if _available(kind)] + ["cpu"]
+    if name == "auto":
+        return torch.device(there[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in there or (device.index or 0) >= _count(device.type):
+        raise SettingsError(f"device must be auto or one that is here ({', '.join(there)}); got {name!r}.")
+    return device
+
+
+def choose_dtype(device: torch.device, precision: str = "auto") -> torch.dtype:
+    """Choose the number type of a diffusion model.
+
+    Half precision on graphics cards, as the release was published for; float32 on processors, whose half-precision
+    arithmetic is slower.
+
+    Raises:
+        SettingsError: The name is not known.
+    """
+    if precision == "auto":
+        return torch.float32 if device.type == "cpu" else torch.float16
+    if precision not in PRECISIONS:
+        raise SettingsError(f"precision must be auto, {', '.join(PRECISIONS)}; got {precision!r}.")
+    return PRECISIONS[precision]
+
+
+def unused_memory(device: torch.device) -> int:
+    """Count the bytes that can still be had on ``device``."""
+    if device.type == "cuda":
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + held
+    if device.type == "xpu":
+        total = torch.xpu.get_device_properties(device).total_memory
+        return total - torch.xpu.memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    return psutil.virtual_memory().available
+
+
+def empty_cache(device: torch.device) -> None:
+    """Give memory that the allocator holds in reserve back to the device."""
+    if device.type != "cpu":
+        getattr(torch, device.type).empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether ``error`` means that a device or the machine has no memory left."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _available(kind: str) -> bool:
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    return bool(getattr(torch, kind).is_available())
+
+
+def _count(kind: str) -> int:
+    return getattr(torch, kind).device_count() if kind in {"cuda", "xpu"} else 1
