@@ -1,0 +1,98 @@
+"""Retiming: a clip's frames at another rate, and exactly as many as are wanted."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from typing import Protocol
+
+import torch
+
+from ..clip import Clip
+from ..errors import InputError
+from ..types import Frames
+
+CHUNK = 4
+"""Frames that are given at a time."""
+
+
+class Interpolator(Protocol):
+    """Draws frames between frames."""
+
+    def between(self, first: torch.Tensor, second: torch.Tensor, moment: float) -> torch.Tensor:
+        """Draw the frame (3, h, w) at ``moment``, 0 < moment < 1, on the way from ``first`` to ``second``, (3, h, w).
+
+        All three are float32 in [0, 1] on the CPU; neither frame is changed.
+        """
+        ...
+
+
+def retimed(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Clip:
+    """Show a clip at another frame rate, for exactly ``length`` frames, without changing how fast anything moves.
+
+    Frame j of the result shows what the clip shows at j / fps seconds: that very frame where one falls on it, else what
+    the interpolator draws between its neighbours. After the last frame the last one is held. So 12.5 frames per second
+    become 25 with every original at an even place.
+
+    Args:
+        clip: Frame i of it is at i / clip.fps seconds.
+        fps: Frames per second of the result.
+        length: Frames of the result, at least 1.
+        interpolator: Asked once per frame that falls between two unequal frames, while the result is read.
+
+    Returns:
+        A clip with the same sound; ``clip`` itself if it has that rate and length already.
+
+    Raises:
+        InputError: ``fps`` or ``length`` is not above 0.
+    """
+    if fps <= 0 or length < 1:
+        raise InputError(f"Expected a frame rate and a number of frames above 0, got {fps} and {length}.")
+    if (clip.fps, clip.length) == (fps, length):
+        return clip
+    return replace(clip, read=lambda: _retime(clip, fps, length, interpolator), fps=fps, length=length)
+
+
+def _retime(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Iterator[Frames]:
+    with closing(_generated(clip.frames())) as frames:
+        strip = _Strip(frames)
+        for begin in range(0, length, CHUNK):
+            places = (number * clip.fps / fps for number in range(begin, min(begin + CHUNK, length)))
+            yield torch.stack([_shown(strip, place, interpolator) for place in places])
+
+
+def _shown(strip: _Strip, place: Fraction, interpolator: Interpolator) -> torch.Tensor:
+    """Take or draw the frame at ``place``, counted in frames of the strip."""
+    number = math.floor(place)
+    first = strip.frame(number)
+    if place == number:
+        return first
+    second = strip.frame(number + 1)
+    if second is first or torch.equal(first, second):
+        return first
+    return interpolator.between(first, second, float(place - number))
+
+
+class _Strip:
+    """Two neighbouring frames of a stream, moved forward as later ones are asked for."""
+
+    def __init__(self, frames: Iterator[torch.Tensor]) -> None:
+        self.frames = frames
+        self.held: deque[torch.Tensor] = deque(maxlen=2)
+        self.seen = 0
+
+    def frame(self, number: int) -> torch.Tensor:
+        """Return a frame by number, or the last if there are fewer; no more than one before the furthest asked for."""
+        while self.seen <= number and (frame := next(self.frames, None)) is not None:
+            self.held.append(frame.clone())  # a view would hold its whole chunk
+            self.seen += 1
+        return self.held[min(number, self.seen - 1) - self.seen]
+
+
+def _generated(frames: Iterator[torch.Tensor]) -> Generator[torch.Tensor, None, None]:
+    """Make a generator of any iterator, so that it can be closed."""
+    yield from frames
