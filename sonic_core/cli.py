@@ -1,4 +1,4 @@
-"""The command line: ``generate``, ``demo``, ``faces``, ``models``, ``doctor``.
+"""The command line: ``generate``, ``demo``, ``faces``, ``doctor``, and those about weights.
 
 Progress and warnings go to standard error; ``--json`` puts one object on standard output. Bad input: exit 2, one line.
 """
@@ -6,15 +6,16 @@ Progress and warnings go to standard error; ``--json`` puts one object on standa
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .cli_weights import add_commands
+from .console import ProgressLine, answer, say
 from .errors import MediaError, SonicError, SonicWarning
 from .settings import RANGES, Settings
 
@@ -33,36 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         return options.run(options)
     except SonicError as error:
-        _say(str(error))
+        say(str(error))
         return 2
     except KeyboardInterrupt:
-        _say("cancelled; nothing was left behind.")
+        say("cancelled; nothing was left behind.")
         return 130
-
-
-class ProgressLine:
-    """Shows a stage, how far it is and how long it will still take (types.Progress)."""
-
-    def __init__(self) -> None:
-        self._stage = ""
-        self._since = 0.0
-        self._shown = 0.0
-        self._live = sys.stderr.isatty()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Take one report; on a terminal one line is rewritten, elsewhere a line appears every two seconds."""
-        now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._since, self._shown = stage, now, 0.0
-        ended = done >= total
-        if total <= 1 or not (ended or now - self._shown >= (0.1 if self._live else 2.0)):
-            return
-        self._shown = now
-        spent = now - self._since
-        left = f"{spent / done * (total - done):.0f} s left" if done else "starting"
-        text = f"sonic: {stage} {done}/{total}, " + (f"{spent:.1f} s" if ended else left)
-        sys.stderr.write(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")
-        sys.stderr.flush()
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -91,9 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("--finder", default="auto", help="auto, insightface, yoloface or embedded (%(default)s)")
     faces.add_argument("--weights", metavar="DIR", help="look for weights here first")
 
-    models = _command(commands, "models", _models, "list weights: what they are for, which are there, where they go")
-    models.add_argument("--weights", metavar="DIR", help="look for weights here first")
-
+    add_commands(partial(_command, commands))
     _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
     return parser
 
@@ -161,7 +135,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _generate(options: argparse.Namespace) -> int:
     settings = _settings(options)
     result = _animate(options, settings, Path(options.image), Path(options.audio), Path(options.output))
-    _answer(
+    answer(
         options,
         result,
         f"{result['output']}: {result['seconds']:.2f} s of video at {result['size'][1]}x{result['size'][0]}",
@@ -176,7 +150,7 @@ def _demo(options: argparse.Namespace) -> int:
     if options.output == "outputs/demo.mp4":
         Path("outputs").mkdir(exist_ok=True)
     result = _animate(options, _settings(options), image, audio, Path(options.output))
-    _answer(options, result, f"The video is at {Path(result['output']).resolve()}")
+    answer(options, result, f"The video is at {Path(result['output']).resolve()}")
     return 0
 
 
@@ -193,7 +167,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
     clip.export(output, progress=progress)
     spent = time.monotonic() - started
     seconds = float(clip.length / clip.fps)
-    _say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")
+    say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")
     return {
         "output": str(output),
         "model": model.name,
@@ -231,42 +205,8 @@ def _faces(options: argparse.Namespace) -> int:
         f"face {index}: box {face['box']}, score {face['score']:.2f}" + "".join(f"\n  {w}" for w in face["warnings"])
         for index, face in enumerate(listed)
     ]
-    _answer(options, {"faces": listed, "finder": finder.name}, "\n".join([*lines, f"finder: {finder.name}"]))
+    answer(options, {"faces": listed, "finder": finder.name}, "\n".join([*lines, f"finder: {finder.name}"]))
     return 0
-
-
-def _models(options: argparse.Namespace) -> int:
-    from .faces.insightface import locate_pack  # noqa: PLC0415 - whoever uses the files knows where they may lie
-    from .faces.yoloface import locate_yoloface  # noqa: PLC0415
-    from .weights.catalog import CATALOG  # noqa: PLC0415
-    from .weights.store import folders  # noqa: PLC0415
-
-    first = [options.weights] if options.weights else []
-    finders = {"insightface": locate_pack, "yoloface": locate_yoloface}
-    listed = []
-    for entry in CATALOG:
-        there = finders[entry.name](first) if entry.name in finders else None
-        listed.append(
-            {
-                "name": entry.name,
-                "purpose": entry.purpose,
-                "found": "built in" if not entry.files else str(there) if there else None,
-                "files": list(entry.files),
-                "source": entry.source,
-                "licence": entry.licence,
-            }
-        )
-    lines = [
-        f"{row['name']:14} {row['purpose']}\n{'':14} {row['found'] or 'not there: ' + _where_from(row)}"
-        for row in listed
-    ]
-    looked = [str(folder) for folder in folders(first)]
-    _answer(options, {"models": listed, "folders": looked}, "\n".join([*lines, "looked in: " + ", ".join(looked)]))
-    return 0
-
-
-def _where_from(row: dict[str, Any]) -> str:
-    return f"{row['files'][0]} from {row['source']} (licence: {row['licence']})"
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -276,16 +216,8 @@ def _doctor(options: argparse.Namespace) -> int:
     lines = [f"{'ok' if finding.good else 'MISSING':8} {finding.what}: {finding.detail}" for finding in findings]
     sound = all(finding.good for finding in findings if finding.needed)
     listed = [{"what": f.what, "ok": f.good, "needed": f.needed, "detail": f.detail} for f in findings]
-    _answer(options, {"ok": sound, "findings": listed}, "\n".join(lines))
+    answer(options, {"ok": sound, "findings": listed}, "\n".join(lines))
     return 0 if sound else 1
-
-
-def _answer(options: argparse.Namespace, result: dict[str, Any], text: str) -> None:
-    print(json.dumps(result) if options.json else text)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"sonic: {text}\n")
 
 
 def _plain_warnings() -> None:
@@ -294,6 +226,6 @@ def _plain_warnings() -> None:
 
     def show(message: Warning | str, category: type[Warning], *_: Any) -> None:  # noqa: ANN401
         if issubclass(category, SonicWarning):
-            _say(f"warning: {message}")
+            say(f"warning: {message}")
 
     warnings.showwarning = show

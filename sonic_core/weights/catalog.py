@@ -4,6 +4,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HUB = "huggingface.co"
+SONIC, WHISPER, VIDEO_DIFFUSION = (
+    "LeonJoe13/Sonic",
+    "openai/whisper-tiny",
+    "stabilityai/stable-video-diffusion-img2vid-xt",
+)
+NON_COMMERCIAL = "CC BY-NC-SA 4.0"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file, where it comes from and where it goes."""
+
+    at: str
+    """Path below a weight folder, in the command line's layout."""
+    path: str
+    """Path in its repository."""
+    bytes: int
+    """About how large it is, or at most."""
+    others: tuple[str, ...] = ()
+    """Names that do as well, in the same folder; one that stands before ``at``'s in the store's order is taken."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the networks a model is made of."""
+
+    name: str
+    purpose: str
+    repository: str
+    licence: str
+    files: tuple[File, ...]
+    folder: str = ""
+    """Name of the folder that holds all files of the part; empty: the part is a single file."""
+    extras: tuple[File, ...] = ()
+    """Files that are fetched with the part, but that it does without."""
+    required: bool = True
+    gated: bool = False
+    """Whether the repository asks for an accepted licence and a token."""
+
+    @property
+    def source(self) -> str:
+        """Where people find it."""
+        return f"{HUB}/{self.repository}"
+
+    @property
+    def bytes(self) -> int:
+        """About how large all its files are together."""
+        return sum(file.bytes for file in (*self.files, *self.extras))
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -15,10 +65,95 @@ class Entry:
     """Where they may lie below a weight folder, the usual place first. Empty: the weights are part of the program."""
     source: str
     licence: str
+    parts: tuple[Part, ...] = ()
+    """What it is made of, where it can be fetched."""
 
+
+YOLOFACE = Part(
+    "yoloface",
+    "finds faces as the published Sonic does",
+    SONIC,
+    NON_COMMERCIAL,
+    (File("yoloface_v5m.pt", "yoloface_v5m.pt", 90_000_000),),
+    required=False,
+)
+
+BASE_PARTS = (
+    Part(
+        "unet",
+        "draws the frames",
+        SONIC,
+        NON_COMMERCIAL,
+        (File("Sonic/unet.pth", "Sonic/unet.pth", 6_310_000_000),),
+    ),
+    Part(
+        "audio2token",
+        "turns speech into what the mouth follows",
+        SONIC,
+        NON_COMMERCIAL,
+        (File("Sonic/audio2token.pth", "Sonic/audio2token.pth", 217_300_000),),
+    ),
+    Part(
+        "audio2bucket",
+        "tells from speech how much the head and the face move",
+        SONIC,
+        NON_COMMERCIAL,
+        (File("Sonic/audio2bucket.pth", "Sonic/audio2bucket.pth", 87_300_000),),
+    ),
+    Part(
+        "whisper",
+        "hears the speech",
+        WHISPER,
+        "Apache-2.0",
+        (
+            File("whisper-tiny/config.json", "config.json", 2_000),
+            File("whisper-tiny/model.safetensors", "model.safetensors", 151_100_000, ("pytorch_model.bin",)),
+        ),
+        folder="whisper-tiny",
+        extras=(File("whisper-tiny/preprocessor_config.json", "preprocessor_config.json", 185_000),),
+    ),
+    Part(
+        "interpolator",
+        "draws the frames in between",
+        SONIC,
+        "MIT (RIFE)",
+        (File("RIFE/flownet.pkl", "RIFE/flownet.pkl", 12_300_000),),
+    ),
+    Part(
+        "svd",
+        "sees the portrait and turns latents into pixels (only the VAE and the CLIP encoder of Stable Video Diffusion)",
+        VIDEO_DIFFUSION,
+        "Stability AI licence",
+        tuple(
+            File(f"stable-video-diffusion-img2vid-xt/{path}", path, size, others)
+            for path, size, others in (
+                ("vae/config.json", 1_000, ()),
+                (
+                    "vae/diffusion_pytorch_model.fp16.safetensors",
+                    195_600_000,
+                    ("diffusion_pytorch_model.safetensors",),
+                ),
+                ("image_encoder/config.json", 1_000, ()),
+                ("image_encoder/model.fp16.safetensors", 1_264_300_000, ("model.safetensors",)),
+            )
+        ),
+        folder="stable-video-diffusion-img2vid-xt",
+        gated=True,
+    ),
+    YOLOFACE,
+)
+"""What sonic-base is made of."""
 
 CATALOG = (
     Entry("sonic-preview", "animates a portrait, on any CPU", (), "part of this project", "MIT"),
+    Entry(
+        "sonic-base",
+        "animates a portrait as the published diffusion model does",
+        tuple(part.folder or part.files[0].at for part in BASE_PARTS),
+        ", ".join(f"{HUB}/{repository}" for repository in (SONIC, WHISPER, VIDEO_DIFFUSION)),
+        f"{NON_COMMERCIAL}, Apache-2.0, MIT, Stability AI licence",
+        BASE_PARTS,
+    ),
     Entry("embedded", "finds faces, always there", (), "part of this project; cascade of scikit-image", "MIT, BSD"),
     Entry(
         "insightface",
@@ -33,9 +168,27 @@ CATALOG = (
     ),
     Entry(
         "yoloface",
-        "finds faces as the published Sonic does",
+        YOLOFACE.purpose,
         ("yoloface_v5m.pt",),
-        "huggingface.co/LeonJoe13/Sonic",
-        "CC BY-NC-SA 4.0",
+        YOLOFACE.source,
+        YOLOFACE.licence,
+        (YOLOFACE,),
     ),
 )
+
+
+def entry_named(name: str) -> Entry:
+    """Find a row of the table by its name."""
+    return next(entry for entry in CATALOG if entry.name == name)
+
+
+def size_in_words(size: int) -> str:
+    """Write a number of bytes for people.
+
+    >>> size_in_words(6_310_000_000), size_in_words(12_300_000), size_in_words(185_000), size_in_words(90)
+    ('6.3 GB', '12 MB', '185 kB', '90 bytes')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}" if unit == "GB" else f"{size / scale:.0f} {unit}"
+    return f"{size} bytes"

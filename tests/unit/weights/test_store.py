@@ -1,21 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sonic_core import CheckpointError
 from sonic_core.weights import store
-
-
-@pytest.fixture(autouse=True)
-def nothing_added(monkeypatch, tmp_path):
-    """A store without the host's folders, in an empty home and working folder."""
-    monkeypatch.setattr(store, "_added", [])
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SONIC_HOME", raising=False)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+from sonic_core.weights.catalog import size_in_words
 
 
 def laid(folder: Path, name: str) -> Path:
@@ -49,3 +41,183 @@ def test_what_is_nowhere_is_none():
 def test_a_folder_that_was_asked_for_must_exist(tmp_path):
     with pytest.raises(CheckpointError, match="no_such"):
         store.folders([tmp_path / "no_such"])
+
+
+FLAT = ["unet.pth", "audio2token.pth", "audio2bucket.pth", "RIFE/flownet.pkl"]
+WHISPER = ["whisper-tiny/config.json", "whisper-tiny/model.safetensors"]
+SVD = "stable-video-diffusion-img2vid-xt"
+DIFFUSERS = [
+    f"{SVD}/{name}"
+    for name in (
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.fp16.safetensors",
+        "image_encoder/config.json",
+        "image_encoder/model.fp16.safetensors",
+    )
+]
+
+
+def lay_host(models: Path) -> None:
+    """The host's layout."""
+    for name in [*FLAT, *WHISPER]:
+        laid(models / "sonic", name)
+    laid(models / "checkpoints", "svd_xt.safetensors")
+
+
+def lay_command_line(checkpoints: Path) -> None:
+    """The command line's layout."""
+    for name in [*FLAT[:3]]:
+        laid(checkpoints / "Sonic", name)
+    for name in [FLAT[3], *WHISPER, *DIFFUSERS]:
+        laid(checkpoints, name)
+
+
+@pytest.mark.parametrize("given", ["", "sonic"])
+def test_the_hosts_layout_is_found_from_either_folder(tmp_path, given):
+    models = tmp_path / "models"
+    lay_host(models)
+    base = store.find_base([models / given])
+    assert base.unet == models / "sonic" / "unet.pth"
+    assert base.interpolator == models / "sonic" / "RIFE" / "flownet.pkl"
+    assert base.whisper == models / "sonic" / "whisper-tiny"
+    assert base.svd.name == "svd_xt.safetensors"
+    assert base.svd.samefile(models / "checkpoints" / "svd_xt.safetensors")
+    assert store.has_base([models / given])
+
+
+@pytest.mark.parametrize("given", ["", "checkpoints", "checkpoints/Sonic"])
+def test_the_command_lines_layout_is_found_from_any_folder(tmp_path, given):
+    lay_command_line(tmp_path / "checkpoints")
+    base = store.find_base([tmp_path / given])
+    assert base.unet == tmp_path / "checkpoints" / "Sonic" / "unet.pth"
+    assert base.svd == tmp_path / "checkpoints" / SVD
+
+
+def test_folders_of_the_host_and_of_the_place_are_enough(tmp_path):
+    lay_host(tmp_path / "models")
+    assert not store.has_base()
+    store.add_folder(tmp_path / "models" / "sonic")
+    store.add_folder(tmp_path / "models" / "checkpoints")
+    assert store.has_base()
+
+
+def test_a_converted_file_goes_before_its_original(tmp_path):
+    lay_command_line(tmp_path)
+    assert store.find_base([tmp_path]).unet.name == "unet.pth"
+    laid(tmp_path, "Sonic/unet.safetensors")
+    assert store.find_base([tmp_path]).unet.name == "unet.safetensors"
+    (tmp_path / "Sonic" / "unet.pth").unlink()
+    assert store.find_base([tmp_path]).unet.name == "unet.safetensors"
+
+
+def test_sizes_of_another_model_lie_beside_its_unet(tmp_path):
+    lay_command_line(tmp_path)
+    assert store.find_base([tmp_path]).sizes is None
+    sizes = laid(tmp_path, "Sonic/sonic-base.json")
+    assert store.find_base([tmp_path]).sizes == sizes
+
+
+def test_everything_that_is_missing_is_listed(tmp_path, monkeypatch):
+    monkeypatch.setenv("SONIC_HOME", str(tmp_path / "mine"))
+    with pytest.raises(CheckpointError) as caught:
+        store.find_base()
+    lines = str(caught.value).splitlines()
+    assert len([line for line in lines if line.startswith("- ")]) == 10
+    (unet,) = [line for line in lines if "unet.pth" in line]
+    for said in ("draws the frames", str(tmp_path / "mine" / "Sonic"), "huggingface.co/LeonJoe13/Sonic", "6.3 GB"):
+        assert said in unet
+    assert lines[-1].endswith("python -m sonic_core download sonic-base")
+
+
+def test_places_are_named_in_order(tmp_path, monkeypatch):
+    unet, vae = store.BASE_PARTS[0].files[0], store.BASE_PARTS[5].files[0]
+    assert store.place_for(unet) == tmp_path / "home" / ".cache" / "sonic" / "Sonic" / "unet.pth"
+    store.add_folder(tmp_path / "models" / "sonic")
+    store.add_folder(tmp_path / "models" / "checkpoints")
+    assert store.place_for(unet) == tmp_path / "models" / "sonic" / "unet.pth"
+    assert store.place_for(vae) == tmp_path / "models" / "checkpoints" / SVD / "vae" / "config.json"
+    monkeypatch.setenv("SONIC_HOME", str(tmp_path / "mine"))
+    assert store.place_for(unet) == tmp_path / "mine" / "Sonic" / "unet.pth"
+    assert store.place_for(unet, [tmp_path / "given"]) == tmp_path / "given" / "Sonic" / "unet.pth"
+
+
+@pytest.mark.parametrize("gone", ["Sonic/audio2token.pth", *WHISPER, "RIFE/flownet.pkl", *DIFFUSERS])
+def test_a_half_layout_lists_exactly_what_it_lacks(tmp_path, gone):
+    lay_command_line(tmp_path)
+    (tmp_path / gone).unlink()
+    assert not store.has_base([tmp_path])
+    with pytest.raises(CheckpointError) as caught:
+        store.find_base([tmp_path])
+    listed = [line for line in str(caught.value).splitlines() if line.startswith("- ")]
+    assert len(listed) == 1
+    assert listed[0].startswith(f"- {Path(gone).name} (")
+    assert str((tmp_path / gone).parent) in listed[0]
+
+
+@pytest.mark.parametrize("name", ["Sonic/unet.pth", "whisper-tiny/model.safetensors", DIFFUSERS[1]])
+def test_unfinished_and_empty_files_never_count(tmp_path, name):
+    lay_command_line(tmp_path)
+    path = tmp_path / name
+    path.rename(path.with_name(path.name + ".1234.incomplete"))
+    assert not store.has_base([tmp_path])
+    path.write_bytes(b"")
+    assert not store.has_base([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("usual", "other"),
+    [
+        ("whisper-tiny/model.safetensors", "whisper-tiny/pytorch_model.bin"),
+        (DIFFUSERS[1], f"{SVD}/vae/diffusion_pytorch_model.safetensors"),
+        (DIFFUSERS[3], f"{SVD}/image_encoder/model.safetensors"),
+    ],
+)
+def test_other_names_do_as_well(tmp_path, usual, other):
+    lay_command_line(tmp_path)
+    (tmp_path / usual).rename(tmp_path / other)
+    assert store.has_base([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("svd_xt_1_1.safetensors", True),
+        ("svd_xt_fp16.safetensors", True),
+        ("checkpoints/video/svd_xt.safetensors", True),
+        ("svd.safetensors", False),
+        ("svd_xt.safetensors.incomplete", False),
+        ("svd_xt_image_decoder.safetensors", False),
+    ],
+)
+def test_single_svd_files(tmp_path, name, counts):
+    lay_command_line(tmp_path)
+    shutil.rmtree(tmp_path / SVD)
+    laid(tmp_path, name)
+    assert store.has_base([tmp_path]) is counts
+
+
+def test_svd_can_be_named(tmp_path):
+    lay_command_line(tmp_path / "weights")
+    own = laid(tmp_path, "elsewhere/my_svd.safetensors")
+    assert store.find_base([tmp_path / "weights"], svd=own).svd == own
+    laid(tmp_path / "weights", "checkpoints/other.safetensors")
+    found = store.find_base([tmp_path / "weights"], svd="other.safetensors").svd
+    assert found == tmp_path / "weights" / "checkpoints" / "other.safetensors"
+    assert store.find_base([tmp_path / "weights"], svd=SVD).svd == tmp_path / "weights" / SVD
+    (tmp_path / "weights" / DIFFUSERS[2]).unlink()
+    with pytest.raises(CheckpointError, match=r"lacks image_encoder/config\.json"):
+        store.find_base([tmp_path / "weights"], svd=tmp_path / "weights" / SVD)
+    with pytest.raises(CheckpointError, match=r"nowhere.*is not there"):
+        store.find_base([tmp_path / "weights"], svd="nowhere")
+
+
+def test_a_folder_that_does_not_exist_is_no_answer(tmp_path):
+    with pytest.raises(CheckpointError, match="no_such"):
+        store.has_base([tmp_path / "no_such"])
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(6_310_000_000, "6.3 GB"), (12_300_000, "12 MB"), (185_000, "185 kB"), (90, "90 bytes")]
+)
+def test_sizes_are_written_for_people(size, words):
+    assert size_in_words(size) == words

@@ -1,0 +1,344 @@
+"""Fetching weights, when somebody asks for it.
+
+The hub's library finds files, mirrors (``HF_ENDPOINT``) and tokens (``HF_TOKEN`` or its login), and moves the bytes.
+Newer versions of its own ``hf_hub_download`` throw away what they have when a run ends early. Here an unfinished file
+stays beside its goal, named ``….incomplete``, and the next run continues it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import CheckpointError
+from .catalog import CATALOG, HUB, File, Part, size_in_words
+from .store import find_file, find_part, home_folder
+
+if TYPE_CHECKING:
+    from ..types import Progress
+
+NAMES = tuple(entry.name for entry in CATALOG if entry.parts)
+"""What can be fetched."""
+LOCK = ".download.lock"
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to fetch."""
+
+    part: Part
+    file: File
+    goal: Path
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for people."""
+        return f"{self.part.source}, {self.file.path}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a download would do."""
+
+    name: str
+    folder: Path
+    """Where files are put, in the command line's layout."""
+    wanted: tuple[Wanted, ...]
+    there: tuple[Path, ...]
+    """Parts that are in some weight folder already."""
+
+    @property
+    def bytes(self) -> int:
+        """About how much there is to fetch."""
+        return sum(wanted.file.bytes for wanted in self.wanted)
+
+    @property
+    def licences(self) -> dict[str, list[str]]:
+        """Parts under each licence."""
+        listed: dict[str, list[str]] = {}
+        for wanted in self.wanted:
+            names = listed.setdefault(wanted.part.licence, [])
+            names.extend([wanted.part.name] if wanted.part.name not in names else [])
+        return listed
+
+
+@dataclass(frozen=True)
+class _Remote:
+    """A file as the hub describes it."""
+
+    wanted: Wanted
+    url: str
+    size: int
+    etag: str
+    """Changes with the content; for large files their SHA-256."""
+    sure: bool
+    """Whether the hub told both, so that an unfinished file can be continued."""
+
+    @property
+    def partial(self) -> Path:
+        """Where its bytes wait until they are complete; another content waits elsewhere, another mirror's not."""
+        mark = hashlib.sha256(self.etag.encode()).hexdigest()[:8]
+        return self.wanted.goal.with_name(f"{self.wanted.goal.name}.{mark}.incomplete")
+
+
+def plan_download(name: str, folder: str | Path | None = None) -> Plan:
+    """Find out which files of a model or finder are still to be fetched, without fetching any.
+
+    Args:
+        name: ``sonic-base`` or ``yoloface``.
+        folder: Where to put them; made if it does not exist. Default: ``$SONIC_HOME``, else ``~/.cache/sonic``.
+
+    Raises:
+        CheckpointError: There is nothing of that name to fetch.
+    """
+    entry = next((entry for entry in CATALOG if entry.name == name and entry.parts), None)
+    if entry is None:
+        raise CheckpointError(f"Expected one of {', '.join(NAMES)} to download, got {name!r}; see 'models'.")
+    goal = home_folder([folder] if folder else [])
+    first = [goal] if goal.is_dir() else []
+    wanted, there = [], []
+    for part in [part for part in entry.parts if part.required or part.name == name]:
+        path = find_part(part, first)
+        if path is not None:
+            there.append(path)
+            continue
+        files = [file for file in (*part.files, *part.extras) if find_file(goal, file) is None]
+        wanted += [Wanted(part, file, goal / file.at) for file in files]
+    return Plan(name, goal, tuple(wanted), tuple(there))
+
+
+def fetch(plan: Plan, progress: Progress) -> list[Path]:
+    """Fetch what a plan lists.
+
+    Every file is asked about first, so that a refusal or a full disk is known before any of the large ones is fetched.
+    A file appears under its name only when it is complete and, where the hub tells its sum, verified. Whatever ends the
+    work early, ``progress`` included, leaves partial files that the next call continues.
+
+    Args:
+        plan: From ``plan_download``.
+        progress: Called with a file's name and megabytes.
+
+    Raises:
+        CheckpointError: A file cannot be fetched; the message says why and what to do.
+    """
+    if not plan.wanted:
+        return []
+    _check_online()
+    with _alone(plan.folder), _quiet_hub():
+        remotes = [_ask(wanted) for wanted in plan.wanted]
+        _check_space(remotes, plan.folder)
+        return [_fetch_one(remote, progress) for remote in remotes]
+
+
+def free_space(folder: Path) -> int:
+    """Tell how many bytes fit where ``folder`` is or will be."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def _endpoint() -> str:
+    return (os.environ.get("HF_ENDPOINT") or f"https://{HUB}").rstrip("/")
+
+
+def _headers() -> dict[str, str]:
+    from huggingface_hub.utils import build_hf_headers  # noqa: PLC0415
+
+    headers = build_hf_headers(token=os.environ.get("HF_TOKEN") or None)
+    return {**headers, "Accept-Encoding": "identity"}  # compressed bytes cannot be continued in the middle
+
+
+def _check_online() -> None:
+    try:
+        import huggingface_hub  # noqa: F401, PLC0415 (optional)
+    except ImportError as error:
+        raise CheckpointError("Downloading needs the package huggingface_hub: pip install huggingface_hub") from error
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        raise CheckpointError("HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or put the files by hand.")
+
+
+def _ask(wanted: Wanted) -> _Remote:
+    """Ask the hub for a file's size and mark."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
+
+    url = hf_hub_url(wanted.part.repository, wanted.file.path, endpoint=_endpoint())
+    with _said_plainly(wanted):
+        known: Any = get_hf_file_metadata(url, headers=_headers())
+    sure = bool(known.etag) and known.size is not None
+    return _Remote(wanted, url, known.size or wanted.file.bytes, known.etag or "", sure)
+
+
+def _check_space(remotes: list[_Remote], folder: Path) -> None:
+    waiting = sum(remote.partial.stat().st_size for remote in remotes if remote.partial.is_file())
+    needed, free = sum(remote.size for remote in remotes) - waiting, free_space(folder)
+    if needed > free:
+        raise CheckpointError(
+            f"{size_in_words(needed)} are to be fetched into {folder}, but only {size_in_words(free)} are free there; "
+            "make room, or name a folder on a larger disk with --weights."
+        )
+
+
+def _fetch_one(remote: _Remote, progress: Progress) -> Path:
+    """Fetch one file, or the rest of it, and give it its name once it is whole."""
+    from huggingface_hub.file_download import http_get  # noqa: PLC0415
+
+    partial, goal = remote.partial, remote.wanted.goal
+    with _said_plainly(remote.wanted):
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        for stale in goal.parent.glob(f"{goal.name}.*.incomplete"):
+            if stale != partial or not remote.sure or stale.stat().st_size > remote.size:
+                stale.unlink()
+    with _said_plainly(remote.wanted, partial), _Reporting(partial, remote, progress) as file:
+        file.report()
+        if file.tell() < remote.size:
+            size = remote.size if remote.sure else None
+            http_get(remote.url, cast("Any", file), resume_size=file.tell(), headers=_headers(), expected_size=size)
+    _verify(remote, partial, progress)
+    with _said_plainly(remote.wanted):
+        partial.replace(goal)
+    return goal
+
+
+class _Reporting(io.BufferedWriter):
+    """A file being continued, which tells how far it is after every piece."""
+
+    def __init__(self, path: Path, remote: _Remote, progress: Progress) -> None:
+        super().__init__(io.FileIO(path, "ab"))
+        self._remote = remote
+        self._progress = progress
+
+    def write(self, data: Any) -> int:  # noqa: ANN401
+        """Write a piece and tell."""
+        written = super().write(data)
+        self.report()
+        return written
+
+    def report(self) -> None:
+        """Tell how many megabytes there are."""
+        done, total = self.tell() // MEGABYTE, -(-self._remote.size // MEGABYTE)
+        whole = self.tell() >= self._remote.size
+        self._progress(f"{self._remote.wanted.file.at}, MB", total if whole else done, total)
+
+
+def _verify(remote: _Remote, partial: Path, progress: Progress) -> None:
+    """Compare with the sum that the hub tells of large files.
+
+    Raises:
+        CheckpointError: They differ; the file is removed.
+    """
+    if len(remote.etag) != 64 or set(remote.etag) - set("0123456789abcdef"):
+        return
+    total, done, digest = -(-remote.size // MEGABYTE), 0, hashlib.sha256()
+    with partial.open("rb") as file:
+        while piece := file.read(16 * MEGABYTE):
+            digest.update(piece)
+            done += len(piece)
+            progress(f"checking {remote.wanted.goal.name}, MB", min(-(-done // MEGABYTE), total), total)
+    if digest.hexdigest() != remote.etag:
+        partial.unlink()
+        raise CheckpointError(f"{remote.wanted.file.at} arrived damaged and was removed; run the same command again.")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second download out of the same folder."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - the hub's library brings it
+
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise CheckpointError(f"Another download into {folder} is under way; wait for it, or stop it.") from error
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written to ({error.strerror}); name another folder.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / LOCK).unlink(missing_ok=True)
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the library's bars and notes from the screen, and its telemetry, which asks for more pages, from the net."""
+    from huggingface_hub import constants  # noqa: PLC0415
+    from huggingface_hub.utils import (  # noqa: PLC0415
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    log = logging.getLogger("huggingface_hub")
+    level, barred, silent = log.level, are_progress_bars_disabled(), constants.HF_HUB_DISABLE_TELEMETRY
+    log.setLevel(logging.ERROR)
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    if not barred:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        constants.HF_HUB_DISABLE_TELEMETRY = silent
+        if not barred:
+            enable_progress_bars()
+
+
+@contextmanager
+def _said_plainly(wanted: Wanted, partial: Path | None = None) -> Iterator[None]:
+    """Turn what the library and its transport raise into one sentence."""
+    from huggingface_hub.utils import HfHubHTTPError  # noqa: PLC0415
+
+    transport: Any = HfHubHTTPError.__bases__[0]  # requests' or httpx's root, whichever this version is built on
+    try:
+        yield
+    except (OSError, transport) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        message = _explain_failure(error, wanted, partial) if status is None else _explain_answer(status, wanted)
+        raise CheckpointError(message) from error
+
+
+def _explain_answer(status: int, wanted: Wanted) -> str:
+    """Say what the hub's refusal means, and what to do."""
+    by_hand = f"or put the file at {wanted.goal} by hand."
+    if status in {401, 403}:
+        return (
+            f"{wanted.origin} was refused ({status}): accept the licence on the page {wanted.part.source} while logged "
+            f"in there, set HF_TOKEN to a token of yours (or log in: hf auth login) and run the same command; {by_hand}"
+        )
+    if status == 404:
+        return (
+            f"{wanted.origin} is not there (404 from {_endpoint()}); if HF_ENDPOINT names a mirror, take another, "
+            f"{by_hand}"
+        )
+    return (
+        f"{_endpoint()} answered {status} for {wanted.origin}; run the same command again later, it continues, "
+        f"{by_hand}"
+    )
+
+
+def _explain_failure(error: Exception, wanted: Wanted, partial: Path | None) -> str:
+    """Say why no answer came or could be kept, and what to do."""
+    if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+        return f"The disk is full; make room for {wanted.goal} and run the same command again, it continues."
+    if isinstance(error, PermissionError):
+        return f"{error.filename or wanted.goal} cannot be written to; name another folder with --weights."
+    have = partial.stat().st_size if partial is not None and partial.is_file() else 0
+    if have:
+        return (
+            f"The connection was cut at {size_in_words(have)} of {wanted.file.at}; run the same command again, it "
+            "continues there."
+        )
+    return (
+        f"{_endpoint()} cannot be reached for {wanted.origin}; check the network, HF_ENDPOINT and HTTPS_PROXY, or put "
+        f"the file at {wanted.goal} by hand."
+    )

@@ -1,0 +1,145 @@
+"""A hub on this machine, for tests that download."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+import pytest
+
+
+class Seen(NamedTuple):
+    """A request that reached the hub."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
+class Hub(ThreadingHTTPServer):
+    """Answers as the model hub does: metadata on one address, large files behind a redirect to another."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.files: dict[str, bytes] = {}
+        """Content by "owner/name/path"."""
+        self.claimed: dict[str, int] = {}
+        """Sizes that are told in place of the true ones."""
+        self.refused: dict[str, int] = {}
+        """Repositories that only ``token`` opens, and what they answer otherwise."""
+        self.token = "hf_good"  # noqa: S105
+        self.cut_after: int | None = None
+        """Bytes after which the next body is cut; from then on nothing is answered until ``mend``."""
+        self.status: int | None = None
+        """Answered to everything while set."""
+        self.broken = False
+        self.seen: list[Seen] = []
+
+    @property
+    def address(self) -> str:
+        """What HF_ENDPOINT is set to."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def mend(self) -> None:
+        """Let everything through again, and forget what was seen."""
+        self.broken, self.cut_after, self.status = False, None, None
+        self.seen.clear()
+
+    def bodies(self) -> list[Seen]:
+        """Requests for the content of large files."""
+        return [seen for seen in self.seen if seen.method == "GET" and seen.path.startswith("/cdn/")]
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def answer(self) -> None:
+        self.server.seen.append(Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
+        self.close_connection = True
+        if self.server.broken:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif self.server.status:
+            self.plain(self.server.status)
+        elif self.path.startswith("/cdn/"):
+            self.body(self.server.files[self.path.removeprefix("/cdn/")])
+        else:
+            self.resolve()
+
+    def plain(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def resolve(self) -> None:
+        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/main/(.+)", self.path)
+        assert match, f"the hub was asked for {self.path}"
+        repository, path = match.groups()
+        name = f"{repository}/{path}"
+        refusal = self.server.refused.get(repository)
+        if refusal and self.headers.get("authorization") != f"Bearer {self.server.token}":
+            self.plain(refusal, X_Error_Code="GatedRepo", X_Error_Message="Access is restricted.")
+        elif name not in self.server.files:
+            self.plain(404, X_Error_Code="EntryNotFound", X_Error_Message="Entry not found")
+        elif path.endswith(".json"):
+            content = self.server.files[name]
+            mark = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+            self.body(content, X_Repo_Commit="c" * 40, ETag=f'"{mark}"')
+        else:
+            content = self.server.files[name]
+            self.plain(
+                302,
+                X_Repo_Commit="c" * 40,
+                X_Linked_ETag=f'"{hashlib.sha256(content).hexdigest()}"',
+                X_Linked_Size=str(self.server.claimed.get(name, len(content))),
+                Location=f"http://localhost:{self.server.server_port}/cdn/{name}",
+            )
+
+    def body(self, content: bytes, **headers: str) -> None:
+        begin = int((self.headers.get("range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
+        whole = len(content)
+        content = content[begin:]
+        ranged = {"Content_Range": f"bytes {begin}-{whole - 1}/{whole}"} if self.headers.get("range") else {}
+        self.plain(206 if ranged else 200, **{"Content-Length": str(len(content))}, **ranged, **headers)
+        if self.command == "HEAD":
+            return
+        if self.server.cut_after is not None and not self.path.endswith(".json"):
+            content, self.server.broken = content[: self.server.cut_after], True
+        self.wfile.write(content)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A running hub that the environment points to; every other address is out of reach."""
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    connect = socket.socket.connect
+
+    def connect_here(self, address):
+        assert not isinstance(address, tuple) or address[0] in {"127.0.0.1", "::1", "localhost"}, address
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+    with Hub() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
