@@ -124,7 +124,8 @@ def download_weights(options: argparse.Namespace) -> int:
 
     plan = plan_download(options.name, options.weights)
     if plan.wanted:
-        say(f"{options.name}: {len(plan.wanted)} files, about {size_in_words(plan.bytes)}, into {plan.folder}")
+        files = "1 file" if len(plan.wanted) == 1 else f"{len(plan.wanted)} files"
+        say(f"{options.name}: {files}, about {size_in_words(plan.bytes)}, into {plan.folder}")
         for licence, parts in plan.licences.items():
             say(f"licence of {', '.join(parts)}: {licence}")
     try:

@@ -33,6 +33,7 @@ class Part:
 
     name: str
     purpose: str
+    """What it does, after "which"."""
     repository: str
     licence: str
     files: tuple[File, ...]
@@ -121,7 +122,7 @@ BASE_PARTS = (
     ),
     Part(
         "svd",
-        "sees the portrait and turns latents into pixels (only the VAE and the CLIP encoder of Stable Video Diffusion)",
+        "sees the portrait and turns latents into pixels",
         VIDEO_DIFFUSION,
         "Stability AI licence",
         tuple(

@@ -226,7 +226,7 @@ def _not_svd(svd: str | Path) -> str:
 def _missing_lines(part: Part, first: Sequence[str | Path]) -> list[str]:
     """Say of each file that a part lacks what it is for, where it belongs and where it comes from."""
     lines = [
-        f"- {path.name} ({part.purpose}; {size_in_words(file.bytes)}): put it into {path.parent}, "
+        f"- {path.name}, which {part.purpose} ({size_in_words(file.bytes)}): put it into {path.parent}, "
         f"from {part.source}" + (f", {file.path}" if file.path != path.name else "")
         for file, path in missing_files(part, first)
     ]

@@ -150,7 +150,7 @@ def test_a_half_layout_lists_exactly_what_it_lacks(tmp_path, gone):
         store.find_base([tmp_path])
     listed = [line for line in str(caught.value).splitlines() if line.startswith("- ")]
     assert len(listed) == 1
-    assert listed[0].startswith(f"- {Path(gone).name} (")
+    assert listed[0].startswith(f"- {Path(gone).name}, which ")
     assert str((tmp_path / gone).parent) in listed[0]
 
 
