@@ -1,4 +1,4 @@
-"""The commands about weights: ``models`` and ``download``."""
+"""The commands about weights: ``models``, ``download``, ``convert``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .weights.catalog import CATALOG, Entry, Part, size_in_words
 from .weights.store import find_part, folders, missing_files
 
 WIDTH = 100
+PRECISIONS = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
@@ -28,6 +29,10 @@ def add_commands(command: Command) -> None:
     download = command("download", download_weights, "fetch weights from the hub; HF_ENDPOINT names a mirror")
     download.add_argument("name", metavar="NAME", help="sonic-base or yoloface")
     download.add_argument("--weights", metavar="DIR", help="put them here ($SONIC_HOME, else ~/.cache/sonic)")
+
+    convert = command("convert", convert_weights, "turn the .pth files of a folder into smaller, safer .safetensors")
+    convert.add_argument("folder", metavar="DIR", help="the folder; its files stay as they are")
+    convert.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of the numbers (%(default)s)")
 
 
 def list_models(options: argparse.Namespace) -> int:
@@ -141,4 +146,20 @@ def download_weights(options: argparse.Namespace) -> int:
     }
     lines = [f"fetched {path}" for path in fetched] + [f"was there: {path}" for path in plan.there]
     answer(options, result, "\n".join([*lines, f"{options.name} is complete."]))
+    return 0
+
+
+def convert_weights(options: argparse.Namespace) -> int:
+    """Convert every file of a folder that is not converted yet."""
+    import torch  # noqa: PLC0415
+
+    from .weights.convert import convert_folder  # noqa: PLC0415
+
+    made = convert_folder(Path(options.folder), getattr(torch, PRECISIONS[options.precision]), ProgressLine())
+    rows = [
+        {"source": str(one.source), "result": str(one.result), "tensors": one.tensors, "bytes": one.bytes}
+        for one in made
+    ]
+    lines = [f"{one.source} -> {one.result}: {one.tensors} tensors, {size_in_words(one.bytes)}" for one in made]
+    answer(options, {"converted": rows}, "\n".join(lines or ["Nothing to convert: all of it is converted already."]))
     return 0

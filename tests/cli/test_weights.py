@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from sonic_core.cli import main
 from sonic_core.weights import store
@@ -104,3 +106,25 @@ def test_download_as_a_program_keeps_standard_output_clean(filled, tmp_path):
 def test_a_name_that_cannot_be_fetched(capsys):
     assert main(["download", "sonic-preview"]) == 2
     assert capsys.readouterr().err.startswith("sonic: Expected one of sonic-base, yoloface")
+
+
+def test_convert_turns_files_into_safetensors_once(capsys, tmp_path):
+    torch.save({"proj1.weight": torch.ones(3, 2), "proj3.weight": torch.ones(3)}, tmp_path / "audio2bucket.pth")
+    assert main(["convert", str(tmp_path), "--json", "--precision", "bf16"]) == 0
+    (made,) = json.loads(capsys.readouterr().out)["converted"]
+    assert (made["source"], made["result"]) == (
+        str(tmp_path / "audio2bucket.pth"),
+        str(tmp_path / "audio2bucket.safetensors"),
+    )
+    assert made["tensors"] == 2
+    assert made["bytes"] > 0
+    assert load_file(tmp_path / "audio2bucket.safetensors")["proj1.weight"].dtype == torch.bfloat16
+    assert main(["convert", str(tmp_path), "--precision", "bf16"]) == 0
+    assert "Nothing to convert" in capsys.readouterr().out
+
+
+def test_convert_wants_a_folder_and_a_known_precision(capsys, tmp_path):
+    assert main(["convert", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert main(["convert", str(tmp_path), "--precision", "int8"]) == 2
+    assert capsys.readouterr().err.startswith("sonic: ")
