@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from ..errors import CheckpointError
+from .catalog import BASE_PARTS
 
 Tensors = Mapping[str, torch.Tensor]
 """A file's tensors by name; mapped where the format allows it."""
@@ -215,7 +216,12 @@ def _refusal(path: Path, message: str) -> str:
         what = f"contains code{name}, not only tensors"
     else:
         what = "contains something else than tensors, or is damaged"
-    return f"{path} {what}; it was not opened. Download it again from its publisher."
+    return f"{path} {what}; it was not opened. Download it again from {_publisher(path)}."
+
+
+def _publisher(path: Path) -> str:
+    named = (part.source for part in BASE_PARTS for file in part.files if Path(file.at).name == path.name)
+    return next(named, "its publisher")
 
 
 def _named_tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
