@@ -37,6 +37,11 @@ RANGES = {
     "inference_steps": Range(1, 1000, 10, 50, "the picture stays blurred", "more steps stop helping"),
     "dynamic_scale": Range(0.0, 4.0, 0.5, 1.2, "the mouth hardly opens", "the mouth opens wider than people do"),
     "motion_scale": Range(0.0, 4.0, 0.0, 1.2, "", "the head moves more than people do"),
+    "appearance_guidance": Range(0.0, 20.0, 1.0, 4.0, "the portrait is forgotten", "colours and contrast grow hard"),
+    "audio_guidance": Range(0.0, 30.0, 2.0, 10.0, "the mouth does not follow the sound", "the mouth twitches"),
+    "window": Range(2, 128, 14, 25, "movement falls apart", "the model never saw so many frames at once"),
+    "window_overlap": Range(0, 127, 0, 12, "", "time is spent on frames that are done already"),
+    "window_shift": Range(0, 128, 1, 25, "seams between windows stay in one place", ""),
     "fps": Range(1, 240, 12, 60, "speech looks like a slide show", "lips cannot be told apart that fast"),
 }
 
@@ -59,7 +64,7 @@ class Settings:
     expand_ratio: float = 0.2
     """How much is kept around the face, as a share of the face box on each side."""
     inference_steps: int = 25
-    """Denoising steps of a diffusion model; sonic-preview has none and ignores it."""
+    """Denoising steps of a diffusion model; sonic-preview has none, and ignores what is said of them."""
     dynamic_scale: float = 1.0
     """Strength of the mouth's movement; for sonic-base of all movement, as published."""
     motion_scale: float = 1.0
@@ -72,6 +77,19 @@ class Settings:
     """Same seed, same clip; every number from 0 to 2^64 − 1 is honoured."""
     fps: Fraction | float = Fraction(25)
     """Frames per second of the finished clip."""
+    appearance_guidance: float = 2.0
+    """How closely a diffusion model follows the portrait (published: 2.0)."""
+    audio_guidance: float = 7.5
+    """How closely a diffusion model follows the sound (published: 7.5)."""
+    window: int = 25
+    """Frames, at 12.5 per second, that a diffusion model sees at once (published: 25)."""
+    window_overlap: int = 0
+    """Frames that neighbouring windows share (published: 0)."""
+    window_shift: int = 7
+    """Frames by which the windows move from step to step (published: 7)."""
+    published: bool = False
+    """Let sonic-base do as its release does: decode in chunks of 8 that show, drop what is left of the sound after the
+    last pair of 1/25 s, and end one frame early."""
     paste_back: bool = False
     """Put the animated crop back into the full picture."""
     face: Box | None = None
@@ -87,6 +105,8 @@ class Settings:
             )
         for name, limits in RANGES.items():
             check_range(name, getattr(self, name), limits)
+        if self.window_overlap >= self.window:
+            raise SettingsError(f"window_overlap must be below window, {self.window}; got {self.window_overlap}.")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be a whole number from 0 to 2^64 − 1, got {self.seed}.")
         if self.face_index < 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 
@@ -24,6 +24,19 @@ Frames = torch.Tensor
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total). What it raises cancels the work, and everything half-made is removed."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A progress report that also wants to see what is being made."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take a report (``Progress``)."""
+        ...
+
+    def show(self, picture: torch.Tensor) -> None:
+        """Take a small, rough picture (3, h, w) in [0, 1] of what one frame may become."""
+        ...
 
 
 def ignore_progress(stage: str, done: int, total: int) -> None:
@@ -114,7 +127,9 @@ class Model(Protocol):
 
     name: str
 
-    def prepare(self, portrait: Portrait, audio: Audio, settings: Settings) -> Any:  # noqa: ANN401
+    def prepare(
+        self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress
+    ) -> Any:  # noqa: ANN401
         """Compute everything that does not depend on the frame; what comes back is opaque to all but this model."""
         ...
 

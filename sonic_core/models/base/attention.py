@@ -45,7 +45,7 @@ class Ear(nn.Module):
 
         Args:
             attn: diffusers' ``Attention``, whose projections are used.
-            hidden_states: (branches · frames, pixels, width), or in a temporal layer (branches · pixels, frames, width).
+            hidden_states: (branches · frames, pixels, width); in a temporal layer (branches · pixels, frames, width).
 
         Returns:
             What is added to ``hidden_states``, of the same shape.
@@ -56,10 +56,10 @@ class Ear(nn.Module):
 
     def attend(
         self,
-        attn: Any,
+        attn: Any,  # noqa: ANN401
         hidden: torch.Tensor,
         branch: int,
-        frames: slice = slice(None),  # noqa: ANN401
+        frames: slice = slice(None),
     ) -> torch.Tensor:
         """Attend to picture and sound in one branch.
 

@@ -103,9 +103,13 @@ def _audio2bucket() -> Sizes:
     }
 
 
+def _scheduler() -> Sizes:
+    return {"sigma_min": 0.002, "sigma_max": 700.0}
+
+
 @dataclass(frozen=True)
 class BaseConfig:
-    """Constructor arguments of every network, by name; the defaults are the published model's (SPEC of the release)."""
+    """Constructor arguments of every network, by name; the defaults are the published model's."""
 
     unet: Sizes = field(default_factory=_unet)
     """diffusers' ``UNetSpatioTemporalConditionModel``."""
@@ -119,6 +123,8 @@ class BaseConfig:
     """``AudioToTokens``."""
     audio2bucket: Sizes = field(default_factory=_audio2bucket)
     """``AudioToBuckets``."""
+    scheduler: Sizes = field(default_factory=_scheduler)
+    """The least and the greatest noise level."""
 
     @classmethod
     def of(cls, sizes: Mapping[str, Any]) -> BaseConfig:

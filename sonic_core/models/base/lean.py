@@ -27,18 +27,18 @@ from .attention import Stage, attend
 # ruff: noqa: ANN401 - diffusers' modules have no types worth naming
 
 
-def make_lean(unet: nn.Module, stage: Stage) -> None:
-    """Give the blocks of a stock UNet with ears their leaner forms."""
-    for module in unet.modules():
+def make_lean(network: nn.Module, stage: Stage | None = None) -> None:
+    """Give the blocks of a stock UNet or VAE their leaner forms; a UNet's ears must look at ``stage``."""
+    for module in network.modules():
         name = type(module).__name__
-        if name == "TransformerSpatioTemporalModel":
+        if name == "TransformerSpatioTemporalModel" and stage is not None:
             module.forward = partial(_transform, module, stage)
         elif name == "SpatioTemporalResBlock":
             module.forward = partial(convolve, module)
 
 
 def convolve(
-    block: Any, hidden_states: torch.Tensor, temb: torch.Tensor | None, image_only_indicator: torch.Tensor
+    block: Any, hidden_states: torch.Tensor, temb: torch.Tensor | None = None, *, image_only_indicator: torch.Tensor
 ) -> torch.Tensor:
     """Run ``SpatioTemporalResBlock``: a convolution block over pixels, one over frames, mixed.
 
@@ -82,9 +82,9 @@ def _transform(
     model: Any,
     stage: Stage,
     hidden_states: torch.Tensor,
-    encoder_hidden_states: torch.Tensor | None = None,
-    image_only_indicator: torch.Tensor | None = None,
-    return_dict: bool = True,
+    *_unused: Any,
+    image_only_indicator: torch.Tensor,
+    **_other: Any,
 ) -> tuple[torch.Tensor]:
     """Run ``TransformerSpatioTemporalModel``: attention over pixels, attention over frames, mixed.
 
@@ -92,15 +92,11 @@ def _transform(
         model: The stock module.
         stage: Tells what is heard and how large a piece may be.
         hidden_states: (branches · frames, channels, h, w).
-        encoder_hidden_states: Not looked at: the stage holds what is seen and heard.
         image_only_indicator: (branches, frames); only its shape is looked at.
-        return_dict: Not looked at.
 
     Returns:
         (branches · frames, channels, h, w).
     """
-    del encoder_hidden_states, return_dict
-    assert image_only_indicator is not None  # noqa: S101 - the stock UNet always gives it
     branches, frames = image_only_indicator.shape
     height, width = hidden_states.shape[2:]
     tokens = model.proj_in(model.norm(hidden_states).permute(0, 2, 3, 1).flatten(1, 2)).unflatten(0, (branches, frames))
@@ -114,8 +110,8 @@ def _transform(
         for branch in range(branches):
             _attend_over_frames(over_frames, mixed[branch], branch, stage)
         tokens = mixed.lerp_(tokens, alpha)
-    out = model.proj_out(tokens.flatten(0, 1)).unflatten(1, (height, width)).permute(0, 3, 1, 2)
-    return (out.add_(hidden_states),)
+    out = model.proj_out(tokens.flatten(0, 1)).transpose(1, 2).unflatten(2, (height, width))
+    return (out.contiguous().add_(hidden_states),)  # channels first: group norms over channels last lose digits
 
 
 def _attend_over_pixels(block: Any, tokens: torch.Tensor, branch: int, stage: Stage) -> None:

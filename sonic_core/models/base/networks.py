@@ -27,7 +27,7 @@ def empty_unet(config: BaseConfig, *, lean: bool = True) -> Any:  # noqa: ANN401
     Returns:
         The UNet; its attribute ``stage`` is where a call's scene is put up.
     """
-    from diffusers import UNetSpatioTemporalConditionModel  # noqa: PLC0415 - takes seconds to import
+    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel  # noqa: PLC0415 - takes seconds to import
 
     with torch.device("meta"):
         unet: Any = UNetSpatioTemporalConditionModel(**_tuples(config.unet))
@@ -39,7 +39,7 @@ def empty_unet(config: BaseConfig, *, lean: bool = True) -> Any:  # noqa: ANN401
 
 def empty_vae(config: BaseConfig) -> nn.Module:
     """Build diffusers' ``AutoencoderKLTemporalDecoder``."""
-    from diffusers import AutoencoderKLTemporalDecoder  # noqa: PLC0415
+    from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder  # noqa: PLC0415
 
     with torch.device("meta"):
         vae = AutoencoderKLTemporalDecoder(**_tuples(config.vae))

@@ -17,7 +17,7 @@ class AudioToTokens(nn.Module):
     """Turn what the audio encoder says around a frame into the tokens that the frame attends to."""
 
     def __init__(
-        self, seq_len: int, blocks: int, channels: int, intermediate_dim: int, output_dim: int, context_tokens: int
+        self, *, seq_len: int, blocks: int, channels: int, intermediate_dim: int, output_dim: int, context_tokens: int
     ) -> None:
         super().__init__()
         self.heard = (seq_len, blocks, channels)
@@ -39,6 +39,7 @@ class AudioToBuckets(nn.Module):
 
     def __init__(
         self,
+        *,
         seq_len: int,
         blocks: int,
         channels: int,

@@ -41,9 +41,11 @@ class PreviewModel:
 
     name = "sonic-preview"
 
-    def prepare(self, portrait: Portrait, audio: Audio, settings: Settings) -> PreviewConditions:
+    def prepare(
+        self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress
+    ) -> PreviewConditions:
         """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration."""
-        del settings
+        del settings, progress
         anatomy = measure_anatomy(portrait)
         grey = cv2.cvtColor(np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY)
         depth = blink_depth(grey, Warp(anatomy, grey.shape))

@@ -1,0 +1,112 @@
+"""From a sound to what the UNet hears: Whisper's hidden states around every frame.
+
+The sound passes in blocks of 30 seconds, and no more than one block's hidden states are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import torch
+
+from ...media.audio import resample
+from ...types import Audio
+from .config import AUDIO_RATE, FRAME_SAMPLES
+
+BLOCK_SAMPLES = 480_000
+"""Samples that the audio encoder hears at a time: 30 seconds."""
+POSITION_SAMPLES = 320
+"""Samples of one position of the encoder's output."""
+STEP = FRAME_SAMPLES // POSITION_SAMPLES
+"""Positions of one frame."""
+TICK_SAMPLES = 640
+"""The release measures a sound in whole ticks of 1/25 s and drops the rest."""
+
+
+BEFORE, ROWS = 24, 50
+"""A frame's surroundings: positions before its first one, and in all. Beyond the sound they are zero."""
+TOKEN_ROWS = slice(20, 30)
+"""The rows of the surroundings that make a frame's tokens, of all states; its buckets are made of all rows of the last
+state."""
+
+
+def heard_samples(audio: Audio) -> torch.Tensor:
+    """Bring a sound to what the encoder hears: (n,), mono, 16 kHz."""
+    return resample(audio, AUDIO_RATE, channels=1).samples[0]
+
+
+def log_mel(samples: torch.Tensor) -> torch.Tensor:
+    """Compute Whisper's log-mel spectrogram of one block.
+
+    Args:
+        samples: (n,), n ≤ 480,000, 16 kHz; silence is appended to 30 seconds.
+
+    Returns:
+        (1, 80, 3000) float32.
+
+    Source: Radford et al., arXiv 2212.04356; transformers' ``WhisperFeatureExtractor``.
+    """
+    features = _extractor()(samples.numpy(), sampling_rate=AUDIO_RATE, return_tensors="pt")
+    return features.input_features.float()
+
+
+def hidden_states(encoder: Any, samples: torch.Tensor, count: int) -> Iterator[torch.Tensor]:  # noqa: ANN401
+    """Let the encoder hear a sound block by block.
+
+    Args:
+        encoder: transformers' ``WhisperEncoder``, on whatever device.
+        samples: (n,) at 16 kHz; what is missing at the end is silence.
+        count: Positions wanted in all.
+
+    Yields:
+        (positions, states, width) float32 on the CPU: what each position is after the embedding and every layer, the
+        last one normalised.
+    """
+    per_block = BLOCK_SAMPLES // POSITION_SAMPLES
+    weights = next(encoder.parameters())
+    for first in range(0, count, per_block):
+        begin = first * POSITION_SAMPLES
+        mel = log_mel(samples[begin : begin + BLOCK_SAMPLES])
+        with torch.inference_mode():
+            states = encoder(mel.to(weights.device, weights.dtype), output_hidden_states=True).hidden_states
+            block = torch.stack(states, 2)[0].float().cpu()
+        yield block[: count - first]
+
+
+def surroundings(blocks: Iterator[torch.Tensor], frames: int) -> Iterator[torch.Tensor]:
+    """Cut every frame's surroundings out of a stream of positions.
+
+    Frame i sees the rows [STEP·i, STEP·i + ROWS) of the stream with BEFORE zero rows before it and as many after it as
+    are needed.
+
+    Args:
+        blocks: (positions, states, width) one after the other.
+        frames: Frames in all.
+
+    Yields:
+        (n, ROWS, states, width) of the next n frames, a view, until all have been seen.
+    """
+    waiting, done = None, 0
+    for block in blocks:
+        waiting = torch.cat([torch.zeros(BEFORE, *block.shape[1:]) if waiting is None else waiting, block])
+        ready = min((len(waiting) - ROWS) // STEP + 1, frames - done)
+        if ready > 0:
+            yield _rows(waiting, ready)
+            waiting, done = waiting[ready * STEP :], done + ready
+    if done < frames and waiting is not None:
+        missing = (frames - done - 1) * STEP + ROWS - len(waiting)
+        rest = torch.cat([waiting, torch.zeros(max(missing, 0), *waiting.shape[1:])])
+        yield _rows(rest, frames - done)
+
+
+def _rows(positions: torch.Tensor, count: int) -> torch.Tensor:
+    return positions.unfold(0, ROWS, STEP)[:count].movedim(-1, 1)
+
+
+@cache
+def _extractor() -> Any:  # noqa: ANN401
+    from transformers import WhisperFeatureExtractor  # noqa: PLC0415 - takes seconds to import
+
+    return WhisperFeatureExtractor()

@@ -1,0 +1,84 @@
+"""sonic-base's networks, each read from its file when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ...errors import CheckpointError
+from ...weights.read import load_into
+from ...weights.store import BaseFiles
+from ...weights.svd import clip_source, vae_source
+from .config import BaseConfig
+from .lean import make_lean
+from .networks import empty_audio2bucket, empty_audio2token, empty_clip, empty_unet, empty_vae, empty_whisper
+from .tokens import AudioToBuckets, AudioToTokens
+
+# ruff: noqa: ANN401 - diffusers' and transformers' classes are imported late
+
+
+class Networks:
+    """The networks of one set of files, in main memory until somebody brings them elsewhere.
+
+    The UNet, the decoder and the image encoder compute in the wanted type, the small networks and the picture's encoder
+    in float32, which costs nothing beside the UNet.
+    """
+
+    def __init__(self, files: BaseFiles, dtype: torch.dtype) -> None:
+        self.files, self.dtype = files, dtype
+        self.config = BaseConfig.read(files.sizes)
+
+    @cached_property
+    def unet(self) -> Any:
+        """The UNet with ears."""
+        unet = empty_unet(self.config)
+        load_into(unet, self.files.unet, dtype=self.dtype)
+        return unet
+
+    @cached_property
+    def vae(self) -> Any:
+        """The VAE: its encoder in float32, its decoder in the wanted type."""
+        vae = empty_vae(self.config)
+        path, recipe = vae_source(self.files.svd)
+        load_into(vae, path, dtype=torch.float32, recipe=recipe)
+        vae.decoder.to(self.dtype)
+        make_lean(vae)
+        return vae
+
+    @cached_property
+    def clip(self) -> Any:
+        """CLIP's image encoder."""
+        clip = empty_clip(self.config)
+        path, recipe = clip_source(self.files.svd)
+        load_into(clip, path, dtype=self.dtype, recipe=recipe)
+        return clip
+
+    @cached_property
+    def whisper(self) -> Any:
+        """Whisper's encoder."""
+        encoder = empty_whisper(self.config)
+        stems = ("model.safetensors", "pytorch_model.bin")
+        paths = [path for stem in stems if (path := self.files.whisper / stem).is_file()]
+        if not paths:
+            raise CheckpointError(
+                f"{self.files.whisper} should hold {' or '.join(stems)}; download whisper-tiny again."
+            )
+        load_into(encoder, paths[0], dtype=torch.float32, prefix=("model.encoder.", "encoder."))
+        return encoder
+
+    @cached_property
+    def audio2token(self) -> AudioToTokens:
+        """The network that makes a frame's audio tokens."""
+        return _filled(empty_audio2token(self.config), self.files.audio2token)
+
+    @cached_property
+    def audio2bucket(self) -> AudioToBuckets:
+        """The network that makes a frame's motion buckets."""
+        return _filled(empty_audio2bucket(self.config), self.files.audio2bucket)
+
+
+def _filled(network: Any, path: Any) -> Any:
+    load_into(network, path, dtype=torch.float32)
+    return network

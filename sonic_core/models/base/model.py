@@ -1,0 +1,203 @@
+"""sonic-base: a portrait speaks by diffusion."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property, partial
+
+import torch
+
+from ...clip import Clip, frame_count
+from ...devices import Keeper, is_out_of_memory, weight
+from ...errors import InputError, SettingsError, SonicWarning
+from ...media.audio import cut
+from ...post.flownet import FlowInterpolator, load_flownet
+from ...post.interpolate import retimed
+from ...settings import Settings
+from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
+from ...weights.store import BaseFiles
+from .attention import FaceMask, Picture, Sound
+from .conditions import BaseConditions, listen, look, silence
+from .config import LATENT_SCALE, LATENT_SIDE, MODEL_FPS
+from .denoise import Schedule, denoise, frame_noise, karras_sigmas
+from .guidance import Cast, Guidance, guided_prediction
+from .loading import Networks
+from .pixels import PUBLISHED_CHUNK, Layout, decode_chunk, decoded
+from .plan import Job, Plan, lighter, make_plan
+from .preview import latent_picture
+
+log = logging.getLogger("sonic")
+
+
+class BaseModel:
+    """The diffusion model (protocol ``Model``)."""
+
+    name = "sonic-base"
+
+    def __init__(self, files: BaseFiles, keeper: Keeper, dtype: torch.dtype) -> None:
+        """Take the files; each is read when it is first needed.
+
+        Args:
+            files: Where everything lies.
+            keeper: Tells on which device networks run, and brings them there.
+            dtype: Number type of the UNet, the decoder and the image encoder.
+
+        Raises:
+            CheckpointError: The file of sizes cannot be read.
+        """
+        self.networks = Networks(files, dtype)
+        self.keeper = keeper
+
+    @cached_property
+    def interpolator(self) -> FlowInterpolator:
+        """Draws frames between the model's."""
+        return FlowInterpolator(load_flownet(self.networks.files.interpolator), self.keeper)
+
+    def prepare(
+        self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress
+    ) -> BaseConditions:
+        """Look at the portrait and listen to the sound, which is already cut to its duration.
+
+        Raises:
+            CheckpointError: A weight file is damaged or of another model.
+        """
+        progress("look", 0, 1)
+        embedding, latents = look(self.networks, self.keeper, portrait.image)
+        progress("look", 1, 1)
+        tokens, buckets = listen(
+            self.networks, self.keeper, audio, embedding, published=settings.published, progress=progress
+        )
+        nothing = silence(self.networks, self.keeper)
+        return BaseConditions(portrait, audio, embedding, latents, tokens, nothing, buckets)
+
+    def animate(self, conditions: BaseConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
+        """Denoise the clip's latents; they become pixels while the clip is read.
+
+        Raises:
+            SettingsError: Memory does not suffice, whatever is done about it.
+            CheckpointError: A weight file is damaged or of another model.
+        """
+        latents, plan = self._denoised(conditions, settings, progress)
+        layout = Layout(PUBLISHED_CHUNK, fade=0) if settings.published else Layout(plan.chunk)
+        height, width = conditions.portrait.image.shape[1:]
+        read = partial(decoded, latents, layout, partial(self._decode, plan, layout))
+        drawn = Clip(read, Fraction(MODEL_FPS), len(latents), (height, width), conditions.audio)
+        fps, sound = Fraction(settings.fps), conditions.audio
+        seconds = settings.duration or sound.duration
+        if settings.published:  # a frame and one between each pair, at 25 per second, and no more sound than that
+            seconds = float((2 * len(latents) - 1) / (2 * drawn.fps))
+            sound = cut(sound, min(seconds, sound.duration))
+        return replace(retimed(drawn, fps, frame_count(seconds, fps), self.interpolator), audio=sound)
+
+    def _denoised(
+        self, conditions: BaseConditions, settings: Settings, progress: Progress
+    ) -> tuple[torch.Tensor, Plan]:
+        """Draw the noise and denoise it: (frames, 4, h, w), and the plan that held."""
+        networks, frames = self.networks, len(conditions.tokens)
+        schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
+        latent_size = (conditions.latents.shape[1], conditions.latents.shape[2])
+        job = Job(networks.config, latent_size, frames, schedule.window, networks.dtype)
+        unet = networks.unet
+        plan = make_plan(job, self.keeper.device, self.keeper.free(), weight(unet), weight(networks.vae.decoder))
+        log.info("sonic-base: %s", plan)
+        least, most = (networks.config.scheduler[name] for name in ("sigma_min", "sigma_max"))
+        sigmas = karras_sigmas(settings.inference_steps, least, most)
+        noise = frame_noise(settings.seed, frames, (len(conditions.latents), *latent_size))
+        latents = noise.mul_(float(sigmas[0])).add_(conditions.latents * LATENT_SCALE)
+        painter = _Painter(self, conditions, settings, job, plan)
+
+        def watch(done: int, total: int, clean: torch.Tensor) -> None:
+            progress("denoise", done, total)
+            if isinstance(progress, Watching):
+                progress.show(latent_picture(clean[len(clean) // 2]))
+
+        progress("denoise", 0, 1)
+        denoise(latents, sigmas, schedule, painter.predict, watch)
+        return latents, painter.plan
+
+    def _decode(self, plan: Plan, layout: Layout, latents: torch.Tensor) -> Frames:
+        """Decode some frames; when memory runs out, fewer of them, and so from then on."""
+        vae = self.networks.vae
+        while True:
+            try:
+                self.keeper.bring(vae, plan.decoding * len(latents) // plan.chunk)
+                return decode_chunk(vae, latents)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or len(latents) == 1:
+                    raise
+            latents = latents[: max(1, len(latents) // 2)]
+            layout.chunk = min(layout.chunk, len(latents))
+            warnings.warn(f"Memory ran out: {len(latents)} frames are decoded at once now.", SonicWarning, stacklevel=2)
+            self.keeper.make_room()
+
+
+class _Painter:
+    """Makes the predictions of one clip, with less at once whenever memory runs out."""
+
+    def __init__(self, model: BaseModel, conditions: BaseConditions, settings: Settings, job: Job, plan: Plan) -> None:
+        self.model, self.conditions, self.job, self.plan = model, conditions, job, plan
+        self.guidance = Guidance(settings.appearance_guidance, settings.audio_guidance)
+        scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
+        self.buckets = conditions.buckets * scales
+        self.cast: Cast | None = None
+
+    def predict(self, sample: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
+        """Predict one window's velocity (``denoise.Predict``)."""
+        while True:
+            try:
+                return self._predict(sample, indices, sigma, timestep)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._take_less()
+
+    def _predict(self, sample: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
+        unet, plan = self.model.networks.unet, self.plan
+        self.model.keeper.bring(unet, plan.working)
+        unet.stage.piece = plan.piece
+        self.cast = self.cast or self._dress()
+        prediction = guided_prediction(
+            unet,
+            self.cast,
+            self.guidance,
+            sample=sample,
+            indices=indices,
+            sigma=sigma,
+            timestep=timestep,
+            at_once=plan.branches,
+        )
+        if not bool(prediction.isfinite().all()):
+            raise InputError(
+                f"The UNet gave values that are not numbers in {str(self.job.dtype).removeprefix('torch.')}: "
+                "choose another precision (bf16 or fp32), or download its weights again."
+            )
+        return prediction
+
+    def _dress(self) -> Cast:
+        """Bring what the UNet sees and hears to its device."""
+        known, device, dtype = self.conditions, self.model.keeper.device, self.job.dtype
+        levels = len(self.job.config.unet["block_out_channels"])
+        return Cast(
+            Picture(known.embedding.to(device, dtype)),
+            known.latents.to(device, dtype),
+            Sound(known.tokens, device, dtype, keep=self.plan.keep_sound),
+            Sound(known.silence, device, dtype, keep=True),
+            self.buckets,
+            FaceMask(known.portrait.mask.to(device, dtype), self.job.latent_size, levels),
+        )
+
+    def _take_less(self) -> None:
+        plan = lighter(self.plan, self.job)
+        self.cast = None
+        self.model.keeper.make_room()
+        if plan is None:
+            height, width = (side * LATENT_SIDE for side in self.job.latent_size)
+            raise SettingsError(
+                f"{width}×{height} does not fit into the memory of {self.model.keeper.device}, even with everything "
+                f"done bit by bit ({self.plan}); lower min_resolution or window, or close other programs."
+            )
+        warnings.warn(f"Memory ran out; going on with less at once: {plan}.", SonicWarning, stacklevel=2)
+        self.plan = plan

@@ -1,0 +1,92 @@
+"""From latents to pixels: a stream of chunks that overlap, so that no seam shows where they meet.
+
+The decoder mixes neighbouring frames and normalises over all frames it is given, so that each chunk comes out a little
+different. The release decodes chunk by chunk and flickers once a chunk; here chunks share frames and fade into each
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ...types import Frames
+from .config import LATENT_SCALE
+
+PUBLISHED_CHUNK = 8
+"""Frames that the release decodes together."""
+
+Decode = Callable[[torch.Tensor], Frames]
+"""From latents (n, 4, h, w) to frames (n, 3, 8h, 8w) in [0, 1] on the CPU."""
+
+
+@dataclass(eq=False)
+class Layout:
+    """Which frames are decoded together; it remembers what it once did, so that reading twice gives the same."""
+
+    chunk: int = PUBLISHED_CHUNK
+    """Frames of the next chunk; lowered when memory runs out."""
+    fade: int = 4
+    """A chunk shares a ``fade``-th of its frames with the next one; 0 shares none, as published."""
+    done: dict[int, int] = field(default_factory=dict)
+    """Sizes of the chunks that were decoded, by their first frame."""
+
+    def size(self, start: int) -> int:
+        """Tell how many frames are decoded together from ``start`` on."""
+        return self.done.get(start, self.chunk)
+
+    def overlap(self, start: int) -> int:
+        """Tell how many frames the chunk at ``start`` shares with the next one."""
+        return max(1, self.size(start) // self.fade) if self.fade and self.size(start) > 1 else 0
+
+
+def decoded(latents: torch.Tensor, layout: Layout, decode: Decode) -> Iterator[Frames]:
+    """Decode a clip chunk by chunk.
+
+    Args:
+        latents: (frames, 4, h, w) on the CPU.
+        layout: Which frames are decoded together; ``decode`` may lower ``layout.chunk`` and give fewer frames.
+        decode: Decodes some frames.
+
+    Yields:
+        (n, 3, 8h, 8w) in [0, 1], ``frames`` frames in all.
+    """
+    count, start, tail = len(latents), 0, None
+    while True:
+        frames = decode(latents[start : start + layout.size(start)])
+        layout.done[start] = len(frames)
+        end = start + len(frames)
+        if tail is not None and len(tail):
+            frames[: len(tail)] = _faded(tail, frames[: len(tail)])
+        if end == count:
+            yield frames
+            return
+        overlap = layout.overlap(start)
+        following = end - overlap
+        if overlap:  # the last chunk is as long as the others
+            following = max(min(following, count - layout.size(following)), start + 1)
+        yield frames[: following - start]
+        tail, start = frames[following - start :], following
+
+
+def _faded(old: Frames, new: Frames) -> Frames:
+    """Fade from ``old`` to ``new`` over their frames, neither quite there at either end."""
+    shares = torch.arange(1, len(old) + 1) / (len(old) + 1)
+    return old.lerp(new[: len(old)], shares[:, None, None, None])
+
+
+@torch.no_grad()
+def decode_chunk(vae: Any, latents: torch.Tensor) -> Frames:  # noqa: ANN401 - diffusers' type, imported late
+    """Decode latents (n, 4, h, w) with ``AutoencoderKLTemporalDecoder``: (n, 3, 8h, 8w) in [0, 1] on the CPU.
+
+    Half precision can overflow inside the decoder; then it is turned to float32, for good, and the chunk done again.
+    """
+    weights = next(vae.decoder.parameters())
+    pixels = vae.decode((latents / LATENT_SCALE).to(weights.device, weights.dtype), num_frames=len(latents)).sample
+    if weights.dtype == torch.float16 and not bool(pixels.isfinite().all()):
+        vae.decoder.float()
+        return decode_chunk(vae, latents)
+    return pixels.float().mul_(0.5).add_(0.5).clamp_(0, 1).cpu()

@@ -1,0 +1,138 @@
+"""How much is computed at once: estimated from the free memory before the first step, halved when that was too much."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from .config import LATENT_SIDE, BaseConfig
+from .pixels import PUBLISHED_CHUNK
+
+BRANCHES = 3
+"""Branches of a guided prediction: nothing, picture, picture and sound."""
+LEAST_PIECE = 1 << 10
+"""Pixels of a piece below which nothing is saved."""
+MOST_PIECE = 1 << 17
+"""Pixels of a piece above which nothing is gained."""
+HOST_PIECE = 1 << 12
+"""Pixels of a piece on a processor, whose caches are small."""
+SPARE = 0.9
+"""Share of the free memory that is planned with."""
+LIVE_MAPS = 13.5
+"""Feature maps of the first level's size and width that are alive at the UNet's peak, per branch (counted, see the
+tests)."""
+PIECE_MAPS = 22
+"""Maps of a block's width that a piece of a transformer block takes at its peak."""
+DECODER_MAPS = 5.2
+"""Feature maps of full size and twice the decoder's first width that are alive at its peak, per frame."""
+KEPT_SHARE = 0.05
+"""Share of the free memory that a clip's keys and values may take."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is computed at once."""
+
+    branches: int
+    """Guidance branches that pass through the UNet together."""
+    piece: int
+    """Pixels, over all frames, that pass through a transformer block together."""
+    chunk: int
+    """Frames that are decoded together."""
+    keep_sound: bool
+    """Keep the sound's keys and values for the whole clip on the device."""
+    working: int
+    """Bytes that the UNet is expected to take beside its weights."""
+    decoding: int
+    """Bytes that the decoder is expected to take beside its weights."""
+
+    def __str__(self) -> str:
+        kept = "kept" if self.keep_sound else "made anew per window"
+        return (
+            f"{self.branches} of {BRANCHES} branches at once in pieces of {self.piece} pixels "
+            f"({self.working / 1e9:.2f} GB beside the weights), the sound's keys {kept}, {self.chunk} frames decoded "
+            f"at once ({self.decoding / 1e9:.2f} GB)"
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """The sizes that memory depends on."""
+
+    config: BaseConfig
+    latent_size: tuple[int, int]
+    """(h, w) of the latents."""
+    frames: int
+    """Frames of the clip."""
+    window: int
+    """Frames of a window."""
+    dtype: torch.dtype
+
+    def unet_bytes(self, branches: int, piece: int) -> int:
+        """Estimate what one UNet call takes beside its weights."""
+        width = self.config.unet["block_out_channels"][0]
+        pixels = self.window * math.prod(self.latent_size)
+        return int(self.dtype.itemsize * width * (LIVE_MAPS * branches * pixels + PIECE_MAPS * min(piece, pixels)))
+
+    def decoder_bytes(self, chunk: int) -> int:
+        """Estimate what decoding ``chunk`` frames takes beside the decoder's weights."""
+        widths = self.config.vae["block_out_channels"]
+        pixels = math.prod(self.latent_size) * LATENT_SIDE**2
+        return int(self.dtype.itemsize * pixels * chunk * widths[min(1, len(widths) - 1)] * DECODER_MAPS)
+
+    def sound_bytes(self) -> int:
+        """Count what the keys and values of all the clip's frames take."""
+        widths, layers = self.config.unet["block_out_channels"], self.config.unet["layers_per_block"]
+        per_level = 2 * layers + 1  # down and up
+        ears = sum(per_level * width for width in widths[:-1]) + widths[-1]
+        tokens = self.config.audio2token["context_tokens"]
+        return 2 * 2 * ears * tokens * self.frames * self.dtype.itemsize
+
+
+def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decoder_weight: int) -> Plan:
+    """Choose how much is computed at once.
+
+    Args:
+        job: The sizes.
+        device: Where it is computed. Processors gain nothing from more at once, so there memory is saved anyway.
+        free: Bytes that can be had on the device when no network is on it; on a processor, beside them.
+        unet_weight: Bytes of the UNet.
+        decoder_weight: Bytes of the decoder.
+    """
+    host = device.type == "cpu"
+    room = int(free * SPARE) - (0 if host else unet_weight)
+    kept = job.sound_bytes()
+    keep_sound = kept <= free * KEPT_SHARE
+    room -= kept if keep_sound else 0
+    branches, piece = 1, HOST_PIECE
+    if not host:
+        options = [(branches, MOST_PIECE) for branches in (BRANCHES, 1)] + [
+            (1, MOST_PIECE >> n) for n in range(2, 7, 2)
+        ]
+        fitting = [option for option in options if job.unet_bytes(*option) <= room]
+        branches, piece = fitting[0] if fitting else (1, LEAST_PIECE)
+    room = int(free * SPARE) - (0 if host else decoder_weight)
+    chunk = next((size for size in (8, 6, 4, 3, 2) if job.decoder_bytes(size) <= room), 1)
+    return Plan(
+        branches,
+        piece,
+        min(chunk, PUBLISHED_CHUNK),
+        keep_sound,
+        job.unet_bytes(branches, piece),
+        job.decoder_bytes(chunk),
+    )
+
+
+def lighter(plan: Plan, job: Job) -> Plan | None:
+    """Lower what the UNet computes at once after memory ran out; None when there is nothing left to lower."""
+    if plan.branches > 1:
+        plan = replace(plan, branches=1)
+    elif plan.keep_sound:
+        plan = replace(plan, keep_sound=False)
+    elif plan.piece > LEAST_PIECE:
+        plan = replace(plan, piece=max(LEAST_PIECE, plan.piece // 4))
+    else:
+        return None
+    return replace(plan, working=job.unet_bytes(plan.branches, plan.piece))

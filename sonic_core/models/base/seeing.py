@@ -1,0 +1,44 @@
+"""From a portrait to what the UNet sees: its latents and its embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...faces.crop import resize_lanczos
+
+CLIP_SIDE = 224
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+"""Mean and standard deviation of CLIP's training pictures (Radford et al., arXiv 2103.00020)."""
+
+# ruff: noqa: ANN401 - diffusers' and transformers' classes are imported late
+
+
+def signed(image: torch.Tensor) -> torch.Tensor:
+    """Bring pixels from [0, 1] to the VAE's [−1, 1]."""
+    return image * 2 - 1
+
+
+def clip_pixels(image: torch.Tensor) -> torch.Tensor:
+    """Squash a picture (3, h, w) in [0, 1] to CLIP's square and normalise it: (1, 3, 224, 224)."""
+    squashed = resize_lanczos(image, (CLIP_SIDE, CLIP_SIDE))
+    mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (CLIP_MEAN, CLIP_DEVIATION))
+    return ((squashed - mean) / deviation)[None]
+
+
+@torch.inference_mode()
+def image_embedding(clip: Any, image: torch.Tensor) -> torch.Tensor:
+    """Embed a picture (3, h, w) in [0, 1] with ``CLIPVisionModelWithProjection``: (1, width) float32 on the CPU."""
+    weights = next(clip.parameters())
+    pixels = clip_pixels(image).to(weights.device, weights.dtype)
+    return clip(pixels).image_embeds.float().cpu()
+
+
+@torch.inference_mode()
+def reference_latents(vae: Any, image: torch.Tensor) -> torch.Tensor:
+    """Encode a picture (3, h, w) in [0, 1]: the distribution's mode, unscaled, (4, h/8, w/8) float32 on the CPU."""
+    weights = next(vae.parameters())
+    pixels = signed(image)[None].to(weights.device, weights.dtype)
+    return vae.encode(pixels).latent_dist.mode()[0].float().cpu()
