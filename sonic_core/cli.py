@@ -6,6 +6,7 @@ Progress and warnings go to standard error; ``--json`` puts one object on standa
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 ``doctor`` found something missing, 2 wrong use or bad input, 130 cancelled.
     """
     _plain_warnings()
+    _plain_log()
     try:
         options = _parser().parse_args(arguments)
         return options.run(options)
@@ -93,12 +95,17 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "dynamic_scale": (float, "strength of the mouth's movement"),
         "motion_scale": (float, "strength of head, brows and blinks"),
         "fps": (float, "frames per second"),
+        "appearance_guidance": (float, "how closely sonic-base follows the portrait"),
+        "audio_guidance": (float, "how closely sonic-base follows the sound"),
+        "window": (int, "frames, at 12.5 per second, that sonic-base sees at once"),
+        "window_overlap": (int, "frames that neighbouring windows share"),
+        "window_shift": (int, "frames by which the windows move from step to step"),
     }
     for name, (kind, text) in numbers.items():
         limits = RANGES[name]
         advice = f"{text}; default {float(DEFAULTS[name]):g}, advised {limits.advised_least:g}-{limits.advised_most:g}"
         parser.add_argument(_flag(name), type=kind, default=DEFAULTS[name], metavar="X", help=advice)
-    parser.add_argument("--model", default="auto", help="auto or sonic-preview (%(default)s)")
+    parser.add_argument("--model", default="auto", help="auto, sonic-base or sonic-preview (%(default)s)")
     parser.add_argument("--duration", type=float, metavar="S", help="seconds of video; default: the sound's length")
     parser.add_argument("--seed", type=int, default=DEFAULTS["seed"], metavar="N", help="same seed, same video")
     parser.add_argument("--face", type=_box, metavar="L,T,R,B", help="where the face is, in pixels, if it is not found")
@@ -108,7 +115,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--no-lip-sync-refinement", action="store_true", help="leave sound and picture as the model made them"
     )
     parser.add_argument("--no-temporal-smoothing", action="store_true", help="leave frames as the model made them")
+    parser.add_argument("--published", action="store_true", help="let sonic-base end and decode as its release does")
     parser.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    parser.add_argument("--svd", metavar="PATH", help="Stable Video Diffusion's file or folder, for sonic-base")
+    parser.add_argument("--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu (%(default)s)")
+    parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
 
 
 def _flag(name: str) -> str:
@@ -161,7 +172,13 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
 
     check_writable(output)
     started = time.monotonic()
-    model = load_model(options.model, weights=options.weights or ())
+    model = load_model(
+        options.model,
+        weights=options.weights or (),
+        svd=options.svd,
+        device=options.device,
+        precision=options.precision,
+    )
     progress = ProgressLine()
     clip = model.generate(audio, image, settings=settings, progress=progress)
     clip.export(output, progress=progress)
@@ -218,6 +235,20 @@ def _doctor(options: argparse.Namespace) -> int:
     listed = [{"what": f.what, "ok": f.good, "needed": f.needed, "detail": f.detail} for f in findings]
     answer(options, {"ok": sound, "findings": listed}, "\n".join(lines))
     return 0 if sound else 1
+
+
+class _Plain(logging.Handler):
+    """Says what the engine logs, such as how it plans to use the memory."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def _plain_log() -> None:
+    log = logging.getLogger("sonic")
+    log.setLevel(logging.INFO)
+    log.handlers[:] = [_Plain()]
+    log.propagate = False
 
 
 def _plain_warnings() -> None:

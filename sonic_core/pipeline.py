@@ -12,17 +12,24 @@ from typing import Any
 import torch
 
 from .clip import Clip
-from .errors import CheckpointError, SettingsError, SonicWarning
+from .devices import Keeper, OwnKeeper, choose_device, choose_dtype
+from .errors import SettingsError, SonicWarning
 from .faces import choose_face, crop_portrait, face_finder, quality_warnings
 from .media.audio import check_duration, cut, read_audio
 from .media.image import read_image
+from .models.base.model import BaseModel
 from .models.preview.model import PreviewModel
 from .post.paste import pasted
 from .settings import Settings
 from .types import Audio, Model, Portrait, Progress, ignore_progress
+from .weights.store import find_base, has_base
 
-MODEL_NAMES = ("auto", "sonic-preview")
-"""What ``load_model`` understands in this version."""
+MODEL_NAMES = ("auto", "sonic-base", "sonic-preview")
+"""What ``load_model`` understands."""
+SLOW = (
+    "sonic-base runs on the processor here, where a second of video takes many minutes, or hours; "
+    "sonic-preview takes about half a second."
+)
 
 
 @dataclass(frozen=True)
@@ -68,32 +75,51 @@ class TalkingPortrait:
         progress("portrait", 0, 1)
         portrait = prepare_portrait(picture, settings, weights=self.weights)
         progress("portrait", 1, 1)
-        clip = self.model.animate(self.model.prepare(portrait, sound, settings), settings, progress)
+        conditions = self.model.prepare(portrait, sound, settings, progress)
+        clip = self.model.animate(conditions, settings, progress)
         return pasted(clip, portrait) if settings.paste_back else clip
 
 
-def load_model(name: str = "auto", *, weights: str | Path | Sequence[str | Path] = ()) -> TalkingPortrait:
-    """Load a model by name.
+def load_model(
+    name: str = "auto",
+    *,
+    weights: str | Path | Sequence[str | Path] = (),
+    svd: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    keeper: Keeper | None = None,
+) -> TalkingPortrait:
+    """Load a model by name; what it reads is read when it is first needed.
 
     Args:
-        name: "sonic-preview", or "auto" for the best model that is there.
+        name: "sonic-base", "sonic-preview", or "auto": sonic-base where all its weights are found, else sonic-preview.
         weights: Folders in which weights are looked for first.
+        svd: For sonic-base: the Stable Video Diffusion file or folder from which the VAE and the image encoder are
+            taken; None searches for it.
+        device: For sonic-base: "auto", "cpu", "cuda", "cuda:1", "xpu", "mps".
+        precision: For sonic-base: "auto", "fp16", "bf16" or "fp32".
+        keeper: For sonic-base: who brings networks to the device, instead of ``device``; a host has its own.
 
     Returns:
         The loaded model; its ``name`` says which one "auto" chose.
 
     Raises:
-        CheckpointError: The model's weights are not there.
-        SettingsError: No model has this name.
+        CheckpointError: The model's weights are not there; the message lists every missing file, where it belongs and
+            where it comes from.
+        SettingsError: There is no such model, device or precision.
     """
     listed = [weights] if isinstance(weights, (str, Path)) else list(weights)
-    if name == "sonic-base":
-        raise CheckpointError(
-            "sonic-base, the diffusion model, is not in this version yet; use sonic-preview, which needs no download."
-        )
+    first = tuple(Path(folder) for folder in listed)
     if name not in MODEL_NAMES:
         raise SettingsError(f"model must be one of {', '.join(MODEL_NAMES)}; got {name!r}.")
-    return TalkingPortrait("sonic-preview", PreviewModel(), tuple(Path(folder) for folder in listed))
+    if name == "sonic-preview" or (name == "auto" and not has_base(first)):
+        return TalkingPortrait(PreviewModel.name, PreviewModel(), first)
+    keeper = keeper or OwnKeeper(choose_device(device))
+    dtype = choose_dtype(keeper.device, precision)
+    model = BaseModel(find_base(first, svd), keeper, dtype)
+    if keeper.device.type == "cpu":
+        warnings.warn(SLOW, SonicWarning, stacklevel=2)
+    return TalkingPortrait(model.name, model, first)
 
 
 def prepare_portrait(
