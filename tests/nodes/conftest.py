@@ -73,5 +73,5 @@ def pack(folders: FolderPaths) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def host(pack: ModuleType) -> ModuleType:
-    """``nodes/host.py`` of the loaded pack."""
+    """``nodes/host`` of the loaded pack."""
     return sys.modules[f"{pack.__name__}.nodes.host"]

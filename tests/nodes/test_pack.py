@@ -109,13 +109,13 @@ def test_samples_are_laid_ready_and_never_overwritten(pack: ModuleType, host: Mo
     assets, inputs = tmp_path / "assets", tmp_path / "input"
     assets.mkdir()
     (assets / "portrait.png").write_bytes(b"new")
-    host._lay_samples(assets, inputs)
+    host.folders._lay_samples(assets, inputs)
     assert [file.name for file in inputs.iterdir()] == ["sonic_sample_portrait.png"]
     (inputs / "sonic_sample_portrait.png").write_bytes(b"mine")
-    host._lay_samples(assets, inputs)
+    host.folders._lay_samples(assets, inputs)
     assert (inputs / "sonic_sample_portrait.png").read_bytes() == b"mine"
     (tmp_path / "a file").touch()
-    host._lay_samples(assets, tmp_path / "a file")
+    host.folders._lay_samples(assets, tmp_path / "a file")
 
 
 def test_the_door_imports_nothing_heavy() -> None:

@@ -1,0 +1,67 @@
+"""The host's pictures and sounds, turned into ours and back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from ...sonic_core.types import Audio
+
+
+def picture_of(image: torch.Tensor) -> torch.Tensor:
+    """Turn an IMAGE (b, h, w, c) into one picture (3, h, w); of several the first, transparent parts become white.
+
+    Raises:
+        InputError: It is no picture, or holds values that are not numbers.
+    """
+    from ...sonic_core.errors import InputError, SonicWarning
+
+    if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
+        raise InputError(f"image must be (pictures, height, width, 1, 3 or 4 colours), got {tuple(image.shape)}.")
+    if len(image) > 1:
+        warnings.warn(f"{len(image)} pictures came in: only the first is animated.", SonicWarning, stacklevel=2)
+    picture = image[0].float().permute(2, 0, 1)
+    if not bool(picture.isfinite().all()):
+        raise InputError("The picture holds values that are not numbers (NaN or infinite): look at the node before.")
+    if len(picture) == 4:
+        picture = picture[:3] * picture[3:] + (1 - picture[3:])
+    return picture.expand(3, -1, -1).clamp(0, 1).contiguous()
+
+
+def image_of(frames: torch.Tensor) -> torch.Tensor:
+    """Turn frames (n, 3, h, w) or one picture (3, h, w) into an IMAGE (n, h, w, 3)."""
+    return (frames if frames.ndim == 4 else frames[None]).permute(0, 2, 3, 1).float().cpu().contiguous()
+
+
+def sound_of(audio: Mapping[str, Any]) -> Audio:
+    """Turn an AUDIO of one sound into the engine's sound.
+
+    Raises:
+        InputError: It is no sound, holds several, or holds values that are not numbers.
+    """
+    from ...sonic_core.errors import InputError
+    from ...sonic_core.types import Audio
+
+    try:
+        waveform, rate = audio["waveform"], int(audio["sample_rate"])
+    except (KeyError, TypeError):
+        raise InputError("audio must be a sound as Load Audio gives it; got nothing that can be heard.") from None
+    if waveform.ndim != 3 or len(waveform) != 1:
+        raise InputError(
+            f"audio must hold one sound, (1, channels, samples), got {tuple(waveform.shape)}: send them one by one."
+        )
+    if not waveform.is_floating_point():
+        waveform = waveform.float() / import_module("torch").iinfo(waveform.dtype).max
+    if not bool(waveform.isfinite().all()):
+        raise InputError("The sound holds values that are not numbers (NaN or infinite): look at the node before.")
+    return Audio(waveform[0].float().cpu().contiguous(), rate)
+
+
+def audio_of(audio: Audio) -> dict[str, Any]:
+    """Turn the engine's sound into an AUDIO."""
+    return {"waveform": audio.samples[None], "sample_rate": audio.rate}

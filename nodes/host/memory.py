@@ -1,0 +1,83 @@
+"""The host's memory: which device networks run on, in which number type, and whose turn it is there."""
+
+# ruff: noqa: ANN401 - the host's objects have no types
+from __future__ import annotations
+
+import gc
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class HostKeeper:
+    """Lets the host decide which networks are on the device (the engine's ``Keeper``).
+
+    To the host each network is one of its models: it leaves the device when another model, of whichever node, needs
+    the room, and comes back before it is used. The host knows a model only as long as somebody holds the patcher around
+    it; that is done here, so that a network, its patcher and this keeper go together.
+    """
+
+    def __init__(self) -> None:
+        self.device = _management().get_torch_device()
+        self._patchers: dict[nn.Module, Any] = {}
+
+    def bring(self, network: nn.Module, working: int = 0) -> None:
+        """Have all of ``network`` on the device, and about ``working`` bytes free beside it."""
+        patcher = self._patchers.get(network) or self._patched(network)
+        _management().load_models_gpu([patcher], memory_required=working, force_full_load=True)
+        network.to(self.device)  # --novram leaves it behind for the host's own layers to fetch; ours cannot
+        patcher.model.model_loaded_weight_memory = patcher.model_size()
+
+    def free(self) -> int:
+        """Count what is unused and what all models, ours and others', would give back."""
+        management = _management()
+        unused = int(management.get_free_memory(self.device))
+        if self.device.type == "cpu":
+            return unused
+        models = [model for model in management.loaded_models() if model is not None]
+        taken = sum(int(model.loaded_size()) for model in models if model.load_device == self.device)
+        return max(0, unused + taken - int(management.extra_reserved_memory()))
+
+    def make_room(self) -> None:
+        """Send every model away and give back what the allocator holds in reserve."""
+        management = _management()
+        gc.collect()
+        management.unload_all_models()
+        management.soft_empty_cache()
+
+    def _patched(self, network: nn.Module) -> Any:
+        """Make ``network`` one of the host's models."""
+        kind = import_module("comfy.model_patcher").ModelPatcher
+        offload = _management().unet_offload_device()
+        self._patchers[network] = kind(_carrier()(network), load_device=self.device, offload_device=offload)
+        return self._patchers[network]
+
+
+def precision(chosen: str) -> str:
+    """Name the number type of the diffusion model: the chosen one, or for "auto" what the host's flags ask for."""
+    from ...sonic_core.devices import PRECISIONS
+
+    if chosen != "auto":
+        return chosen
+    management = _management()
+    device = management.get_torch_device()
+    wanted = management.unet_dtype(device=device, supported_dtypes=list(PRECISIONS.values()))
+    return next((name for name, dtype in PRECISIONS.items() if dtype == wanted), chosen)
+
+
+@cache
+def _carrier() -> Any:
+    """Make the module in which the host gets a network: it writes to it, and diffusers' refuse some of that."""
+    nn = import_module("torch.nn")
+
+    class SonicNetwork(nn.Sequential):
+        """Carries one network."""
+
+    return SonicNetwork
+
+
+def _management() -> Any:
+    return import_module("comfy.model_management")

@@ -1,0 +1,180 @@
+"""The host's videos: a clip becomes one, any of them becomes a clip, and one is kept as a file."""
+
+# ruff: noqa: ANN401 - the host's objects have no types
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .folders import check_prefix, output_folder, remove, temporary_file
+from .media import audio_of, image_of, sound_of
+from .progress import progress_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from ...sonic_core.clip import Clip
+    from ...sonic_core.types import Progress
+
+CHUNK = 16
+"""Frames that are turned over at a time."""
+
+
+def video_of(clip: Clip, progress: Progress) -> Any:
+    """Write ``clip`` to a lossless temporary file, chunk by chunk, and wrap that as a VIDEO.
+
+    The file goes when the VIDEO does, and nothing stays behind when the work is cancelled.
+    """
+    from ...sonic_core.media.video import write_lossless
+
+    path = temporary_file(".mkv")
+    try:
+        write_lossless(
+            path, clip.read(), fps=clip.fps, length=clip.length, size=clip.size, audio=clip.audio, progress=progress
+        )
+        return _video_class()(str(path))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def clip_of(video: Any) -> Clip:
+    """Read any VIDEO as a clip: from its file where it is one, else from the pictures that it holds."""
+    from ...sonic_core.clip import open_clip
+
+    kind = import_module("comfy_api.latest").InputImpl.VideoFromFile
+    if not isinstance(video, kind) or _is_cut(video):
+        return _clip_in_memory(video.get_components())
+    source = video.get_stream_source()
+    return open_clip(Path(source) if isinstance(source, str) else _kept(source, video))
+
+
+def _is_cut(video: Any) -> bool:
+    """Say whether the host holds back a part of the file's time or picture; older hosts never do."""
+    edited, window = (getattr(video, name, None) for name in ("has_pending_frame_edits", "get_active_trim_window"))
+    return bool(edited and edited()) or bool(window and any(window()))
+
+
+@cache
+def _video_class() -> type:
+    """Make our kind of the host's ``VideoFromFile``, so that whatever a host's version adds to it is there."""
+    base: Any = import_module("comfy_api.latest").InputImpl.VideoFromFile
+
+    class SonicVideo(base):
+        """A clip of ours as a VIDEO; its file goes when it does."""
+
+        def __init__(self, path: str) -> None:
+            super().__init__(path)
+            weakref.finalize(self, remove, Path(path))
+
+        def get_components(self) -> Any:
+            clip, components = clip_of(self), import_module("comfy_api.latest._util").VideoComponents
+            images = import_module("torch").cat([image_of(chunk) for chunk in clip.read()])
+            return components(images=images, audio=clip.audio and audio_of(clip.audio), frame_rate=clip.fps)
+
+        def save_to(self, path: Any, *asked: Any, **more: Any) -> None:
+            named = {**dict(zip(("format", "codec", "metadata"), asked, strict=False)), **more}
+            container, codec = (getattr(word, "value", word) for word in map(named.get, ("format", "codec")))
+            if container in (None, "auto", "mp4") and codec in (None, "auto", "h264"):
+                _save_mp4(clip_of(self), path, named.get("metadata"), named.get("crf"))
+            else:
+                super().save_to(path, **named)
+
+    for name in ("as_trimmed", "as_cropped", "as_resized"):
+        if hasattr(base, name):
+            setattr(SonicVideo, name, _keeping(getattr(base, name)))
+    return SonicVideo
+
+
+def _keeping(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let what ``method`` makes of a video hold the video, whose file it reads."""
+
+    def kept(self: Any, *args: Any, **more: Any) -> Any:
+        cut = method(self, *args, **more)
+        if cut is not None:
+            cut.kept = self
+        return cut
+
+    return kept
+
+
+def _save_mp4(clip: Clip, path: str | io.BytesIO, metadata: Mapping[str, Any] | None, crf: float | None) -> None:
+    """Stream ``clip`` into an MP4 file, or by way of one into memory."""
+    goal = Path(path) if isinstance(path, (str, Path)) else temporary_file(".mp4")
+    try:
+        clip.export(
+            goal, crf=18 if crf is None else int(crf), metadata=_written(metadata or {}), progress=progress_of()
+        )
+        if isinstance(path, io.BytesIO):
+            path.write(goal.read_bytes())
+    finally:
+        if isinstance(path, io.BytesIO):
+            goal.unlink(missing_ok=True)
+
+
+def _clip_in_memory(components: Any) -> Clip:
+    """Make a clip of pictures that are in memory already."""
+    from ...sonic_core.clip import Clip
+
+    images = components.images
+
+    def read() -> Iterator[torch.Tensor]:
+        for start in range(0, len(images), CHUNK):
+            yield images[start : start + CHUNK, :, :, :3].float().permute(0, 3, 1, 2).clamp(0, 1).contiguous()
+
+    size = (int(images.shape[1]), int(images.shape[2]))
+    sound = sound_of(components.audio) if components.audio else None
+    return Clip(read, Fraction(components.frame_rate), len(images), size, sound)
+
+
+def _kept(source: io.BytesIO, video: object) -> Path:
+    """Lay a video that is in memory into a temporary file that lives as long as the video."""
+    path = temporary_file(".mp4")
+    path.write_bytes(source.getvalue())
+    weakref.finalize(video, remove, path)
+    return path
+
+
+def saved(
+    clip: Clip, prefix: str, keep: bool, *, crf: int, metadata: Mapping[str, str], progress: Progress
+) -> dict[str, str]:
+    """Write ``clip`` as the next numbered MP4 and say where it is, in the host's words."""
+    from ...sonic_core.errors import SonicWarning
+
+    check_prefix(prefix)
+    height, width = clip.size
+    folder_paths = import_module("folder_paths")
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output_folder(keep), width, height)
+    file = f"{name}_{counter:05}_.mp4"
+    if any(word in file.lower() for word in ("png", "webp")):
+        warnings.warn(f"{file} is written but not shown: canvases take a name with png or webp for a picture.",
+                      SonicWarning, stacklevel=2)  # fmt: skip
+    clip.export(Path(folder) / file, crf=crf, metadata=metadata, progress=progress)
+    return {"filename": file, "subfolder": subfolder, "type": "output" if keep else "temp"}
+
+
+def workflow_metadata(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> dict[str, str]:
+    """Write the workflow as JSON, so that dropping the video onto a canvas brings it back; nothing where it is off."""
+    if import_module("comfy.cli_args").args.disable_metadata:
+        return {}
+    return _written({**(extra or {}), **({"prompt": prompt} if prompt else {})})
+
+
+def _written(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Write each value as JSON without the host's ``is_changed`` marks, whose NaN no browser reads."""
+    written = {}
+    for key, value in metadata.items():
+        written[key] = value if isinstance(value, str) else json.dumps(_unmarked(value) if key == "prompt" else value)
+    return written
+
+
+def _unmarked(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: {word: made[word] for word in made if word != "is_changed"} for key, made in prompt.items()}
