@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import host
-from .schema import widget
+from .schema import Widget, widget
 
 if TYPE_CHECKING:
     from ..sonic_core.pipeline import TalkingPortrait
@@ -27,8 +27,8 @@ class Sampler:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
-        steps = "Denoising steps of a diffusion model; sonic-preview has none."
-        mouth = "Strength of the mouth's movement."
+        steps = "Denoising steps of sonic-base; sonic-preview has none."
+        mouth = "Strength of the mouth's movement; with sonic-base of all movement."
         head = "Strength of head, brows and blinks; 0 keeps all but the mouth still."
         return {
             "required": {
@@ -41,6 +41,7 @@ class Sampler:
                 "fps": widget("fps", "Pictures per second.", step=0.01),
                 "paste_back": widget("paste_back", "Put the animated crop back into the full picture."),
             },
+            "optional": _diffusion_widgets(),
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
@@ -61,3 +62,17 @@ class Sampler:
             if settings.paste_back:
                 clip = pasted(clip, conditions.conditions.portrait)
             return (host.video_of(clip, progress),)
+
+
+def _diffusion_widgets() -> dict[str, Widget]:
+    """Describe what only sonic-base heeds."""
+    window = "Frames, at 12.5 per second, that sonic-base sees at once; fewer take less memory."
+    shift = "Frames by which the windows move from step to step, so that no seam stays in one place."
+    portrait = "How closely sonic-base follows the portrait."
+    return {
+        "appearance_guidance": widget("appearance_guidance", portrait, step=0.1),
+        "audio_guidance": widget("audio_guidance", "How closely sonic-base follows the sound.", step=0.1),
+        "window": widget("window", window),
+        "window_overlap": widget("window_overlap", "Frames that neighbouring windows share."),
+        "window_shift": widget("window_shift", shift),
+    }

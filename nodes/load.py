@@ -15,7 +15,10 @@ class ModelLoader:
     """Find a model's weights and load it."""
 
     CATEGORY = "Sonic"
-    DESCRIPTION = "Loads a talking-portrait model. auto takes the best one whose weights are found, and says which."
+    DESCRIPTION = (
+        "Loads a talking-portrait model: sonic-base, a diffusion model whose weights are downloaded once, or "
+        "sonic-preview, which is always there. auto takes sonic-base where all its files are found."
+    )
     FUNCTION = "load"
     RETURN_TYPES = ("SONIC_MODEL",)
     RETURN_NAMES = ("model",)
@@ -24,21 +27,60 @@ class ModelLoader:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
+        from ..sonic_core.devices import PRECISIONS
         from ..sonic_core.pipeline import MODEL_NAMES
 
-        tip = "auto takes the best model whose weights are found; sonic-preview needs no download and no graphics card."
+        best = (
+            "sonic-base is the diffusion model and wants a graphics card; sonic-preview needs no download and no card. "
+            "auto takes sonic-base where its files are found."
+        )
+        svd = (
+            "For sonic-base: the Stable Video Diffusion XT file whose VAE and image encoder are used, from "
+            "models/checkpoints. auto searches for svd_xt."
+        )
+        number = "For sonic-base: its number type. auto does as ComfyUI was started to, which is fp16 on most cards."
         return {
-            "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": tip})},
+            "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": best})},
+            "optional": {
+                "svd_checkpoint": (host.checkpoint_files(), {"default": host.AUTO, "tooltip": svd}),
+                "precision": ([host.AUTO, *PRECISIONS], {"default": host.AUTO, "tooltip": number}),
+            },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
-    def load(self, model_name: str, unique_id: str | None = None) -> tuple[TalkingPortrait]:
+    @classmethod
+    def VALIDATE_INPUTS(cls, svd_checkpoint: str = host.AUTO) -> bool | str:
+        """Say before anything runs when there is no such checkpoint."""
+        return host.problem(host.checkpoint_path, svd_checkpoint)
+
+    @classmethod
+    def IS_CHANGED(cls, model_name: str, svd_checkpoint: str = host.AUTO, **_others: object) -> str:
+        """Load again when weights have come, gone or been replaced."""
+        from ..sonic_core.errors import SonicError
+        from ..sonic_core.weights.store import find_base
+
+        if model_name == "sonic-preview":
+            return ""
+        host.hand_over_folders()
+        try:
+            return host.mark_of(*filter(None, vars(find_base(svd=host.checkpoint_path(svd_checkpoint))).values()))
+        except SonicError:
+            return ""
+
+    def load(
+        self,
+        model_name: str,
+        svd_checkpoint: str = host.AUTO,
+        precision: str = host.AUTO,
+        unique_id: str | None = None,
+    ) -> tuple[TalkingPortrait]:
         """Load the model."""
         from ..sonic_core.pipeline import load_model
 
         host.hand_over_folders()
+        svd, number, keeper = host.checkpoint_path(svd_checkpoint), host.precision(precision), host.HostKeeper()
         with host.warnings_shown(unique_id):
-            model = load_model(model_name)
+            model = load_model(model_name, svd=svd, precision=number, keeper=keeper)
         host.log.info("%s: %s", model_name, model.name)
         return (model,)
 

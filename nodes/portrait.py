@@ -59,6 +59,7 @@ class PreData:
         """Describe the inputs."""
         seconds = "Seconds of video; 0 takes the sound's whole length."
         resolution = "Shorter side of the animated crop in pixels, in multiples of 64."
+        published = "On: sonic-base does as its release does, with its seams and its shorter end. Off is better."
         around = "How much is kept around the face, as a share of the face on each side."
         return {
             "required": {
@@ -69,7 +70,10 @@ class PreData:
                 "min_resolution": widget("min_resolution", resolution, step=64),
                 "expand_ratio": widget("expand_ratio", around, step=0.01),
             },
-            "optional": {"face_index": widget("face_index", "Which face: 0 is the largest.", min=0, max=99)},
+            "optional": {
+                "face_index": widget("face_index", "Which face: 0 is the largest.", min=0, max=99),
+                "published": widget("published", published),
+            },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
@@ -89,5 +93,5 @@ class PreData:
             settings = Settings(**{**chosen, "duration": chosen["duration"] or None})
             sound = pipeline.checked_audio(host.sound_of(audio), settings)
             portrait = pipeline.prepare_portrait(host.picture_of(image), settings, weights=model.weights)
-            conditions = model.model.prepare(portrait, sound, settings)
+            conditions = model.model.prepare(portrait, sound, settings, host.progress_of(unique_id))
         return Prepared(conditions, settings, model.name, frozenset(told)), host.image_of(portrait.image)

@@ -112,7 +112,7 @@ def load_model(
     first = tuple(Path(folder) for folder in listed)
     if name not in MODEL_NAMES:
         raise SettingsError(f"model must be one of {', '.join(MODEL_NAMES)}; got {name!r}.")
-    if name == "sonic-preview" or (name == "auto" and not has_base(first)):
+    if name == "sonic-preview" or (name == "auto" and not has_base(first, svd)):
         return TalkingPortrait(PreviewModel.name, PreviewModel(), first)
     keeper = keeper or OwnKeeper(choose_device(device))
     dtype = choose_dtype(keeper.device, precision)

@@ -5,6 +5,7 @@ where no host is.
 """
 
 from .folders import (
+    AUTO,
     check_prefix,
     checkpoint_files,
     checkpoint_path,
@@ -22,6 +23,7 @@ from .progress import log, progress_of, warnings_shown
 from .video import clip_of, saved, video_of, workflow_metadata
 
 __all__ = [
+    "AUTO",
     "HostKeeper",
     "audio_of",
     "check_prefix",

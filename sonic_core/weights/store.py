@@ -99,13 +99,14 @@ def find_base(first: Sequence[str | Path] = (), svd: str | Path | None = None) -
     return BaseFiles(**there, sizes=sizes if sizes.is_file() else None)
 
 
-def has_base(first: Sequence[str | Path] = ()) -> bool:
-    """Say whether every file of sonic-base is there.
+def has_base(first: Sequence[str | Path] = (), svd: str | Path | None = None) -> bool:
+    """Say whether every file of sonic-base is there, but for Stable Video Diffusion where ``svd`` names it.
 
     Raises:
         CheckpointError: A folder given as ``first`` does not exist.
     """
-    return all(find_part(part, first) for part in BASE_PARTS if part.required)
+    needed = [part for part in BASE_PARTS if part.required and not (part.name == "svd" and svd is not None)]
+    return all(find_part(part, first) for part in needed)
 
 
 def find_part(part: Part, first: Sequence[str | Path] = ()) -> Path | None:

@@ -34,6 +34,14 @@ class FolderPaths(ModuleType):
     def get_folder_paths(self, name: str) -> list[str]:
         return self.folder_names_and_paths[name][0]
 
+    def get_filename_list(self, name: str) -> list[str]:
+        folders = [Path(folder) for folder in self.get_folder_paths(name)]
+        return sorted(str(file.relative_to(top)) for top in folders for file in top.rglob("*") if file.is_file())
+
+    def get_full_path(self, name: str, file: str) -> str | None:
+        paths = [Path(folder) / file for folder in self.get_folder_paths(name)]
+        return next((str(path) for path in paths if path.is_file()), None)
+
     def get_input_directory(self) -> str:
         return str(self.home / "input")
 

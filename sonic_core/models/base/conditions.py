@@ -92,8 +92,7 @@ def listen(
     """
     samples = heard_samples(audio)
     frames, positions = frames_heard(len(samples), published=published)
-    for network in (networks.whisper, networks.audio2token, networks.audio2bucket):
-        keeper.bring(network, HEARING_BYTES)
+    keeper.bring(networks.ears, HEARING_BYTES)
     tokens = torch.empty(frames, *networks.audio2token.tokens, dtype=networks.dtype)
     buckets = torch.empty(frames, 2)
     done, seen = 0, embedding[None].to(keeper.device)
@@ -111,6 +110,6 @@ def listen(
 @torch.inference_mode()
 def silence(networks: Networks, keeper: Keeper) -> torch.Tensor:
     """Return what a frame hears that is told nothing: (1, tokens, width), the network on zeros."""
-    keeper.bring(networks.audio2token)
+    keeper.bring(networks.ears)
     nothing = torch.zeros(1, *networks.audio2token.heard, device=keeper.device)
     return networks.audio2token(nothing).to("cpu", networks.dtype)

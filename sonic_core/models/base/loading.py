@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch import nn
 
 from ...errors import CheckpointError
 from ...weights.read import load_into
@@ -77,6 +78,11 @@ class Networks:
     def audio2bucket(self) -> AudioToBuckets:
         """The network that makes a frame's motion buckets."""
         return _filled(empty_audio2bucket(self.config), self.files.audio2bucket)
+
+    @cached_property
+    def ears(self) -> nn.ModuleList:
+        """The three networks that hear, as one: they are used in turns, so they travel together."""
+        return nn.ModuleList((self.whisper, self.audio2token, self.audio2bucket))
 
 
 def _filled(network: Any, path: Any) -> Any:
