@@ -39,8 +39,11 @@ CPU = torch.device("cpu")
 LIMIT = 1e-4
 
 
-def run_kit(folder: Path, *, chained: bool = False, double: bool = False) -> dict[str, dict[str, float]]:
-    """Run everything that a kit folder holds: errors per stage, by case."""
+def run_kit(
+    folder: Path, *, chained: bool = False, double: bool = False, keep: dict[str, torch.Tensor] | None = None
+) -> dict[str, dict[str, float]]:
+    """Run everything that a kit folder holds: errors per stage, by case; ``keep`` takes the denoised latents."""
+    keep = {} if keep is None else keep
     index = read_index(folder)
     networks = draw_networks(index)
     if double:
@@ -58,7 +61,7 @@ def run_kit(folder: Path, *, chained: bool = False, double: bool = False) -> dic
         errors["interpolation"] = {"middle": relative_error(middle, kit["expected"])}
     for case in index.get("cases", []):
         path = folder / f"pipeline_{case['name']}.npz"
-        errors[f"pipeline_{case['name']}"] = case_errors(networks, case, np.load(path), chained=chained)
+        errors[path.stem] = case_errors(networks, case, np.load(path), chained=chained, keep=keep)
     return errors
 
 
@@ -94,7 +97,9 @@ def unet_error(networks: KitNetworks, kit: Any) -> float:
     return relative_error(out, kit["expected"])
 
 
-def case_errors(networks: KitNetworks, case: dict[str, Any], kit: Any, *, chained: bool) -> dict[str, float]:
+def case_errors(
+    networks: KitNetworks, case: dict[str, Any], kit: Any, *, chained: bool, keep: dict[str, torch.Tensor]
+) -> dict[str, float]:
     """Compare every stage of one case."""
     errors: dict[str, float] = {}
     image, mask = portrait_of(case, kit["image"])
@@ -126,7 +131,7 @@ def case_errors(networks: KitNetworks, case: dict[str, Any], kit: Any, *, chaine
         mask, tensor(kit["image_embeds"])[0], tensor(kit["ref_latents"])[0], tensor(kit["audio_tokens"]),
         tensor(kit["uncond_audio_tokens"])[None], tensor(kit["motion_buckets"]).view(frames, 2),
     )  # fmt: skip
-    denoised = denoised_case(networks, case, kit, given)
+    denoised = keep[f"pipeline_{case['name']}"] = denoised_case(networks, case, kit, given)
     errors["latents"] = relative_error(denoised[None], kit["latents"])
     errors["frames"] = frames_error(networks, case, tensor(kit["latents"])[0], kit["frames"])
     if chained:
