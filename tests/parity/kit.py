@@ -65,6 +65,11 @@ class KitNetworks:
     audio2bucket: Any
     dtype: torch.dtype = torch.float32
 
+    @property
+    def ears(self) -> nn.ModuleList:
+        """The three networks that hear, as one."""
+        return nn.ModuleList((self.whisper, self.audio2token, self.audio2bucket))
+
 
 def draw_networks(index: dict[str, Any]) -> KitNetworks:
     """Build all networks of a kit but the interpolator."""
