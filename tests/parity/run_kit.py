@@ -171,13 +171,13 @@ def denoised_case(
     schedule = Schedule(case["window"], case.get("overlap", 0), case["shift"])
     networks.unet.stage.piece = 1 << 12
 
-    def predict(sample: torch.Tensor, indices: torch.Tensor, sigma: float, moment: float) -> torch.Tensor:
+    def predict(samples: torch.Tensor, indices: torch.Tensor, sigma: float, moment: float) -> torch.Tensor:
         return guided_prediction(
-            networks.unet, cast, guidance, sample=sample, indices=indices, sigma=sigma, timestep=moment, at_once=2
+            networks.unet, cast, guidance, samples=samples, indices=indices, sigma=sigma, timestep=moment, at_once=4
         )
 
     start = latents * LATENT_SCALE + noise * float(sigmas[0])
-    return denoise(start, sigmas, schedule, predict, lambda *_: None)
+    return denoise(start, sigmas, schedule, predict, lambda *_: None, at_once=2)
 
 
 def frames_error(networks: KitNetworks, case: dict[str, Any], latents: torch.Tensor, expected: np.ndarray) -> float:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 Predict = Callable[[torch.Tensor, torch.Tensor, float, float], torch.Tensor]
-"""From a window's noisy frames (n, 4, h, w) on the CPU, their indices (n,), sigma and timestep to the guided
-prediction, of the same shape, float32, on the CPU."""
+"""From some windows' noisy frames (windows, n, 4, h, w) on the CPU, their indices (windows, n), sigma and timestep to
+the guided predictions, of the same shape, float32, on the CPU."""
 Watch = Callable[[int, int, torch.Tensor], None]
 """Hears windows done, windows in all, and sees a window's frames as they may become, (n, 4, h, w)."""
 
@@ -51,6 +52,8 @@ def deviation(sigma: float) -> float:
 def frame_noise(seed: int, frames: int, shape: tuple[int, int, int]) -> torch.Tensor:
     """Draw noise frame by frame, on the CPU: the same on every device, and a longer clip begins with the same.
 
+    NumPy's generator reads the whole seed; torch's on the CPU only its lower 32 bits.
+
     Args:
         seed: 0 … 2^64 − 1.
         frames: Number of frames.
@@ -59,10 +62,10 @@ def frame_noise(seed: int, frames: int, shape: tuple[int, int, int]) -> torch.Te
     Returns:
         (frames, 4, h, w) float32.
     """
-    generator = torch.Generator("cpu").manual_seed(seed)
+    generator = np.random.default_rng(seed)
     noise = torch.empty(frames, *shape)
-    for frame in noise:
-        frame.normal_(generator=generator)
+    for frame in noise.numpy():
+        generator.standard_normal(dtype=np.float32, out=frame)
     return noise
 
 
@@ -92,7 +95,13 @@ def euler_step(sample: torch.Tensor, clean: torch.Tensor, sigma: float, followin
 
 
 def denoise(
-    latents: torch.Tensor, sigmas: torch.Tensor, schedule: Schedule, predict: Predict, watch: Watch
+    latents: torch.Tensor,
+    sigmas: torch.Tensor,
+    schedule: Schedule,
+    predict: Predict,
+    watch: Watch,
+    *,
+    at_once: int = 1,
 ) -> torch.Tensor:
     """Denoise a clip: at every step each window takes one Euler step, and frames covered twice get the mean.
 
@@ -102,6 +111,7 @@ def denoise(
         schedule: How the windows lie.
         predict: The network with its guidance.
         watch: Hears how many windows of how many are done, and sees what the last one may become.
+        at_once: Windows that are predicted together.
 
     Returns:
         ``latents``, denoised.
@@ -112,12 +122,13 @@ def denoise(
         sigma, following = float(sigmas[step]), float(sigmas[step + 1])
         windows = list(window_frames(len(latents), schedule, step * schedule.shift))
         merged = _Merge(latents, windows)
-        for indices in windows:
-            sample = latents[indices]
-            clean = denoised(sample, predict(sample, indices, sigma, timestep(sigma)), sigma)
-            merged.put(indices, euler_step(sample, clean, sigma, following))
-            done += 1
-            watch(done, total, clean)
+        for some in (torch.stack(windows[first : first + at_once]) for first in range(0, len(windows), at_once)):
+            samples = latents[some]
+            clean = denoised(samples, predict(samples, some, sigma, timestep(sigma)), sigma)
+            for indices, result in zip(some, euler_step(samples, clean, sigma, following), strict=True):
+                merged.put(indices, result)
+            done += len(some)
+            watch(done, total, clean[-1])
     return latents
 
 

@@ -47,75 +47,78 @@ class Cast:
     mask: FaceMask
 
 
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One row of the UNet's batch: a branch of one window, and its share in the window's prediction."""
+
+    window: int
+    share: float
+    branch: Branch
+    scaled: torch.Tensor
+    """(n, 4, h, w) the window's noisy latents at unit variance, on the device."""
+    ids: torch.Tensor
+    """(3,) what the UNet is told of rate and movement."""
+
+
 def guided_prediction(
     unet: Any,  # noqa: ANN401 - diffusers' type, imported late
     cast: Cast,
     guidance: Guidance,
     *,
-    sample: torch.Tensor,
+    samples: torch.Tensor,
     indices: torch.Tensor,
     sigma: float,
     timestep: float,
     at_once: int,
 ) -> torch.Tensor:
-    """Predict the velocity of one window.
+    """Predict the velocity of some windows.
 
     Args:
         unet: The UNet with ears, on its device.
         cast: What it sees and hears.
         guidance: How strongly.
-        sample: (window, 4, h, w) noisy latents on the CPU.
-        indices: (window,) which frames they are.
+        samples: (windows, n, 4, h, w) noisy latents on the CPU.
+        indices: (windows, n) which frames they are.
         sigma: Their noise level.
         timestep: What the UNet is told about it.
-        at_once: Branches that pass through the UNet together.
+        at_once: Rows, branches of whichever windows, that pass through the UNet together.
 
     Returns:
-        (window, 4, h, w) float32 on the CPU.
+        (windows, n, 4, h, w) float32 on the CPU.
     """
-    device, dtype = cast.image_latents.device, cast.image_latents.dtype
-    scaled = (sample / deviation(sigma)).to(device, dtype)
-    bucket = cast.buckets[indices].mean(0)
-    ids = torch.tensor([MODEL_FPS, *bucket.tolist()], device=device)
-    heard, unheard = cast.sound.at(indices), cast.silence.at()
-    branches = [Branch(None, unheard), Branch(cast.picture, unheard), Branch(cast.picture, heard)]
-    wanted = [(weight, branch) for weight, branch in zip(guidance.weights, branches, strict=True) if weight]
-    prediction = torch.zeros(sample.shape, device=device)
+    scaled = (samples / deviation(sigma)).to(cast.image_latents)
+    rows = [row for window in range(len(samples)) for row in _rows(cast, guidance, window, scaled, indices[window])]
+    predictions = torch.zeros(samples.shape, device=scaled.device)
     with torch.inference_mode():
-        for group in _groups(wanted, at_once):
-            scene = Scene([branch for _, branch in group], cast.mask)
-            for (weight, _), answer in zip(
-                group, _run(unet, scene, scaled=scaled, cast=cast, timestep=timestep, ids=ids), strict=True
-            ):
-                prediction += weight * answer.float()
-    return prediction.cpu()
+        for start in range(0, len(rows), at_once):
+            group = rows[start : start + at_once]
+            for row, answer in zip(group, _run(unet, cast, group, timestep), strict=True):
+                predictions[row.window] += row.share * answer.float()
+    return predictions.cpu()
 
 
-def _run(
-    unet: Any,  # noqa: ANN401
-    scene: Scene,
-    *,
-    scaled: torch.Tensor,
-    cast: Cast,
-    timestep: float,
-    ids: torch.Tensor,
-) -> torch.Tensor:
-    """Run the UNet over the branches of a scene: (branches, window, 4, h, w)."""
-    rows, frames = len(scene.branches), len(scaled)
-    inputs = scaled.new_zeros(rows, frames, 2 * scaled.shape[1], *scaled.shape[2:])
-    inputs[:, :, : scaled.shape[1]] = scaled
-    for row, branch in zip(inputs, scene.branches, strict=True):
-        if branch.picture is not None:
-            row[:, scaled.shape[1] :] = cast.image_latents
-    unet.stage.show(scene)
+def _rows(cast: Cast, guidance: Guidance, window: int, scaled: torch.Tensor, indices: torch.Tensor) -> Iterator[_Row]:
+    """List the branches of one window that have a share in its prediction."""
+    heard, unheard = cast.sound.at(indices), cast.silence.at()
+    branches = Branch(None, unheard), Branch(cast.picture, unheard), Branch(cast.picture, heard)
+    ids = torch.tensor([MODEL_FPS, *cast.buckets[indices].mean(0).tolist()], device=scaled.device)
+    for share, branch in zip(guidance.weights, branches, strict=True):
+        if share:
+            yield _Row(window, share, branch, scaled[window], ids)
+
+
+def _run(unet: Any, cast: Cast, rows: Sequence[_Row], timestep: float) -> torch.Tensor:  # noqa: ANN401
+    """Run the UNet over some rows: (rows, n, 4, h, w)."""
+    latents = torch.stack([row.scaled for row in rows])
+    seen = torch.zeros_like(latents)
+    for picture, row in zip(seen, rows, strict=True):
+        if row.branch.picture is not None:
+            picture[:] = cast.image_latents
+    unet.stage.show(Scene([row.branch for row in rows], cast.mask))
     try:
-        moment = torch.tensor(timestep, device=scaled.device)
-        nothing = scaled.new_zeros(rows, 1, 1)  # what is seen and heard stands on the stage
-        return unet(inputs, moment, nothing, ids.expand(rows, -1), return_dict=False)[0]
+        moment = torch.tensor(timestep, device=latents.device)
+        nothing = latents.new_zeros(len(rows), 1, 1)  # what is seen and heard stands on the stage
+        ids = torch.stack([row.ids for row in rows])
+        return unet(torch.cat([latents, seen], 2), moment, nothing, ids, return_dict=False)[0]
     finally:
         unet.stage.clear()
-
-
-def _groups(wanted: Sequence[tuple[float, Branch]], size: int) -> Iterator[Sequence[tuple[float, Branch]]]:
-    for start in range(0, len(wanted), size):
-        yield wanted[start : start + size]

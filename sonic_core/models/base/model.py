@@ -99,7 +99,7 @@ class BaseModel:
         networks, frames = self.networks, len(conditions.tokens)
         schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
         latent_size = (conditions.latents.shape[1], conditions.latents.shape[2])
-        job = Job(networks.config, latent_size, frames, schedule.window, networks.dtype)
+        job = Job(networks.config, latent_size, frames, schedule.window, schedule.overlap, networks.dtype)
         unet = networks.unet
         plan = make_plan(job, self.keeper.device, self.keeper.free(), weight(unet), weight(networks.vae.decoder))
         log.info("sonic-base: %s", plan)
@@ -115,7 +115,7 @@ class BaseModel:
                 progress.show(latent_picture(clean[len(clean) // 2]))
 
         progress("denoise", 0, 1)
-        denoise(latents, sigmas, schedule, painter.predict, watch)
+        denoise(latents, sigmas, schedule, painter.predict, watch, at_once=plan.windows)
         return latents, painter.plan
 
     def _decode(self, plan: Plan, layout: Layout, latents: torch.Tensor) -> Frames:
@@ -144,17 +144,17 @@ class _Painter:
         self.buckets = conditions.buckets * scales
         self.cast: Cast | None = None
 
-    def predict(self, sample: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
-        """Predict one window's velocity (``denoise.Predict``)."""
+    def predict(self, samples: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
+        """Predict some windows' velocities (``denoise.Predict``)."""
         while True:
             try:
-                return self._predict(sample, indices, sigma, timestep)
+                return self._predict(samples, indices, sigma, timestep)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             self._take_less()
 
-    def _predict(self, sample: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
+    def _predict(self, samples: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
         unet, plan = self.model.networks.unet, self.plan
         self.model.keeper.bring(unet, plan.working)
         unet.stage.piece = plan.piece
@@ -163,11 +163,11 @@ class _Painter:
             unet,
             self.cast,
             self.guidance,
-            sample=sample,
+            samples=samples,
             indices=indices,
             sigma=sigma,
             timestep=timestep,
-            at_once=plan.branches,
+            at_once=plan.rows,
         )
         if not bool(prediction.isfinite().all()):
             raise InputError(

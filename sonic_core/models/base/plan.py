@@ -12,6 +12,10 @@ from .pixels import PUBLISHED_CHUNK
 
 BRANCHES = 3
 """Branches of a guided prediction: nothing, picture, picture and sound."""
+MOST_WINDOWS = 4
+"""Windows that pass through the UNet together at most; more keep no card busier."""
+BUSY = 1 << 17
+"""Latent pixels, over all frames and branches, that keep a card busy; windows are batched only below that."""
 LEAST_PIECE = 1 << 10
 """Pixels of a piece below which nothing is saved."""
 MOST_PIECE = 1 << 17
@@ -20,13 +24,16 @@ HOST_PIECE = 1 << 12
 """Pixels of a piece on a processor, whose caches are small."""
 SPARE = 0.9
 """Share of the free memory that is planned with."""
-LIVE_MAPS = 13.5
-"""Feature maps of the first level's size and width that are alive at the UNet's peak, per branch (counted, see the
-tests)."""
-PIECE_MAPS = 22
-"""Maps of a block's width that a piece of a transformer block takes at its peak."""
-DECODER_MAPS = 5.2
-"""Feature maps of full size and twice the decoder's first width that are alive at its peak, per frame."""
+CONVOLVED_MAPS = 12
+"""Feature maps of the first level's size and width that are alive per branch while the UNet's last block convolves."""
+WAITING_MAPS = 8
+"""Those that are alive per branch while its last block attends."""
+PIECE_MAPS = 23
+"""Those that the piece that attends takes, at its own size."""
+DECODER_MAPS = 3.5
+"""Feature maps of full size and the decoder's second width that are alive at its peak, per frame."""
+MARGIN = 1.1
+"""What allocators and convolutions take beside the maps, which ``benchmarks/unet.py`` counts."""
 KEPT_SHARE = 0.05
 """Share of the free memory that a clip's keys and values may take."""
 
@@ -35,8 +42,10 @@ KEPT_SHARE = 0.05
 class Plan:
     """What is computed at once."""
 
-    branches: int
-    """Guidance branches that pass through the UNet together."""
+    windows: int
+    """Windows that are denoised together."""
+    rows: int
+    """Branches, of all those windows, that pass through the UNet together."""
     piece: int
     """Pixels, over all frames, that pass through a transformer block together."""
     chunk: int
@@ -51,7 +60,7 @@ class Plan:
     def __str__(self) -> str:
         kept = "kept" if self.keep_sound else "made anew per window"
         return (
-            f"{self.branches} of {BRANCHES} branches at once in pieces of {self.piece} pixels "
+            f"{self.rows} of {BRANCHES * self.windows} branches at once in pieces of {self.piece} pixels "
             f"({self.working / 1e9:.2f} GB beside the weights), the sound's keys {kept}, {self.chunk} frames decoded "
             f"at once ({self.decoding / 1e9:.2f} GB)"
         )
@@ -68,19 +77,29 @@ class Job:
     """Frames of the clip."""
     window: int
     """Frames of a window."""
+    overlap: int
+    """Frames that windows share."""
     dtype: torch.dtype
 
-    def unet_bytes(self, branches: int, piece: int) -> int:
-        """Estimate what one UNet call takes beside its weights."""
+    def batches(self) -> list[int]:
+        """List how many rows are worth passing through the UNet together, the most first."""
+        pixels = self.window * math.prod(self.latent_size) * BRANCHES
+        windows = math.ceil(self.frames / (self.window - self.overlap))
+        most = max(1, min(MOST_WINDOWS, windows, BUSY // pixels))
+        return [BRANCHES * count for count in range(most, 0, -1)]
+
+    def unet_bytes(self, rows: int, piece: int) -> int:
+        """Estimate what one UNet call over ``rows`` branches takes beside its weights."""
         width = self.config.unet["block_out_channels"][0]
         pixels = self.window * math.prod(self.latent_size)
-        return int(self.dtype.itemsize * width * (LIVE_MAPS * branches * pixels + PIECE_MAPS * min(piece, pixels)))
+        attending = WAITING_MAPS * rows * pixels + PIECE_MAPS * min(piece, pixels)
+        return int(MARGIN * self.dtype.itemsize * width * max(CONVOLVED_MAPS * rows * pixels, attending))
 
     def decoder_bytes(self, chunk: int) -> int:
         """Estimate what decoding ``chunk`` frames takes beside the decoder's weights."""
         widths = self.config.vae["block_out_channels"]
         pixels = math.prod(self.latent_size) * LATENT_SIDE**2
-        return int(self.dtype.itemsize * pixels * chunk * widths[min(1, len(widths) - 1)] * DECODER_MAPS)
+        return int(MARGIN * self.dtype.itemsize * pixels * chunk * widths[min(1, len(widths) - 1)] * DECODER_MAPS)
 
     def sound_bytes(self) -> int:
         """Count what the keys and values of all the clip's frames take."""
@@ -106,33 +125,32 @@ def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decod
     kept = job.sound_bytes()
     keep_sound = kept <= free * KEPT_SHARE
     room -= kept if keep_sound else 0
-    branches, piece = 1, HOST_PIECE
+    rows, piece = 1, HOST_PIECE
     if not host:
-        options = [(branches, MOST_PIECE) for branches in (BRANCHES, 1)] + [
-            (1, MOST_PIECE >> n) for n in range(2, 7, 2)
-        ]
+        options = [(rows, MOST_PIECE) for rows in (*job.batches(), 1)] + [(1, MOST_PIECE >> n) for n in range(2, 7, 2)]
         fitting = [option for option in options if job.unet_bytes(*option) <= room]
-        branches, piece = fitting[0] if fitting else (1, LEAST_PIECE)
+        rows, piece = fitting[0] if fitting else (1, LEAST_PIECE)
     room = int(free * SPARE) - (0 if host else decoder_weight)
     chunk = next((size for size in (8, 6, 4, 3, 2) if job.decoder_bytes(size) <= room), 1)
     return Plan(
-        branches,
-        piece,
-        min(chunk, PUBLISHED_CHUNK),
-        keep_sound,
-        job.unet_bytes(branches, piece),
-        job.decoder_bytes(chunk),
+        windows=max(1, rows // BRANCHES),
+        rows=rows,
+        piece=piece,
+        chunk=min(chunk, PUBLISHED_CHUNK),
+        keep_sound=keep_sound,
+        working=job.unet_bytes(rows, piece),
+        decoding=job.decoder_bytes(chunk),
     )
 
 
 def lighter(plan: Plan, job: Job) -> Plan | None:
     """Lower what the UNet computes at once after memory ran out; None when there is nothing left to lower."""
-    if plan.branches > 1:
-        plan = replace(plan, branches=1)
+    if plan.rows > 1:
+        plan = replace(plan, rows=plan.rows // 2)
     elif plan.keep_sound:
         plan = replace(plan, keep_sound=False)
     elif plan.piece > LEAST_PIECE:
         plan = replace(plan, piece=max(LEAST_PIECE, plan.piece // 4))
     else:
         return None
-    return replace(plan, working=job.unet_bytes(plan.branches, plan.piece))
+    return replace(plan, working=job.unet_bytes(plan.rows, plan.piece))
