@@ -4,14 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.host.harness import ROOT, Comfy, checkouts, python_of, started
+from tests.parity.make_weights import write_set
 
 HOSTS = checkouts()
+
+
+@dataclass
+class Shelf:
+    """Where a host looks for weights; a set can be put there."""
+
+    full: Path
+    sonic: Path
+    checkpoints: Path
+
+    def fill(self, svd: str = "svd_xt.safetensors") -> None:
+        """Put everything where the host's layout has it."""
+        inside = [*(self.full / "Sonic").iterdir(), self.full / "whisper-tiny", self.full / "RIFE"]
+        self.sonic.mkdir(exist_ok=True)
+        for path in inside:
+            (self.sonic / path.name).symlink_to(path)
+        (self.checkpoints / svd).symlink_to(self.full / "svd_xt.safetensors")
+
+    def clear(self) -> None:
+        """Take everything away."""
+        for folder in (self.sonic, self.checkpoints):
+            for path in folder.glob("*"):
+                path.unlink()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +63,30 @@ def prompt() -> dict[str, Any]:
     """The bundled prompt, one second long and small."""
     made = json.loads((ROOT / "assets/prompts/fast_digital_human.json").read_text(encoding="utf-8"))
     made["6"]["inputs"] |= {"duration": 1.0, "min_resolution": 256}
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of tiny networks, under the published names."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_set(folder, tiny=True, single_file=True)
+    return folder
+
+
+@pytest.fixture
+def shelf(comfy: Comfy, tiny_set: Path) -> Iterator[Shelf]:
+    made = Shelf(tiny_set, comfy.home / "models/sonic", comfy.home / "elsewhere/stable")
+    yield made
+    made.clear()
+
+
+@pytest.fixture
+def diffusing() -> dict[str, Any]:
+    """The bundled prompt for sonic-base: one second, small, in one step."""
+    made = json.loads((ROOT / "assets/prompts/high_quality_digital_human.json").read_text(encoding="utf-8"))
+    made["6"]["inputs"] |= {"duration": 1.0, "min_resolution": 128}
+    made["7"]["inputs"] |= {"inference_steps": 1, "window": 14, "fps": 12.5}
     return made
 
 

@@ -64,6 +64,43 @@ class Run:
         return self.outputs[node]["images"][0]
 
 
+class Listener:
+    """A client of the host's websocket (RFC 6455) that only listens."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self.client = uuid.uuid4().hex
+        self.stream = line.makefile("rb")
+        asked = ["GET /ws?clientId=" + self.client + " HTTP/1.1", "Host: localhost", "Upgrade: websocket"]
+        asked += [
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+            "",
+            "",
+        ]
+        line.sendall("\r\n".join(asked).encode())
+        assert b" 101 " in self.stream.readline()
+        while self.stream.readline() != b"\r\n":
+            pass
+
+    def hear(self) -> dict[str, Any] | bytes:
+        """Wait for the next message: what was said, or a picture with the eight bytes before it."""
+        kind, length = self.stream.read(2)
+        if length > 125:
+            length = int.from_bytes(self.stream.read(2 if length == 126 else 8), "big")
+        content = self.stream.read(length)
+        return content if kind & 15 == 2 else json.loads(content)
+
+    def until_end(self, ticket: str) -> Iterator[dict[str, Any] | bytes]:
+        """Hear everything until the run ``ticket`` has ended."""
+        ends = {"execution_success", "execution_error", "execution_interrupted"}
+        while True:
+            said = self.hear()
+            yield said
+            if isinstance(said, dict) and said["type"] in ends and said["data"]["prompt_id"] == ticket:
+                return
+
+
 class Comfy:
     """A running host."""
 
@@ -81,10 +118,10 @@ class Comfy:
     def read(self, path: str) -> Any:
         return json.loads(self.ask(path))
 
-    def queue(self, prompt: Mapping[str, Any], workflow: object = None) -> str | Run:
+    def queue(self, prompt: Mapping[str, Any], workflow: object = None, client: str = "") -> str | Run:
         """Send a prompt; gives its id, or how it was refused."""
         extra = {"extra_pnginfo": {"workflow": workflow}} if workflow else {}
-        body = {"prompt": prompt, "client_id": uuid.uuid4().hex, "extra_data": extra}
+        body = {"prompt": prompt, "client_id": client or uuid.uuid4().hex, "extra_data": extra}
         try:
             return json.loads(self.ask("/prompt", body))["prompt_id"]
         except urllib.error.HTTPError as error:
@@ -103,6 +140,19 @@ class Comfy:
     def run(self, prompt: Mapping[str, Any], workflow: object = None, seconds: float = 300) -> Run:
         ticket = self.queue(prompt, workflow)
         return ticket if isinstance(ticket, Run) else self.wait(ticket, seconds)
+
+    def forget(self, seconds: float = 120) -> None:
+        """Have the host drop its models and all results, and wait until our temporary videos are gone with them."""
+        end = time.monotonic() + seconds
+        while list((self.home / "temp").glob("sonic_*")) and time.monotonic() < end:
+            self.ask("/free", {"unload_models": True, "free_memory": True})  # again: what still ran was not yet garbage
+            time.sleep(1)
+
+    @contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """Hear what the host says to one client."""
+        with socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), timeout=120) as line:
+            yield Listener(line)
 
     def path(self, file: Mapping[str, str]) -> Path:
         """Where a file that a node shows lies."""
@@ -138,15 +188,25 @@ def started(checkout: Path, python: str, home: Path) -> Iterator[Comfy]:
         "--disable-auto-launch",
         "--disable-api-nodes",
     ]
-    flags += ["--database-url", f"sqlite:///{home}/host.db"]
+    flags += ["--database-url", f"sqlite:///{home}/host.db", "--preview-method", "auto"]
+    flags += ["--extra-model-paths-config", str(_more_folders(home))]
     flags += shlex.split(os.environ.get("COMFYUI_ARGS", ""))
     with (home / "server.log").open("w") as log, subprocess.Popen(
-        [python, "main.py", *flags], cwd=checkout, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        [python, "main.py", *flags], cwd=checkout, env={"OMP_NUM_THREADS": "1", **os.environ}, stdout=log,
+        stderr=subprocess.STDOUT, start_new_session=True
     ) as process:  # fmt: skip
         try:
             yield _ready(Comfy(home, port), process)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
+
+
+def _more_folders(home: Path) -> Path:
+    """Name a second folder for checkpoints, as people do who keep their models elsewhere."""
+    (home / "elsewhere/stable").mkdir(parents=True)
+    file = home / "extra_model_paths.yaml"
+    file.write_text(f"mine:\n  base_path: {home}/elsewhere\n  checkpoints: stable\n")
+    return file
 
 
 def _ready(comfy: Comfy, process: subprocess.Popen[bytes]) -> Comfy:
