@@ -115,7 +115,7 @@ def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decod
 
     Args:
         job: The sizes.
-        device: Where it is computed. Processors gain nothing from more at once, so there memory is saved anyway.
+        device: Where it is computed; on a processor small pieces are faster, for its caches.
         free: Bytes that can be had on the device when no network is on it; on a processor, beside them.
         unet_weight: Bytes of the UNet.
         decoder_weight: Bytes of the decoder.
@@ -125,11 +125,11 @@ def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decod
     kept = job.sound_bytes()
     keep_sound = kept <= free * KEPT_SHARE
     room -= kept if keep_sound else 0
-    rows, piece = 1, HOST_PIECE
-    if not host:
-        options = [(rows, MOST_PIECE) for rows in (*job.batches(), 1)] + [(1, MOST_PIECE >> n) for n in range(2, 7, 2)]
-        fitting = [option for option in options if job.unet_bytes(*option) <= room]
-        rows, piece = fitting[0] if fitting else (1, LEAST_PIECE)
+    largest = HOST_PIECE if host else MOST_PIECE
+    options = [(rows, largest) for rows in (*([BRANCHES] if host else job.batches()), 1)]
+    options += [(1, largest >> n) for n in range(2, 7, 2)]
+    fitting = [option for option in options if job.unet_bytes(*option) <= room]
+    rows, piece = fitting[0] if fitting else (1, LEAST_PIECE)
     room = int(free * SPARE) - (0 if host else decoder_weight)
     chunk = next((size for size in (8, 6, 4, 3, 2) if job.decoder_bytes(size) <= room), 1)
     return Plan(
