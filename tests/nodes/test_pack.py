@@ -15,6 +15,7 @@ import pytest
 
 from tests.host.harness import misfits
 from tests.nodes.conftest import ROOT, FolderPaths
+from tests.parity.make_weights import write_set
 
 IDS = {"SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "VideoCombine"}
 CORE: dict[str, Any] = {
@@ -56,7 +57,8 @@ def test_defaults_are_the_engines(pack: ModuleType) -> None:
 
     defaults = {field.name: field.default for field in fields(Settings)}
     for node in ("SONIC_PreData", "SonicSampler"):
-        for name, (_, options) in described(pack)[node]["input"]["required"].items():
+        inputs = described(pack)[node]["input"]
+        for name, (_, options) in {**inputs["required"], **inputs["optional"]}.items():
             if name in defaults and name != "duration":
                 assert options["default"] == defaults[name], name
             if name in RANGES:
@@ -103,6 +105,36 @@ def test_the_models_folders_are_registered(pack: ModuleType, folders: FolderPath
     assert ".onnx" in folders.folder_names_and_paths["insightface"][1]
     for folder in ("models/sonic", "models/insightface", "ckpt"):
         assert folders.home / folder in store.folders()
+
+
+def test_checkpoints_are_offered_and_named_ones_found(folders: FolderPaths, host: ModuleType) -> None:
+    (folders.home / "ckpt/video").mkdir(parents=True)
+    for name in ("video/svd_xt.safetensors", "other.ckpt"):
+        (folders.home / "ckpt" / name).touch()
+    assert host.checkpoint_files() == ["auto", "video/svd_xt.safetensors"]
+    assert host.checkpoint_path("auto") is None
+    assert host.checkpoint_path("video/svd_xt.safetensors") == folders.home / "ckpt/video/svd_xt.safetensors"
+    said = host.problem(host.checkpoint_path, "nowhere.safetensors")
+    assert (
+        said
+        == f"There is no file nowhere.safetensors in {folders.home}/ckpt: put it there, or choose another one or auto."
+    )
+
+
+def test_the_loader_runs_again_when_weights_have_changed(
+    pack: ModuleType, folders: FolderPaths, tmp_path: Path
+) -> None:
+    loader, sonic = pack.NODE_CLASS_MAPPINGS["SonicModelLoader"], folders.home / "models/sonic"
+    assert loader.IS_CHANGED("sonic-preview") == loader.IS_CHANGED("sonic-base") == ""
+    write_set(tmp_path, tiny=True, single_file=True)
+    sonic.parent.mkdir(exist_ok=True)
+    sonic.symlink_to(tmp_path)
+    before = loader.IS_CHANGED("auto", svd_checkpoint="auto", precision="fp16")
+    assert before == loader.IS_CHANGED("sonic-base") != ""
+    (tmp_path / "Sonic/unet.pth").touch()
+    assert loader.IS_CHANGED("auto") != before
+    sonic.unlink()
+    assert loader.IS_CHANGED("auto") == ""
 
 
 def test_samples_are_laid_ready_and_never_overwritten(pack: ModuleType, host: ModuleType, tmp_path: Path) -> None:
