@@ -20,6 +20,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+FUSED = ("cuda", "cpu", "meta")
+"""Kinds of devices on which attention never holds its scores."""
+MOST_SCORES = 1 << 27
+"""Scores that are held at once elsewhere: 256 MB in half precision."""
+
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 """Keys and values of n frames, each (n, tokens, width)."""
 
@@ -104,7 +109,22 @@ def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, head
     Source: Vaswani et al., "Attention Is All You Need", arXiv 1706.03762, equation 1.
     """
     q, k, v = (tensor.unflatten(-1, (heads, -1)).transpose(1, 2) for tensor in (queries, keys, values))
-    return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    slices = score_slices(queries.device.type, q.shape[0] * heads * q.shape[2] * k.shape[2])
+    parts = [functional.scaled_dot_product_attention(part, k, v) for part in q.chunk(slices, dim=2)]
+    return (parts[0] if slices == 1 else torch.cat(parts, 2)).transpose(1, 2).flatten(2)
+
+
+def score_slices(device: str, scores: int) -> int:
+    """Tell in how many slices queries are answered.
+
+    Args:
+        device: Kind of device. Where torch's fused kernels never hold the scores, one slice is best.
+        scores: Scores of all queries against all keys.
+
+    >>> score_slices("cuda", 1 << 40), score_slices("mps", 1 << 29)
+    (1, 4)
+    """
+    return 1 if device in FUSED else max(1, -(-scores // MOST_SCORES))
 
 
 class Sound:
