@@ -1,4 +1,4 @@
-"""A hub on this machine, for tests that download."""
+"""A hub on this machine, for tests that download; tiny sets of weights."""
 
 from __future__ import annotations
 
@@ -143,3 +143,23 @@ def hub(monkeypatch):
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def tiny_set(tmp_path_factory):
+    """A folder with all of sonic-base's files, random and of a few megabytes; not to be changed."""
+    from tests.parity.make_weights import write_set
+
+    folder = tmp_path_factory.mktemp("tiny_set")
+    write_set(folder, tiny=True, single_file=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_single_file_set(tmp_path_factory):
+    """The same weights, with Stable Video Diffusion as a single file."""
+    from tests.parity.make_weights import write_set
+
+    folder = tmp_path_factory.mktemp("tiny_single_file_set")
+    write_set(folder, tiny=True, single_file=True)
+    return folder

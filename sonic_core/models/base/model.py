@@ -130,7 +130,9 @@ class BaseModel:
                     raise
             latents = latents[: max(1, len(latents) // 2)]
             layout.chunk = min(layout.chunk, len(latents))
-            warnings.warn(f"Memory ran out: {len(latents)} frames are decoded at once now.", SonicWarning, stacklevel=2)
+            warnings.warn(
+                f"Memory ran out; frames decoded at once from now on: {len(latents)}.", SonicWarning, stacklevel=2
+            )
             self.keeper.make_room()
 
 
