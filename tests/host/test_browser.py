@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -89,6 +90,21 @@ def test_from_the_template_browser_to_a_playing_video(canvas: Canvas, nodes: str
     canvas.shoot(f"3_done_{nodes}")
     assert page.evaluate(f"() => ({VIDEO})().currentTime") > 0
     assert page.evaluate(f"() => ({VIDEO})().videoHeight") >= 512
+    assert canvas.ours == []
+
+
+def test_the_person_at_the_canvas_reads_which_weights_are_missing(canvas: Canvas, comfy: Comfy) -> None:
+    page = canvas.page
+    path = ROOT / "workflows/high_quality_digital_human.json"
+    page.evaluate("async graph => { await app.loadGraphData(graph) }", json.loads(path.read_text(encoding="utf-8")))
+    page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+    page.wait_for_timeout(1500)
+    canvas.shoot("6_high_quality")
+    page.get_by_test_id("queue-button").first.click()
+    page.get_by_text("sonic-base needs files that are missing").first.wait_for(timeout=60_000)
+    canvas.shoot("7_missing")
+    said = page.locator(".p-dialog").first.inner_text()
+    assert all(f"put it into {comfy.home}/models/{folder}" in said for folder in ("sonic", "checkpoints"))
     assert canvas.ours == []
 
 
