@@ -22,7 +22,7 @@ from .hearing import (
 from .loading import Networks
 from .seeing import image_embedding, reference_latents
 
-ENCODER_BYTES = 4 * 6 * 128
+ENCODER_BYTES = 4 * 8 * 128
 """Bytes per pixel that the picture's encoder takes in float32: some maps of its first width."""
 HEARING_BYTES = 1 << 28
 """Bytes that the audio networks take at most."""

@@ -29,7 +29,7 @@ class Layout:
 
     chunk: int = PUBLISHED_CHUNK
     """Frames of the next chunk; lowered when memory runs out."""
-    fade: int = 4
+    fade: int = 2
     """A chunk shares a ``fade``-th of its frames with the next one; 0 shares none, as published."""
     done: dict[int, int] = field(default_factory=dict)
     """Sizes of the chunks that were decoded, by their first frame."""
