@@ -45,6 +45,9 @@ RANGES = {
     "fps": Range(1, 240, 12, 60, "speech looks like a slide show", "lips cannot be told apart that fast"),
 }
 
+WHOLE = ("min_resolution", "inference_steps", "window", "window_overlap", "window_shift", "seed", "face_index")
+"""Settings that count something."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -103,11 +106,13 @@ class Settings:
             raise SettingsError(
                 f"duration must be above 0 seconds, got {self.duration}; leave it out for the sound's own length."
             )
+        for name in WHOLE:
+            _check_whole(name, getattr(self, name))
         for name, limits in RANGES.items():
             check_range(name, getattr(self, name), limits)
         if self.window_overlap >= self.window:
             raise SettingsError(f"window_overlap must be below window, {self.window}; got {self.window_overlap}.")
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**64:
+        if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be a whole number from 0 to 2^64 − 1, got {self.seed}.")
         if self.face_index < 0:
             raise SettingsError(f"face_index counts from 0, the largest face; got {self.face_index}.")
@@ -150,6 +155,11 @@ def check_range(name: str, value: float, limits: Range) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SettingsError(f"{name} must be a whole number, got {value!r}.")
 
 
 def _check_box(box: Box) -> None:

@@ -29,6 +29,16 @@ def test_impossible_values_raise_and_name_the_setting(name, value):
         Settings(**{name: value})
 
 
+@pytest.mark.parametrize("value", [12.5, 16.0, True, Fraction(25, 2), "16", None])
+@pytest.mark.parametrize(
+    "name",
+    ["min_resolution", "inference_steps", "window", "window_overlap", "window_shift", "seed", "face_index"],
+)
+def test_what_is_counted_is_a_whole_number(name, value):
+    with pytest.raises(SettingsError, match=f"^{name} must be a whole number, got .*\\.$"):
+        Settings(**{name: value})
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [("inference_steps", 5, "blur"), ("expand_ratio", 0.5, "surroundings"), ("dynamic_scale", 2.0, "wider")],
