@@ -79,7 +79,6 @@ def bad_input(name: str, folder: Path) -> dict[str, str]:
         "duration nan": {"duration": "nan"},
         "duration too long": {"duration": "500"},
         "unknown model": {"model": "sonic-huge"},
-        "sonic-base": {"model": "sonic-base"},
         "face off the picture": {"face": "5000,5000,6000,6000"},
         "face that is no box": {"face": "1,2,3"},
         "no such face": {"face_index": "7"},
@@ -93,7 +92,7 @@ BAD = [
     "missing picture", "missing sound", "a folder as picture", "text named png", "truncated jpeg", "empty wav",
     "wav without samples", "nan samples", "a hundredth of a second", "no face", "ten by ten", "far too wide",
     "folder that is a file", "missing folder", "output without mp4", "duration -1", "duration 0", "duration nan",
-    "duration too long", "unknown model", "sonic-base", "face off the picture", "face that is no box", "no such face",
+    "duration too long", "unknown model", "face off the picture", "face that is no box", "no such face",
     "fps 0", "not a number", "missing weights folder",
 ]  # fmt: skip
 

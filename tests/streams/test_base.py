@@ -1,0 +1,63 @@
+"""A clip of sonic-base ten times as long takes no more memory, but for its latents and what its frames hear."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PEAK = Path("/proc/self/clear_refs")
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import json, sys, warnings
+from pathlib import Path
+import torch
+import sonic_core as sonic
+from sonic_core.types import Face, Placement, Portrait
+warnings.simplefilter("ignore")
+weights, output = sys.argv[1:]
+model = sonic.load_model("sonic-base", weights=weights).model
+picture, mask = torch.rand(3, 64, 64), torch.ones(1, 64, 64)
+face = Face((16, 16, 48, 48), ((24, 28), (40, 28), (32, 36), (26, 42), (38, 42)), 1.0)
+portrait = Portrait(picture, face, mask, Placement(picture, (0, 0, 64, 64)))
+chosen = sonic.Settings(inference_steps=2, window=14, appearance_guidance=1, audio_guidance=1)
+
+def memory(kind):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(kind))
+
+def run(seconds):
+    sound = sonic.Audio(0.4 * torch.sin(torch.arange(round(seconds * 16000)) * 0.05)[None], 16000)
+    conditions = model.prepare(portrait, sound, chosen)
+    levels = {"denoise": [], "encode": []}
+    progress = lambda stage, done, total: levels[stage].append(memory("RssAnon"))
+    Path("/proc/self/clear_refs").write_text("5")  # the highest use of memory counts from here
+    model.animate(conditions, chosen, progress).export(output, progress=progress)
+    return memory("VmHWM"), levels
+
+run(1.5)
+print(json.dumps([run(1.5), run(15)]))
+"""
+
+
+@pytest.mark.skipif(not PEAK.exists(), reason=f"needs {PEAK}, to measure anew in a running program")
+def test_a_long_clip_takes_no_more_memory_than_a_short_one(tiny_set, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tiny_set), str(tmp_path / "out.mp4")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    (short, _), (long, levels) = json.loads(done.stdout)
+    assert len(levels["encode"]) == 375  # of 49 kB each: 18 MB, most of them after the first quarter
+    for stage, seen in levels.items():
+        quarter = len(seen) // 4
+        grown = min(seen[-quarter:]) - min(seen[quarter // 2 : quarter])  # what comes and goes is not counted
+        assert grown < 3e6, f"{stage}: {grown / 1e6:.1f} MB more at the end than at the beginning"
+    assert long < short * 1.1, f"{long / 1e6:.0f} MB at most for 15 s, {short / 1e6:.0f} for 1.5 s"
