@@ -76,7 +76,7 @@ def small_kit(tmp_path):
 
 def test_the_runner_prints_one_json_object(small_kit):
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("run_kit.py")), str(small_kit), "--json"],
+        [sys.executable, str(Path(__file__).with_name("run_kit.py")), str(small_kit), "--json", "--check"],
         capture_output=True,
         text=True,
         check=False,
@@ -93,6 +93,6 @@ def test_the_runner_fails_when_something_is_off(small_kit, monkeypatch, capsys):
     rows = np.load(OWN_KIT / "crop_boxes.npz")["rows"].copy()
     rows[0, 7] += 1
     np.savez(small_kit / "crop_boxes.npz", rows=rows)
-    monkeypatch.setattr(sys, "argv", ["run_kit.py", str(small_kit), "--json"])
+    monkeypatch.setattr(sys, "argv", ["run_kit.py", str(small_kit), "--json", "--check"])
     assert main() == 1
     assert json.loads(capsys.readouterr().out) == {"crop_boxes": {"boxes": 1.0}}
