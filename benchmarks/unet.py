@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -208,14 +207,11 @@ def print_forms(device: str, sizes: list[int]) -> None:
     peak = _matrix_rate(torch.device(device)) if on_card else 0.0
     if on_card:
         print(f"{torch.cuda.get_device_name()}: {peak / 1e12:.0f} TFLOP/s in {PEAK_SIDE}³ matrix products, fp16")
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait do not take a core from other work
     for size in sizes:
         operations = count(size, BRANCHES, 1 << 40)[1] if on_card else 0.0
         for form in FORMS:
             options = ["--one", form, str(size), "--device", device]
-            done = subprocess.run(
-                [sys.executable, __file__, *options], capture_output=True, text=True, check=False, env=environment
-            )
+            done = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=False)
             if done.returncode:
                 print(f"{size}² {form}: {done.stderr.strip().splitlines()[-1]}")
                 continue
