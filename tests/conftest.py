@@ -1,4 +1,4 @@
-"""A hub on this machine, for tests that download; tiny sets of weights."""
+"""What several rooms' tests share: a hub on this machine, tiny sets of weights, a place without any."""
 
 from __future__ import annotations
 
@@ -143,6 +143,37 @@ def hub(monkeypatch):
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def filled(hub):
+    """A hub with every file of sonic-base, tiny."""
+    from sonic_core.weights.catalog import BASE_PARTS
+
+    for part in BASE_PARTS:
+        for file in (*part.files, *part.extras):
+            hub.files[f"{part.repository}/{file.path}"] = f"content of {file.path}".encode()
+    return hub
+
+
+@pytest.fixture
+def empty_place(monkeypatch, tmp_path):
+    """A store without the host's folders, in an empty home and working folder."""
+    from sonic_core.weights import store
+
+    monkeypatch.setattr(store, "_added", [])
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SONIC_HOME", raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Tiny networks are quickest on one thread, above all where the processor is shared."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,6 @@ from sonic_core.clip import open_clip
 FACE = (30.0, 30.0, 130.0, 140.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def model(tiny_set):
     return loaded(tiny_set)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import av
 import pytest
-import torch
 
 from sonic_core.cli import main
 
@@ -21,15 +20,6 @@ def generate(output, *flags):
         "generate", f"--image={PORTRAIT}", f"--audio={SPEECH}", f"--output={output}", "--model=sonic-base", "--json",
         "--duration=0.4", "--min-resolution=128", "--inference-steps=2", *flags,
     ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny networks are quickest on one thread, above all where the processor is shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("layout", ["tiny_set", "tiny_single_file_set"])

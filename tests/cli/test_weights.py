@@ -12,29 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from sonic_core.cli import main
-from sonic_core.weights import store
-from sonic_core.weights.catalog import BASE_PARTS
+
+pytestmark = pytest.mark.usefixtures("empty_place")
 
 ROOT = Path(__file__).resolve().parents[2]
 PART_KEYS = {"name", "found", "missing_goes_to", "source", "bytes", "licence", "purpose"}
-
-
-@pytest.fixture(autouse=True)
-def empty_place(monkeypatch, tmp_path):
-    """A home and a working folder without weights."""
-    monkeypatch.setattr(store, "_added", [])
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SONIC_HOME", raising=False)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-
-
-@pytest.fixture
-def filled(hub):
-    for part in BASE_PARTS:
-        for file in (*part.files, *part.extras):
-            hub.files[f"{part.repository}/{file.path}"] = f"content of {file.path}".encode()
-    return hub
 
 
 def base_row(capsys, *flags: str) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -26,6 +27,7 @@ from sonic_core.post.flownet import IFNet
 
 SHARED_KIT = Path(__file__).resolve().parents[3] / "shared" / "kit"
 OWN_KIT = Path(__file__).resolve().parent / "own_kit"
+needs_kit = pytest.mark.skipif(not SHARED_KIT.is_dir(), reason=f"no conformance kit at {SHARED_KIT}")
 
 
 def named_array(salt: str, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 
-import pytest
 import torch
 
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_unet
 from sonic_core.post.flownet import IFNet
-from tests.parity.kit import SHARED_KIT
+from tests.parity.kit import SHARED_KIT, needs_kit
 
 TEACHER = "block_tea."
 """Needed in the interpolator's training only; the published file holds it, the network leaves it out."""
 
-pytestmark = pytest.mark.skipif(not SHARED_KIT.is_dir(), reason="../shared/kit is not beside the project")
+pytestmark = needs_kit
 
 
 def keys(name: str) -> dict[str, list[int]]:

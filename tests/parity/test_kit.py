@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.parity.kit import OWN_KIT, SHARED_KIT, relative_error
+from tests.parity.kit import OWN_KIT, SHARED_KIT, needs_kit, relative_error
 from tests.parity.run_kit import main, run_kit
 
 LIMIT = 1e-4
@@ -30,7 +30,7 @@ def above(errors, *, limit, latents):
     return listed
 
 
-@pytest.mark.skipif(not (SHARED_KIT / "index.json").is_file(), reason=f"no conformance kit at {SHARED_KIT}")
+@needs_kit
 def test_the_published_kit():
     """Every stage of every case is within 1e-4 of the kit, crop boxes exactly; but for one, which cannot be.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,10 +21,10 @@ from sonic_core.weights.convert import convert_folder
 from sonic_core.weights.read import load_into
 from sonic_core.weights.store import find_base
 from sonic_core.weights.svd import clip_source, vae_source
+from tests.parity.kit import SHARED_KIT, needs_kit
 from tests.parity.make_weights import TINY, single_file_tensors, write_set
 
 CONFIG = BaseConfig.read(TINY)
-KEYS = Path(__file__).resolve().parents[3] / "shared" / "kit" / "svd_keys.json"
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +82,9 @@ def test_the_libraries_read_the_folders_too(sets):
         assert all(torch.equal(one[name], other[name].float()) for name in one)
 
 
-@pytest.mark.skipif(not KEYS.is_file(), reason="needs ../shared/kit/svd_keys.json beside the project")
+@needs_kit
 def test_a_single_file_has_the_published_names(monkeypatch):
     monkeypatch.setattr("tests.parity.make_weights.draw", lambda name, shape, seed: torch.empty(shape, device="meta"))
     ours = {name: list(tensor.shape) for name, tensor in single_file_tensors(BaseConfig(), 0).items()}
     ours.pop("model.diffusion_model.out.2.bias")
-    assert ours == json.loads(KEYS.read_text())
+    assert ours == json.loads((SHARED_KIT / "svd_keys.json").read_text())

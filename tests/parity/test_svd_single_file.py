@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +15,11 @@ from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_clip, empty_vae
 from sonic_core.weights.read import load_into
 from sonic_core.weights.svd import CLIP_PREFIX, VAE_PREFIX, clip_source, vae_source
+from tests.parity.kit import SHARED_KIT, named_array, needs_kit
 
-KIT = Path(__file__).resolve().parents[3] / "shared" / "kit"
 CLIP_MEAN, CLIP_DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
-pytestmark = pytest.mark.skipif(
-    not (KIT / "svd_single_file.npz").is_file(), reason="needs ../shared/kit/svd_single_file.npz beside the project"
-)
-
-
-def drawn(salt: str, name: str, shape: list[int]) -> torch.Tensor:
-    """Draw a tensor by the kit's rule."""
-    values = np.random.RandomState(zlib.crc32(f"{salt}:{name}".encode()))
-    array = values.standard_normal(size=shape).astype(np.float32)
-    if len(shape) >= 2:
-        array /= np.float32(np.sqrt(np.prod(shape[1:])))
-    elif not name.endswith("mix_factor"):
-        array = np.float32(0.1) * array + np.float32(name.endswith("weight"))
-    return torch.from_numpy(array)
+pytestmark = needs_kit
 
 
 def halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -44,9 +30,11 @@ def halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 def single_file(folder: Path, prefix: str, salt: str) -> Path:
     """Write a checkpoint with the kit's weights under one prefix, and a tensor that is nobody's."""
-    shapes = json.loads((KIT / "svd_keys.json").read_text())
+    shapes = json.loads((SHARED_KIT / "svd_keys.json").read_text())
     own = {name: shape for name, shape in shapes.items() if name.startswith(prefix)}
-    tensors = {name: halved(name, drawn(salt, name, shape)) for name, shape in own.items()}
+    tensors = {
+        name: halved(name, torch.from_numpy(named_array(salt, name, tuple(shape)))) for name, shape in own.items()
+    }
     tensors["model.diffusion_model.input_blocks.0.0.weight"] = torch.zeros(4)
     path = folder / "svd_xt.safetensors"
     save_file(tensors, path)
@@ -60,7 +48,7 @@ def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 
 @pytest.fixture(scope="module")
 def kit() -> dict[str, torch.Tensor]:
-    with np.load(KIT / "svd_single_file.npz") as file:
+    with np.load(SHARED_KIT / "svd_single_file.npz") as file:
         return {name: torch.from_numpy(file[name]) for name in file if name != "salt"} | {"salt": str(file["salt"])}
 
 

@@ -1,7 +1,6 @@
 """The crop is the published one, to the pixel."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +10,7 @@ from sonic_core.errors import InputError
 from sonic_core.faces.crop import crop_box, crop_portrait, face_mask, resize_lanczos, working_size
 from sonic_core.settings import Settings
 from sonic_core.types import Face
-
-KIT = Path(__file__).resolve().parents[4] / "shared" / "kit"
-needs_kit = pytest.mark.skipif(not KIT.is_dir(), reason=f"the conformance kit is not at {KIT}")
+from tests.parity.kit import SHARED_KIT, needs_kit
 
 
 @pytest.mark.parametrize(
@@ -45,15 +42,15 @@ def test_crop_box_stays_inside_and_square_up_to_rounding():
 
 @needs_kit
 def test_crop_box_equals_the_kit():
-    for row in np.load(KIT / "crop_boxes.npz")["rows"]:
+    for row in np.load(SHARED_KIT / "crop_boxes.npz")["rows"]:
         box = tuple(float(value) for value in row[2:6])
         assert crop_box((int(row[0]), int(row[1])), box, float(row[6])) == tuple(row[7:])
 
 
 @needs_kit
 def test_working_picture_and_mask_equal_the_kit():
-    for case in json.loads((KIT / "index.json").read_text())["cases"]:
-        kit = np.load(KIT / f"pipeline_{case['name']}.npz")
+    for case in json.loads((SHARED_KIT / "index.json").read_text())["cases"]:
+        kit = np.load(SHARED_KIT / f"pipeline_{case['name']}.npz")
         image = torch.from_numpy(kit["image"]).permute(2, 0, 1).float() / 255
         size = working_size(tuple(case["image"]), case["image_size"])
         assert np.abs(resize_lanczos(image, size).numpy() * 2 - 1 - kit["ref_img"][0]).max() < 1e-6

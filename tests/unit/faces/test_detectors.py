@@ -101,7 +101,7 @@ def test_packs_are_located_in_every_layout(tmp_path, monkeypatch):
 
 def _detector_file(path) -> None:
     """Write a detector of SCRFD's interface that sees one face in the cell at (5, 4) of stride 32."""
-    onnx = pytest.importorskip("onnx")
+    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     side, nodes, outputs, constants = 640, [], [], []
@@ -127,7 +127,6 @@ def _detector_file(path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_insightface_finds_with_its_own_class_and_never_downloads(tmp_path, monkeypatch):
-    pytest.importorskip("insightface", reason="insightface is not installed")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     pack = tmp_path / "insightface" / "models" / "buffalo_l"
     pack.mkdir(parents=True)

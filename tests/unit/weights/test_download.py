@@ -9,7 +9,7 @@ import pytest
 from sonic_core import CheckpointError
 from sonic_core.types import ignore_progress
 from sonic_core.weights import store
-from sonic_core.weights.catalog import BASE_PARTS, YOLOFACE
+from sonic_core.weights.catalog import YOLOFACE
 from sonic_core.weights.download import Plan, fetch, free_space, plan_download
 
 SVD = "stabilityai/stable-video-diffusion-img2vid-xt"
@@ -20,15 +20,6 @@ LARGE = "LeonJoe13/Sonic/yoloface_v5m.pt"
 def no_waiting(monkeypatch):
     """The library waits a second before it tries again."""
     monkeypatch.setattr("time.sleep", lambda _: None)
-
-
-@pytest.fixture
-def filled(hub):
-    """A hub with every file of sonic-base, tiny."""
-    for part in BASE_PARTS:
-        for file in (*part.files, *part.extras):
-            hub.files[f"{part.repository}/{file.path}"] = f"content of {file.path}".encode()
-    return hub
 
 
 def run(name: str, folder: Path, progress=ignore_progress) -> list[Path]:

@@ -15,15 +15,6 @@ from sonic_core.types import Audio, Face
 from sonic_core.weights.store import find_base
 
 
-@pytest.fixture(scope="package", autouse=True)
-def one_thread():
-    """Tiny networks are quickest on one thread, above all where the processor is shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def settings(**options):
     """Make settings for a tiny clip, without a word about them."""
     small = {"min_resolution": 128, "inference_steps": 2, "window": 4, "window_shift": 3}
