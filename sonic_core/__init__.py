@@ -6,7 +6,11 @@ model = sonic.load_model("auto")
 model.generate(audio="speech.wav", image="portrait.png").export("talking.mp4")
 """
 
-from .clip import Clip, open_clip
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import (
     CheckpointError,
     FaceNotFoundError,
@@ -16,9 +20,12 @@ from .errors import (
     SonicError,
     SonicWarning,
 )
-from .pipeline import MODEL_NAMES, TalkingPortrait, load_model
 from .settings import Settings
 from .types import Audio, Face, FaceFinder, Model, Placement, Portrait, Progress
+
+if TYPE_CHECKING:
+    from .clip import Clip, open_clip
+    from .pipeline import MODEL_NAMES, TalkingPortrait, load_model
 
 __version__ = "0.1.0"
 
@@ -44,3 +51,24 @@ __all__ = [
     "load_model",
     "open_clip",
 ]
+
+_LAZY = {
+    "Clip": "clip",
+    "MODEL_NAMES": "pipeline",
+    "TalkingPortrait": "pipeline",
+    "load_model": "pipeline",
+    "open_clip": "clip",
+}
+"""Modules of the names that are imported when they are first asked for: these modules take torch."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds (PEP 562)
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

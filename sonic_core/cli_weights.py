@@ -6,14 +6,16 @@ import argparse
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .console import ProgressLine, answer, say
 from .weights.catalog import CATALOG, Entry, Part, size_in_words
 from .weights.store import find_part, folders, missing_files
 
+if TYPE_CHECKING:
+    import torch
+
 WIDTH = 100
-PRECISIONS = {"fp16": "float16", "bf16": "bfloat16", "fp32": "float32"}
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
@@ -32,7 +34,17 @@ def add_commands(command: Command) -> None:
 
     convert = command("convert", convert_weights, "turn the .pth files of a folder into smaller, safer .safetensors")
     convert.add_argument("folder", metavar="DIR", help="the folder; its files stay as they are")
-    convert.add_argument("--precision", choices=PRECISIONS, default="fp16", help="of the numbers (%(default)s)")
+    convert.add_argument(
+        "--precision", type=_dtype, default="fp16", metavar="P", help="of the numbers: fp16, bf16 or fp32 (%(default)s)"
+    )
+
+
+def _dtype(name: str) -> torch.dtype:
+    from .devices import PRECISIONS  # noqa: PLC0415 - torch loads only when it is needed
+
+    if name not in PRECISIONS:
+        raise argparse.ArgumentTypeError(f"expected {', '.join(PRECISIONS)}, got {name!r}")
+    return PRECISIONS[name]
 
 
 def list_models(options: argparse.Namespace) -> int:
@@ -151,11 +163,9 @@ def download_weights(options: argparse.Namespace) -> int:
 
 def convert_weights(options: argparse.Namespace) -> int:
     """Convert every file of a folder that is not converted yet."""
-    import torch  # noqa: PLC0415
-
     from .weights.convert import convert_folder  # noqa: PLC0415
 
-    made = convert_folder(Path(options.folder), getattr(torch, PRECISIONS[options.precision]), ProgressLine())
+    made = convert_folder(Path(options.folder), options.precision, ProgressLine())
     rows = [
         {"source": str(one.source), "result": str(one.result), "tensors": one.tensors, "bytes": one.bytes}
         for one in made

@@ -6,7 +6,6 @@ import gc
 import weakref
 from typing import Protocol
 
-import psutil
 import torch
 from torch import nn
 
@@ -125,6 +124,8 @@ def unused_memory(device: torch.device) -> int:
         return total - torch.xpu.memory_allocated(device)
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    import psutil  # noqa: PLC0415 - the preview and the doctor do without
+
     return psutil.virtual_memory().available
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 
 @dataclass(frozen=True)
@@ -17,29 +20,64 @@ class Finding:
     good: bool
     detail: str
     needed: bool = True
-    """False: the main job runs without it."""
+    """False: there is something else in its place."""
 
 
-PACKAGES = ("torch", "numpy", "soxr", "opencv-python", "scikit-image", "av", "Pillow")
-OPTIONAL_PACKAGES = ("insightface", "librosa", "diffusers", "safetensors")
+NEEDED = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "soxr": "soxr",
+    "opencv-python": "cv2",
+    "scikit-image": "skimage",
+    "av": "av",
+    "Pillow": "PIL",
+    "safetensors": "safetensors",
+    "diffusers": "diffusers",
+    "transformers": "transformers",
+    "huggingface_hub": "huggingface_hub",
+    "psutil": "psutil",
+}
+"""Packages of ``requirements.txt`` that the models cannot do without, and what each is imported as."""
+OPTIONAL = {"insightface": "insightface", "librosa": "librosa"}
+"""Those of them that others can stand in for: there are finders of faces beside insightface's."""
 _SAME_AS = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")}
 
 
 def examine() -> list[Finding]:
     """Look at Python, packages, encoders, devices, memory and face finders."""
     found = [Finding("python", sys.version_info >= (3, 10), f"{platform.python_version()} (3.10 or newer)")]
-    found += [_package(name, needed=True) for name in PACKAGES]
-    found += [_package(name, needed=False) for name in OPTIONAL_PACKAGES]
-    if all(finding.good for finding in found if finding.needed):
-        found += [_encoder("libx264"), _encoder("aac"), _device(), _finder()]
-    return [*found, _processors()]
+    found += [_package(name, module, needed=True) for name, module in NEEDED.items()]
+    found += [_package(name, module, needed=False) for name, module in OPTIONAL.items()]
+    checks = {
+        "encoder libx264": partial(_encoder, "libx264"),
+        "encoder aac": partial(_encoder, "aac"),
+        "device": _device,
+        "face finder": _finder,
+    }
+    return [*found, *(_checked(what, check) for what, check in checks.items()), _processors()]
 
 
-def _package(name: str, *, needed: bool) -> Finding:
+def _package(name: str, module: str, *, needed: bool) -> Finding:
+    if not _importable(module):
+        return Finding(name, False, f"not installed; pip install {name}", needed)
     installed = [other for other in (name, *_SAME_AS.get(name, ())) if _version(other)]
-    if installed:
-        return Finding(installed[0], True, _version(installed[0]), needed)
-    return Finding(name, False, f"not installed; pip install {name}", needed)
+    return Finding(installed[0], True, _version(installed[0]), needed) if installed else Finding(name, True, "", needed)
+
+
+def _importable(module: str) -> bool:
+    """Say whether there is such a module, without importing it, which may take seconds."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def _checked(what: str, check: Callable[[], Finding]) -> Finding:
+    """Look at what depends on packages that may be missing or broken."""
+    try:
+        return check()
+    except ImportError as error:
+        return Finding(what, False, f"cannot be told: {error}")
 
 
 def _version(name: str) -> str:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
-
-import torch
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    import torch
+
     from .clip import Clip
     from .settings import Settings
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
-Frames = torch.Tensor
+Frames: TypeAlias = "torch.Tensor"
 """A chunk of frames: (n, 3, h, w), RGB float32 in [0, 1]."""
 
 Progress = Callable[[str, int, int], None]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
+from pathlib import Path
 
 import sonic_core
 from sonic_core import Settings, TalkingPortrait, load_model
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_public_names_are_frozen():
@@ -16,6 +21,17 @@ def test_public_names_are_frozen():
     ]  # fmt: skip
     for name in sonic_core.__all__:
         assert hasattr(sonic_core, name)
+    assert set(sonic_core.__all__) <= set(dir(sonic_core))
+
+
+def test_unknown_names_are_no_attributes():
+    assert not hasattr(sonic_core, "no_such_name")
+
+
+def test_names_are_listed_before_they_are_imported():
+    code = "import sys, sonic_core as s; print(set(s.__all__) <= set(dir(s)), 'torch' in sys.modules, s.load_model)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert shown.startswith("True False <function load_model")
 
 
 def test_every_documented_setting_exists():

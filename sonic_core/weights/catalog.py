@@ -178,11 +178,6 @@ CATALOG = (
 )
 
 
-def entry_named(name: str) -> Entry:
-    """Find a row of the table by its name."""
-    return next(entry for entry in CATALOG if entry.name == name)
-
-
 def size_in_words(size: int) -> str:
     """Write a number of bytes for people.
 
