@@ -66,13 +66,8 @@ def vae_source(svd: Path) -> tuple[Path, Recipe | None]:
     Raises:
         CheckpointError: It cannot be read, or holds no VAE for video.
     """
-    svd = Path(svd)
-    if svd.is_dir():
-        return _in_folder(svd, "vae/diffusion_pytorch_model"), None
-    recipe = vae_recipe(open_tensors(svd))
-    if "decoder.time_conv_out.weight" not in recipe:
-        raise CheckpointError(_advise(svd, f"VAE for video ({VAE_PREFIX}…)"))
-    return svd, recipe
+    wanted = "decoder.time_conv_out.weight", f"VAE for video ({VAE_PREFIX}…)"
+    return _source(Path(svd), "vae/diffusion_pytorch_model", vae_recipe, *wanted)
 
 
 def clip_source(svd: Path) -> tuple[Path, Recipe | None]:
@@ -84,13 +79,8 @@ def clip_source(svd: Path) -> tuple[Path, Recipe | None]:
     Raises:
         CheckpointError: It cannot be read, or holds no image encoder.
     """
-    svd = Path(svd)
-    if svd.is_dir():
-        return _in_folder(svd, "image_encoder/model"), None
-    recipe = clip_recipe(open_tensors(svd))
-    if "visual_projection.weight" not in recipe:
-        raise CheckpointError(_advise(svd, f"image encoder ({CLIP_PREFIX}…)"))
-    return svd, recipe
+    wanted = "visual_projection.weight", f"image encoder ({CLIP_PREFIX}…)"
+    return _source(Path(svd), "image_encoder/model", clip_recipe, *wanted)
 
 
 def vae_recipe(names: Iterable[str]) -> Recipe:
@@ -159,6 +149,18 @@ def _identity(tensors: Tensors) -> torch.Tensor:
 
 def _nothing(tensors: Tensors) -> torch.Tensor:
     return torch.zeros_like(tensors[f"{VAE_PREFIX}encoder.conv_out.bias"])
+
+
+def _source(
+    svd: Path, stem: str, make_recipe: Callable[[Iterable[str]], Recipe], tensor: str, network: str
+) -> tuple[Path, Recipe | None]:
+    """Find a network in a folder by its file's stem, or in a single file by a tensor that its recipe must make."""
+    if svd.is_dir():
+        return _in_folder(svd, stem), None
+    recipe = make_recipe(open_tensors(svd))
+    if tensor not in recipe:
+        raise CheckpointError(_advise(svd, network))
+    return svd, recipe
 
 
 def _in_folder(folder: Path, stem: str) -> Path:
