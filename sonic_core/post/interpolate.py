@@ -12,9 +12,10 @@ from typing import Protocol
 
 import torch
 
-from ..clip import Clip
+from ..clip import Clip, frame_count
 from ..errors import InputError
 from ..types import Frames
+from .dis import DisInterpolator
 
 CHUNK = 4
 """Frames that are given at a time."""
@@ -55,6 +56,33 @@ def retimed(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) 
     if (clip.fps, clip.length) == (fps, length):
         return clip
     return replace(clip, read=lambda: _retime(clip, fps, length, interpolator), fps=fps, length=length)
+
+
+def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None) -> Clip:
+    """Show a clip at another frame rate for just as long: ⌈duration · fps⌉ frames, as ``frame_count`` counts.
+
+    So the picture never ends before it did, and lasts less than a frame longer.
+
+    Args:
+        clip: Frame i of it is at i / clip.fps seconds.
+        fps: Frames per second of the result, above 0.
+        interpolator: Draws what falls between two frames; optical flow if none is given.
+
+    Returns:
+        A clip with the same sound; ``clip`` itself if it has that rate already.
+
+    Raises:
+        InputError: ``fps`` is not above 0.
+
+    >>> from ..clip import Clip
+    >>> clip = Clip(lambda: iter(()), Fraction(25), 251, (64, 64), None)
+    >>> at_rate(clip, Fraction(30000, 1001)).length, at_rate(clip, Fraction(25)) is clip
+    (301, True)
+    """
+    if fps <= 0:
+        raise InputError(f"Expected a frame rate above 0, got {fps}.")
+    length = frame_count(float(clip.length / clip.fps), fps)
+    return retimed(clip, fps, length, interpolator or DisInterpolator())
 
 
 def _retime(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Iterator[Frames]:
