@@ -5,8 +5,8 @@
     python benchmarks/unet.py --device cuda        the full size in fp16 with random weights on a graphics card
 
 The forms: "plain" is the stock UNet with picture and sound tokens repeated for every pixel, as a straightforward port
-does it; "ears" replaces only the cross-attention; "lean" is what the engine runs. Every figure comes from a process of
-its own. Memory is what comes on top of the weights: of the process (resident, at its peak) or of the card.
+does it; "attention" replaces only the cross-attention; "lean" is what the engine runs. Every figure comes from a
+process of its own. Memory is what comes on top of the weights: of the process (resident, at its peak) or of the card.
 """
 
 from __future__ import annotations
@@ -29,42 +29,45 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.live_bytes import LiveBytes  # noqa: E402
-from sonic_core.models.base.attention import Branch, FaceMask, Picture, Scene, Sound  # noqa: E402
+from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
 from sonic_core.models.base.config import BaseConfig  # noqa: E402
 from sonic_core.models.base.networks import empty_unet  # noqa: E402
 from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE, Job, make_plan  # noqa: E402
 
-FORMS = ("plain", "ears", "lean")
+FORMS = ("plain", "attention", "lean")
 SMALL = {"block_out_channels": [64, 128, 256, 256], "num_attention_heads": [1, 2, 4, 4]}
 TOKENS, WIDTH = 32, 1024
 PEAK_SIDE = 8192
 
 
-class RepeatingEar(nn.Module):
+class RepeatingAttention(nn.Module):
     """The cross-attention of a straightforward port: every pixel gets tokens of its own."""
 
-    def __init__(self, ear: Any, frames: int) -> None:  # noqa: ANN401
+    def __init__(self, processor: Any, frames: int) -> None:  # noqa: ANN401
         super().__init__()
-        self.to_k_ip, self.to_v_ip, self.temporal, self.stage = ear.to_k_ip, ear.to_v_ip, ear.temporal, ear.stage
-        self.frames = frames
+        self.to_k_ip, self.to_v_ip = processor.to_k_ip, processor.to_v_ip
+        self.temporal, self.context, self.frames = processor.temporal, processor.context, frames
 
     def forward(self, attn: Any, hidden_states: torch.Tensor, *_unused: Any, **_other: Any) -> torch.Tensor:  # noqa: ANN401
-        """Attend to the scene's picture and sound."""
-        scene = self.stage.scene
-        each = len(hidden_states) // len(scene.branches)
-        sounds = [
-            branch.sound.sound.moved(branch.sound.frames).expand(self.frames, -1, -1) for branch in scene.branches
+        """Attend to image and audio."""
+        batch = self.context.current()
+        each = len(hidden_states) // len(batch.branches)
+        tokens = [
+            branch.audio.clip_tokens.on_device(branch.audio.frames).expand(self.frames, -1, -1)
+            for branch in batch.branches
         ]
         if self.temporal:
-            sounds = [sound.mean(0, keepdim=True).repeat(each, 1, 1) for sound in sounds]
-        nothing = torch.zeros_like(next(branch.picture for branch in scene.branches if branch.picture)._embedding)
-        pictures = [branch.picture._embedding if branch.picture else nothing for branch in scene.branches]
-        picture = torch.stack(pictures)[:, None].repeat_interleave(each, 0)
-        sound = torch.cat(sounds)
+            tokens = [audio.mean(0, keepdim=True).repeat(each, 1, 1) for audio in tokens]
+        zeros = torch.zeros_like(next(branch.image for branch in batch.branches if branch.image).embedding)
+        images = [branch.image.embedding if branch.image else zeros for branch in batch.branches]
+        image = torch.stack(images)[:, None].repeat_interleave(each, 0)
+        audio = torch.cat(tokens)
         queries = attn.to_q(hidden_states)
-        seen = _attend(queries, attn.to_k(picture), attn.to_v(picture), attn.heads)
-        heard = _attend(queries, self.to_k_ip[0](sound), self.to_v_ip[0](sound), attn.heads)
-        return attn.to_out[0](seen + (heard if self.temporal else heard * scene.mask(heard.shape[1])))
+        image_part = _attend(queries, attn.to_k(image), attn.to_v(image), attn.heads)
+        audio_part = _attend(queries, self.to_k_ip[0](audio), self.to_v_ip[0](audio), attn.heads)
+        if not self.temporal:
+            audio_part = audio_part * batch.mask(audio_part.shape[1])
+        return attn.to_out[0](image_part + audio_part)
 
 
 def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
@@ -78,8 +81,8 @@ def build(form: str, config: BaseConfig, frames: int, device: torch.device, dtyp
     if form == "plain":
         for name, module in unet.named_modules():
             if name.endswith(".attn2"):
-                ear = module._modules.pop("processor")
-                module.add_module("processor", RepeatingEar(ear, frames))
+                processor = module._modules.pop("processor")
+                module.add_module("processor", RepeatingAttention(processor, frames))
     nn.Module.to(unet, device="meta", dtype=dtype)
     unet.to_empty(device=device)
     with torch.no_grad():
@@ -88,23 +91,27 @@ def build(form: str, config: BaseConfig, frames: int, device: torch.device, dtyp
     return unet
 
 
-def scene_of(frames: int, side: int, device: torch.device, dtype: torch.dtype, *, keep: bool) -> Scene:
-    """Make something to see and hear for the three branches."""
-    picture = Picture(torch.randn(WIDTH, device=device, dtype=dtype))
-    heard = Sound(torch.randn(frames, TOKENS, WIDTH, dtype=dtype), device, dtype, keep=keep).at(torch.arange(frames))
-    unheard = Sound(torch.randn(1, TOKENS, WIDTH, dtype=dtype), device, dtype, keep=keep).at()
+def conditioning_of(
+    frames: int, side: int, device: torch.device, dtype: torch.dtype, *, cache: bool
+) -> BatchConditioning:
+    """Make a random conditioning of the three branches."""
+    image = ImageToken(torch.randn(WIDTH, device=device, dtype=dtype))
+    tokens = torch.randn(frames, TOKENS, WIDTH, dtype=dtype)
+    audio = AudioTokens(tokens, device, dtype, cache=cache).window(torch.arange(frames))
+    unconditional = AudioTokens(torch.randn(1, TOKENS, WIDTH, dtype=dtype), device, dtype, cache=cache).window()
     mask = torch.zeros(1, 8 * side, 8 * side, device=device, dtype=dtype)
     mask[:, 2 * side : 6 * side, 2 * side : 6 * side] = 1
-    return Scene(
-        [Branch(picture, heard), Branch(picture, unheard), Branch(None, unheard)], FaceMask(mask, (side, side), 4)
+    return BatchConditioning(
+        [Branch(image, audio), Branch(image, unconditional), Branch(None, unconditional)],
+        FaceMask(mask, (side, side), 4),
     )
 
 
-def call(unet: Any, scene: Scene, inputs: torch.Tensor) -> None:  # noqa: ANN401
+def call(unet: Any, conditioning: BatchConditioning, inputs: torch.Tensor) -> None:  # noqa: ANN401
     """Run the three branches together."""
     moment, ids = torch.tensor(1.6, device=inputs.device), torch.full((BRANCHES, 3), 16.0, device=inputs.device)
     with torch.inference_mode():
-        unet.stage.show(scene)
+        unet.attention_context.batch = conditioning
         unet(inputs, moment, inputs.new_zeros(BRANCHES, 1, 1), ids, return_dict=False)
 
 
@@ -114,14 +121,14 @@ def measure(form: str, size: int, device: torch.device, *, piece: int, calls: in
     dtype, frames, side = (torch.float32, 5, size // 8) if small else (torch.float16, 25, size // 8)
     config = BaseConfig.of({"unet": {**BaseConfig().unet, **SMALL}}) if small else BaseConfig()
     unet = build(form, config, frames, device, dtype)
-    unet.stage.piece = piece
-    scene = scene_of(frames, side, device, dtype, keep=form == "lean")
+    unet.attention_context.piece = piece
+    conditioning = conditioning_of(frames, side, device, dtype, cache=form == "lean")
     inputs = torch.randn(BRANCHES, frames, 8, side, side, device=device, dtype=dtype)
     watch = _Memory(device)
     seconds, cpu = [], []
     for _ in range(calls):
         began, spent = time.perf_counter(), time.process_time()
-        call(unet, scene, inputs)
+        call(unet, conditioning, inputs)
         if not small:
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - began)
@@ -167,16 +174,16 @@ def count(size: int, rows: int, piece: int, frames: int = 25) -> tuple[float, fl
 
     meta, dtype, side = torch.device("meta"), torch.float16, size // 8
     unet: Any = nn.Module.to(empty_unet(BaseConfig()), device="meta", dtype=dtype)
-    unet.stage.piece = piece
-    picture = Picture(torch.empty(WIDTH, device=meta, dtype=dtype))
-    sound = Sound(torch.empty(frames, TOKENS, WIDTH, device=meta, dtype=dtype), meta, dtype, keep=False).at()
+    unet.attention_context.piece = piece
+    picture = ImageToken(torch.empty(WIDTH, device=meta, dtype=dtype))
+    sound = AudioTokens(torch.empty(frames, TOKENS, WIDTH, device=meta, dtype=dtype), meta, dtype, cache=False).window()
     mask = FaceMask(torch.empty(1, size, size, device=meta, dtype=dtype), (side, side), 4)
     inputs = torch.empty(rows, frames, 8, side, side, device=meta, dtype=dtype)
     ids = torch.empty(rows, 3, device=meta)
     live, counter = LiveBytes(), FlopCounterMode(display=False)
     for watching in (live, counter):  # not together: counting operations takes attention apart
         with torch.inference_mode(), watching:
-            unet.stage.show(Scene([Branch(picture, sound)] * rows, mask))
+            unet.attention_context.batch = BatchConditioning([Branch(picture, sound)] * rows, mask)
             unet(inputs, torch.empty((), device=meta), inputs.new_empty(rows, 1, 1), ids, return_dict=False)
     return float(live.peak), float(counter.get_total_flops())
 
@@ -216,7 +223,7 @@ def print_forms(device: str, sizes: list[int]) -> None:
                 print(f"{size}² {form}: {done.stderr.strip().splitlines()[-1]}")
                 continue
             made = json.loads(done.stdout.splitlines()[-1])
-            line = f"{size}² {form:6} {made['seconds']:8.2f} s a call, {made['gigabytes']:.2f} GB beside the weights"
+            line = f"{size}² {form:9} {made['seconds']:8.2f} s a call, {made['gigabytes']:.2f} GB beside the weights"
             if on_card:
                 line += f", {operations / made['seconds'] / peak:.0%} of the matrix rate"
             else:

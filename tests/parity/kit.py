@@ -68,8 +68,8 @@ class KitNetworks:
     dtype: torch.dtype = torch.float32
 
     @property
-    def ears(self) -> nn.ModuleList:
-        """The three networks that hear, as one."""
+    def audio_networks(self) -> nn.ModuleList:
+        """The three networks of the audio, as one."""
         return nn.ModuleList((self.whisper, self.audio2token, self.audio2bucket))
 
 

@@ -101,10 +101,10 @@ def unet_call(index: dict[str, Any]) -> dict[str, np.ndarray]:
         "added_time_ids": np.tile(np.float32([12.5, 17, 14]), (rows, 1)),
         "timestep": np.float32(0.75),
     }
-    unet, scene = plain_unet(config, index["salt"])
+    unet, conditioning = plain_unet(config, index["salt"])
     expected = call_unet(
         unet,
-        scene,
+        conditioning,
         sample=torch.from_numpy(kit["sample"]),
         image_tokens=torch.from_numpy(kit["image_tokens"]),
         audio_tokens=torch.from_numpy(kit["audio_tokens"]),

@@ -32,8 +32,8 @@ CLIP_MEAN, CLIP_DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.
 
 
 @dataclass
-class PlainScene:
-    """What all rows of the UNet's batch see and hear."""
+class PlainConditioning:
+    """The conditioning of all rows of the UNet's batch."""
 
     rows: int = 0
     """Branches."""
@@ -54,28 +54,29 @@ class PlainScene:
         return grid.reshape(1, pixels, 1)
 
 
-class PlainEar:
-    """Attention to a picture and to a sound, tokens repeated for everybody who asks."""
+class PlainAttention:
+    """Attention to image and audio, tokens repeated for everybody who asks."""
 
-    def __init__(self, ear: Any, scene: PlainScene) -> None:
-        self.to_k_ip, self.to_v_ip, self.temporal, self.scene = ear.to_k_ip[0], ear.to_v_ip[0], ear.temporal, scene
+    def __init__(self, processor: Any, conditioning: PlainConditioning) -> None:
+        self.to_k_ip, self.to_v_ip = processor.to_k_ip[0], processor.to_v_ip[0]
+        self.temporal, self.conditioning = processor.temporal, conditioning
 
     def __call__(
         self, attn: Any, hidden_states: torch.Tensor, encoder_hidden_states: Any = None, attention_mask: Any = None
     ) -> torch.Tensor:
-        scene = self.scene
-        picture, sound = scene.image_tokens, scene.audio_tokens
+        conditioning = self.conditioning
+        image, audio = conditioning.image_tokens, conditioning.audio_tokens
         if self.temporal:
-            pixels = len(hidden_states) // scene.rows
-            picture, sound = (
-                tokens.unflatten(0, (scene.rows, -1)).mean(1).repeat_interleave(pixels, 0)
-                for tokens in (picture, sound)
+            pixels = len(hidden_states) // conditioning.rows
+            image, audio = (
+                tokens.unflatten(0, (conditioning.rows, -1)).mean(1).repeat_interleave(pixels, 0)
+                for tokens in (image, audio)
             )
         queries = attn.to_q(hidden_states)
-        seen = softmax_attention(queries, attn.to_k(picture), attn.to_v(picture), attn.heads)
-        heard = softmax_attention(queries, self.to_k_ip(sound), self.to_v_ip(sound), attn.heads)
-        weight = 1.0 if self.temporal else scene.mask_at(hidden_states.shape[1])
-        return attn.to_out[0](seen + weight * heard)
+        image_part = softmax_attention(queries, attn.to_k(image), attn.to_v(image), attn.heads)
+        audio_part = softmax_attention(queries, self.to_k_ip(audio), self.to_v_ip(audio), attn.heads)
+        weight = 1.0 if self.temporal else conditioning.mask_at(hidden_states.shape[1])
+        return attn.to_out[0](image_part + weight * audio_part)
 
 
 def softmax_attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
@@ -85,19 +86,19 @@ def softmax_attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.T
     return torch.einsum("nhab,nbhd->nahd", scores.softmax(-1), v).flatten(2)
 
 
-def plain_unet(config: BaseConfig, salt: str) -> tuple[Any, PlainScene]:
-    """Build the stock UNet in float64 with plain ears; what they see and hear is written into the scene."""
+def plain_unet(config: BaseConfig, salt: str) -> tuple[Any, PlainConditioning]:
+    """Build the stock UNet in float64 with plain attention, and the conditioning that its attention reads."""
     unet = draw(empty_unet(config, lean=False), salt, "unet").double()
-    scene = PlainScene()
+    conditioning = PlainConditioning()
     for name, module in unet.named_modules():
         if name.endswith("attn2"):
-            module.set_processor(PlainEar(module.processor, scene))
-    return unet, scene
+            module.set_processor(PlainAttention(module.processor, conditioning))
+    return unet, conditioning
 
 
 def call_unet(
     unet: Any,
-    scene: PlainScene,
+    conditioning: PlainConditioning,
     *,
     sample: torch.Tensor,
     image_tokens: torch.Tensor,
@@ -109,8 +110,8 @@ def call_unet(
     """Run all branches at once.
 
     Args:
-        unet: The stock UNet with plain ears.
-        scene: What they look at.
+        unet: The stock UNet with plain attention.
+        conditioning: That of its attention.
         sample: (rows, frames, 8, h, w).
         image_tokens: (rows · frames, 1, width).
         audio_tokens: (rows · frames, tokens, width).
@@ -118,8 +119,12 @@ def call_unet(
         ids: (rows, 3), the added time ids.
         timestep: What the UNet is told about the noise.
     """
-    scene.rows, scene.latent_size = len(sample), (sample.shape[3], sample.shape[4])
-    scene.image_tokens, scene.audio_tokens, scene.mask = image_tokens.double(), audio_tokens.double(), mask.double()
+    conditioning.rows, conditioning.latent_size = len(sample), (sample.shape[3], sample.shape[4])
+    conditioning.image_tokens, conditioning.audio_tokens, conditioning.mask = (
+        image_tokens.double(),
+        audio_tokens.double(),
+        mask.double(),
+    )
     unused = torch.zeros(len(sample), 1, 1, dtype=torch.float64)
     moment = torch.tensor(timestep, dtype=torch.float64)
     with torch.inference_mode():
@@ -129,7 +134,7 @@ def call_unet(
 def plain_case(index: dict[str, Any], case: dict[str, Any], given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Run a case from picture, sound and noise to frames, and keep every stage (float64 but where 8 bits are)."""
     config, salt = BaseConfig.of(index["config"]), index["salt"]
-    made = seen_of(config, salt, case, given["image"]) | heard_of(config, salt, given["waveform"])
+    made = image_features(config, salt, case, given["image"]) | audio_features(config, salt, given["waveform"])
     features = torch.from_numpy(made.pop("bucket_features"))
     bucket = draw(empty_audio2bucket(config), salt, "audio2bucket").double()
     with torch.inference_mode():
@@ -144,7 +149,7 @@ def plain_case(index: dict[str, Any], case: dict[str, Any], given: dict[str, np.
     return made
 
 
-def seen_of(config: BaseConfig, salt: str, case: dict[str, Any], image: np.ndarray) -> dict[str, np.ndarray]:
+def image_features(config: BaseConfig, salt: str, case: dict[str, Any], image: np.ndarray) -> dict[str, np.ndarray]:
     """Prepare the picture, its face mask, its embedding and its latents."""
     height, width = image.shape[:2]
     scale = case["image_size"] / min(height, width)
@@ -173,8 +178,8 @@ def seen_of(config: BaseConfig, salt: str, case: dict[str, Any], image: np.ndarr
     }
 
 
-def heard_of(config: BaseConfig, salt: str, waveform: np.ndarray) -> dict[str, np.ndarray]:
-    """Listen to a sound of less than 30 seconds, all at once."""
+def audio_features(config: BaseConfig, salt: str, waveform: np.ndarray) -> dict[str, np.ndarray]:
+    """Encode a sound of less than 30 seconds, all at once."""
     from transformers import WhisperFeatureExtractor
 
     mel = WhisperFeatureExtractor()(waveform, sampling_rate=16000, return_tensors="pt").input_features
@@ -202,7 +207,7 @@ def rows_around(states: torch.Tensor, frames: int, *, before: int, after: int, c
 
 def denoised(config: BaseConfig, salt: str, case: dict[str, Any], known: dict[str, np.ndarray]) -> torch.Tensor:
     """Denoise with the whole clip in hand: (frames, 4, h, w)."""
-    unet, scene = plain_unet(config, salt)
+    unet, conditioning = plain_unet(config, salt)
     know = {name: torch.from_numpy(np.array(values)).double() for name, values in known.items()}
     latents = 0.18215 * know["ref_latents"] + know["initial_noise"][0] * known["sigmas"][0]
     frames = len(latents)
@@ -214,7 +219,7 @@ def denoised(config: BaseConfig, salt: str, case: dict[str, Any], known: dict[st
             numbers = [(start - shifted + place) % frames for place in range(case["window"])]
             window = latents[numbers]
             ids = torch.tensor([12.5, *buckets[numbers].mean(0).tolist()], dtype=torch.float64).expand(3, 3)
-            velocity = guided(unet, scene, case, know, numbers=numbers, window=window, sigma=sigma, ids=ids)
+            velocity = guided(unet, conditioning, case, know, numbers=numbers, window=window, sigma=sigma, ids=ids)
             clean = window / (sigma**2 + 1) - velocity * sigma / math.sqrt(sigma**2 + 1)
             stepped = window + (following - sigma) * (window - clean) / sigma
             for number, result in zip(numbers, stepped, strict=True):
@@ -226,21 +231,21 @@ def denoised(config: BaseConfig, salt: str, case: dict[str, Any], known: dict[st
 
 
 def guided(
-    unet: Any, scene: PlainScene, case: dict[str, Any], know: dict[str, torch.Tensor], *, numbers: list[int],
-    window: torch.Tensor, sigma: float, ids: torch.Tensor,
+    unet: Any, conditioning: PlainConditioning, case: dict[str, Any], know: dict[str, torch.Tensor], *,
+    numbers: list[int], window: torch.Tensor, sigma: float, ids: torch.Tensor,
 ) -> torch.Tensor:  # fmt: skip
     """Predict a window's velocity from three branches in one batch."""
     length = len(numbers)
     embedding, silence = know["image_embeds"], know["uncond_audio_tokens"]
     pictures = torch.stack([torch.zeros_like(know["ref_latents"]), know["ref_latents"], know["ref_latents"]])
     scaled = (window / math.sqrt(sigma**2 + 1)).expand(3, -1, -1, -1, -1)
-    unheard = silence.expand(length, -1, -1)
+    unconditional = silence.expand(length, -1, -1)
     nothing, something, all_ = call_unet(
         unet,
-        scene,
+        conditioning,
         sample=torch.cat([scaled, pictures.expand(-1, length, -1, -1, -1)], 2),
         image_tokens=torch.stack([torch.zeros_like(embedding), embedding, embedding]).repeat_interleave(length, 0),
-        audio_tokens=torch.cat([unheard, unheard, know["audio_tokens"][numbers]]),
+        audio_tokens=torch.cat([unconditional, unconditional, know["audio_tokens"][numbers]]),
         mask=know["face_mask"][:, :1],
         ids=ids,
         timestep=0.25 * math.log(sigma),

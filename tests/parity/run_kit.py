@@ -25,14 +25,14 @@ from kit import KitNetworks, draw_interpolator, draw_networks, read_index, relat
 
 from sonic_core.devices import OwnKeeper  # noqa: E402
 from sonic_core.faces.crop import MASK_AREA, crop_box, face_mask, resize_lanczos, working_size  # noqa: E402
-from sonic_core.models.base.attention import Branch, FaceMask, Picture, Scene, Sound  # noqa: E402
-from sonic_core.models.base.conditions import frames_heard, listen, look, silence  # noqa: E402
+from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
+from sonic_core.models.base.audio_features import log_mel  # noqa: E402
+from sonic_core.models.base.conditions import count_frames, encode_audio, encode_image, unconditional_tokens  # noqa: E402
 from sonic_core.models.base.config import LATENT_SCALE  # noqa: E402
 from sonic_core.models.base.denoise import Schedule, denoise, karras_sigmas, timestep  # noqa: E402
-from sonic_core.models.base.guidance import Cast, Guidance, guided_prediction  # noqa: E402
-from sonic_core.models.base.hearing import log_mel  # noqa: E402
-from sonic_core.models.base.pixels import Layout, decode_chunk, decoded  # noqa: E402
-from sonic_core.models.base.seeing import clip_pixels, signed  # noqa: E402
+from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_prediction  # noqa: E402
+from sonic_core.models.base.image_features import clip_pixels  # noqa: E402
+from sonic_core.models.base.vae import Layout, decode_chunk, decoded, signed  # noqa: E402
 from sonic_core.types import Audio, ignore_progress  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -82,13 +82,13 @@ def unet_error(networks: KitNetworks, kit: Any) -> float:
     rows, frames = sample.shape[:2]
     pictures, sounds = (tensor(kit[name]).unflatten(0, (rows, frames)) for name in ("image_tokens", "audio_tokens"))
     branches = [
-        Branch(Picture(picture[0, 0].to(dtype)), Sound(sound, CPU, dtype, keep=True).at())
+        Branch(ImageToken(picture[0, 0].to(dtype)), AudioTokens(sound, CPU, dtype, cache=True).window())
         for picture, sound in zip(pictures, sounds, strict=True)
     ]
     levels = len(networks.config.unet["block_out_channels"])
     mask = FaceMask(tensor(kit["mask"])[0, :1].to(dtype), (sample.shape[3], sample.shape[4]), levels)
-    networks.unet.stage.show(Scene(branches, mask))
-    networks.unet.stage.piece = 100  # several pieces, also at this size
+    networks.unet.attention_context.batch = BatchConditioning(branches, mask)
+    networks.unet.attention_context.piece = 100  # several pieces, also at this size
     with torch.inference_mode():
         out = networks.unet(
             sample, tensor(kit["timestep"]), sample.new_zeros(rows, 1, 1), tensor(kit["added_time_ids"]).to(dtype),
@@ -107,26 +107,26 @@ def case_errors(
     errors["clip_img"] = relative_error(clip_pixels(image), kit["clip_img"])
     errors["face_mask"] = relative_error(mask.expand(3, -1, -1)[None], kit["face_mask"])
     keeper = OwnKeeper(CPU)
-    embedding, latents = look(networks, keeper, image)
+    embedding, latents = encode_image(networks, keeper, image)
     errors["image_embeds"] = relative_error(embedding[None], kit["image_embeds"])
     errors["ref_latents"] = relative_error(latents[None], kit["ref_latents"])
     waveform = tensor(kit["waveform"])
     mel = log_mel(waveform[:480_000])
     head = kit["mel_features_head"]
     errors["mel_features_head"] = relative_error(mel[0, :, : head.shape[-1]], head.reshape(mel.shape[1], -1))
-    frames, positions = frames_heard(len(waveform), published=True)
+    frames, positions = count_frames(len(waveform), published=True)
     errors["audio_len"] = abs(positions // 2 - int(kit["audio_len"]))
-    tokens, buckets = listen(
+    tokens, buckets = encode_audio(
         networks, keeper, Audio(waveform[None], 16000), embedding, published=True, progress=ignore_progress
     )
-    nothing = silence(networks, keeper)
+    unconditional = unconditional_tokens(networks, keeper)
     errors["audio_tokens"] = relative_error(tokens, kit["audio_tokens"])
-    errors["uncond_audio_tokens"] = relative_error(nothing[0], kit["uncond_audio_tokens"])
+    errors["uncond_audio_tokens"] = relative_error(unconditional[0], kit["uncond_audio_tokens"])
     errors["motion_buckets"] = relative_error(buckets.view(frames, 1, 2, 1), kit["motion_buckets"])
     sigmas = karras_sigmas(case["steps"], *(networks.config.scheduler[name] for name in ("sigma_min", "sigma_max")))
     errors["sigmas"] = relative_error(sigmas, kit["sigmas"])
     errors["timesteps"] = relative_error(torch.tensor([timestep(float(s)) for s in sigmas[:-1]]), kit["timesteps"])
-    made = (mask, embedding, latents, tokens, nothing, buckets)
+    made = (mask, embedding, latents, tokens, unconditional, buckets)
     given = (
         mask, tensor(kit["image_embeds"])[0], tensor(kit["ref_latents"])[0], tensor(kit["audio_tokens"]),
         tensor(kit["uncond_audio_tokens"])[None], tensor(kit["motion_buckets"]).view(frames, 2),
@@ -155,25 +155,32 @@ def denoised_case(
     networks: KitNetworks, case: dict[str, Any], kit: Any, known: tuple[torch.Tensor, ...]
 ) -> torch.Tensor:
     """Denoise one case from the kit's noise: (frames, 4, h, w)."""
-    mask, embedding, latents, tokens, nothing, buckets = known
+    mask, embedding, latents, tokens, unconditional, buckets = known
     dtype = networks.dtype
     noise = tensor(kit["initial_noise"])[0]
     sigmas = karras_sigmas(case["steps"], *(networks.config.scheduler[name] for name in ("sigma_min", "sigma_max")))
-    cast = Cast(
-        Picture(embedding.to(dtype)),
+    conditioning = ClipConditioning(
+        ImageToken(embedding.to(dtype)),
         latents.to(dtype),
-        Sound(tokens, CPU, dtype, keep=True),
-        Sound(nothing, CPU, dtype, keep=True),
+        AudioTokens(tokens, CPU, dtype, cache=True),
+        AudioTokens(unconditional, CPU, dtype, cache=True),
         buckets * case.get("dynamic_scale", 1.0),
         FaceMask(mask.to(dtype), (noise.shape[2], noise.shape[3]), len(networks.config.unet["block_out_channels"])),
     )
     guidance = Guidance(case.get("appearance_guidance", 2.0), case.get("audio_guidance", 7.5))
     schedule = Schedule(case["window"], case.get("overlap", 0), case["shift"])
-    networks.unet.stage.piece = 1 << 12
+    networks.unet.attention_context.piece = 1 << 12
 
     def predict(samples: torch.Tensor, indices: torch.Tensor, sigma: float, moment: float) -> torch.Tensor:
         return guided_prediction(
-            networks.unet, cast, guidance, samples=samples, indices=indices, sigma=sigma, timestep=moment, at_once=4
+            networks.unet,
+            conditioning,
+            guidance,
+            samples=samples,
+            indices=indices,
+            sigma=sigma,
+            timestep=moment,
+            at_once=4,
         )
 
     start = latents * LATENT_SCALE + noise * float(sigmas[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sonic_core.models.base.attention import Branch, FaceMask, Picture, Scene, Sound
+from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_unet
 from tests.parity.kit import draw, relative_error
@@ -40,8 +40,8 @@ def pairs():
     return made
 
 
-def seen_and_heard(rows, size):
-    """Draw what ``rows`` branches get; the first sees nothing, the last alone hears its frames one by one."""
+def draw_inputs(rows, size):
+    """Draw what ``rows`` branches get; the first has no image, only the last has other audio tokens for every frame."""
     chance = torch.Generator().manual_seed(rows * 1000 + size[0])
     sample = torch.randn(rows, FRAMES, 8, *size, generator=chance)
     pictures = torch.randn(rows, WIDTH, generator=chance)
@@ -65,28 +65,30 @@ def seen_and_heard(rows, size):
     ],
 )
 def test_one_call(pairs, sizes, rows, size, how):
-    """``how``: pixels of a piece, and whether the sound's keys and values are kept."""
-    piece, keep = how
-    lean, stock, scene = pairs[sizes]
-    sample, pictures, sounds, mask = seen_and_heard(rows, size)
+    """``how``: pixels of a piece, and whether keys and values are cached."""
+    piece, cache = how
+    lean, stock, plain = pairs[sizes]
+    sample, pictures, sounds, mask = draw_inputs(rows, size)
     branches = [
         Branch(
-            Picture(picture) if picture.any() else None,
+            ImageToken(picture) if picture.any() else None,
             (
-                Sound(sound, CPU, torch.float32, keep=keep) if last else Sound(sound[:1], CPU, torch.float32, keep=keep)
-            ).at(),
+                AudioTokens(sound, CPU, torch.float32, cache=cache)
+                if last
+                else AudioTokens(sound[:1], CPU, torch.float32, cache=cache)
+            ).window(),
         )
         for picture, sound, last in zip(pictures, sounds, [row == rows - 1 for row in range(rows)], strict=True)
     ]
     ids = torch.tensor([[12.5, 18.0, 15.0]]).expand(rows, -1)
-    lean.stage.show(Scene(branches, FaceMask(mask, size, len(ONE["block_out_channels"]))))
-    lean.stage.piece = piece
+    lean.attention_context.batch = BatchConditioning(branches, FaceMask(mask, size, len(ONE["block_out_channels"])))
+    lean.attention_context.piece = piece
     with torch.inference_mode():
         got = lean(sample, torch.tensor(0.4), torch.zeros(rows, 1, 1), ids, return_dict=False)[0]
-    lean.stage.clear()
+    lean.attention_context.batch = None
     expected = call_unet(
         stock,
-        scene,
+        plain,
         sample=sample,
         image_tokens=pictures[:, None].repeat_interleave(FRAMES, 0),
         audio_tokens=sounds.flatten(0, 1),
@@ -97,42 +99,44 @@ def test_one_call(pairs, sizes, rows, size, how):
     assert relative_error(got, expected.numpy()) < 1e-5
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_a_window_of_a_longer_sound(pairs, keep):
-    """Frames of a clip in any order, one of them twice, hear what they hear alone."""
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_window_of_a_longer_sound(pairs, cache):
+    """Frames of a clip in any order, one of them twice, give what they give alone."""
     lean, _, _ = pairs["one"]
-    sample, pictures, _, mask = seen_and_heard(2, (16, 16))
+    sample, pictures, _, mask = draw_inputs(2, (16, 16))
     indices = torch.tensor([4, 0, 4])
     clip = torch.randn(6, TOKENS, WIDTH, generator=torch.Generator().manual_seed(1))
     answers = []
-    for heard in (
-        Sound(clip, CPU, torch.float32, keep=keep).at(indices),
-        Sound(clip[indices], CPU, torch.float32, keep=False).at(),
+    for window in (
+        AudioTokens(clip, CPU, torch.float32, cache=cache).window(indices),
+        AudioTokens(clip[indices], CPU, torch.float32, cache=False).window(),
     ):
-        lean.stage.show(Scene([Branch(Picture(pictures[1]), heard)], FaceMask(mask, (16, 16), 4)))
+        lean.attention_context.batch = BatchConditioning(
+            [Branch(ImageToken(pictures[1]), window)], FaceMask(mask, (16, 16), 4)
+        )
         with torch.inference_mode():
             answers.append(
                 lean(sample[:1], torch.tensor(0.4), torch.zeros(1, 1, 1), torch.ones(1, 3), return_dict=False)[0]
             )
-    lean.stage.clear()
+    lean.attention_context.batch = None
     assert relative_error(answers[0], answers[1].numpy()) < 1e-5
 
 
-def test_the_stock_forms_with_ears_give_the_same(pairs):
-    """Without the leaner forms the ears compute the same in the stock UNet."""
+def test_the_stock_forms_with_audio_attention_give_the_same(pairs):
+    """Without the leaner forms the attention processors compute the same in the stock UNet."""
     lean, _, _ = pairs["one"]
     stock = draw(empty_unet(config_of(ONE), lean=False), "plain", "unet")
-    sample, pictures, sounds, mask = seen_and_heard(3, (16, 16))
+    sample, pictures, sounds, mask = draw_inputs(3, (16, 16))
     answers = []
     for unet in (lean, stock):
         branches = [
-            Branch(Picture(picture), Sound(sound, CPU, torch.float32, keep=True).at())
+            Branch(ImageToken(picture), AudioTokens(sound, CPU, torch.float32, cache=True).window())
             for picture, sound in zip(pictures, sounds, strict=True)
         ]
-        unet.stage.show(Scene(branches, FaceMask(mask, (16, 16), 4)))
+        unet.attention_context.batch = BatchConditioning(branches, FaceMask(mask, (16, 16), 4))
         with torch.inference_mode():
             answers.append(
                 unet(sample, torch.tensor(0.4), torch.zeros(3, 1, 1), torch.ones(3, 3), return_dict=False)[0]
             )
-        unet.stage.clear()
+        unet.attention_context.batch = None
     assert relative_error(answers[0], answers[1].numpy()) < 1e-5

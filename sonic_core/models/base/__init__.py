@@ -1,1 +1,1 @@
-"""sonic-base: the published Sonic, a video diffusion UNet that hears."""
+"""sonic-base: the published Sonic, a video diffusion UNet conditioned on audio."""

@@ -1,10 +1,10 @@
-"""How the UNet hears: cross-attention to a picture and to a sound at once.
+"""The UNet's cross-attention: to an image token and to audio tokens at once.
 
-At each ``attn2`` of the stock UNet the answer is ``to_out(Attn(q, picture) + mask · Attn(q, sound))``, the mask in the
+At each ``attn2`` of the stock UNet the output is ``to_out(Attn(q, image) + mask · Attn(q, audio))``, the mask in the
 spatial layers only (decoupled cross-attention, Ye et al., arXiv 2308.06721). Nothing is computed twice:
 
-- the picture is one token, and attention over one token is that token's value, whatever the query;
-- a sound's keys and values depend on neither step nor pixel; where memory allows they are kept for the whole clip;
+- the image is one token, and attention over one token is that token's value, whatever the query;
+- the keys and values of audio tokens depend on neither step nor pixel; where memory allows they are cached;
 - in the temporal layers the tokens are averaged over the window, and since keys and values are linear in the tokens,
   their averages serve as well;
 - whatever is equal for all frames or pixels of a branch is broadcast.
@@ -13,7 +13,7 @@ spatial layers only (decoupled cross-attention, Ye et al., arXiv 2308.06721). No
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,15 +29,15 @@ KeysValues = tuple[torch.Tensor, torch.Tensor]
 """Keys and values of n frames, each (n, tokens, width)."""
 
 
-class Ear(nn.Module):
+class AudioAttention(nn.Module):
     """The attention processor of one ``attn2``; its parameters are the published ``to_k_ip`` and ``to_v_ip``."""
 
-    def __init__(self, heard_width: int, width: int, temporal: bool, stage: Stage) -> None:
+    def __init__(self, audio_width: int, width: int, temporal: bool, context: AttentionContext) -> None:
         super().__init__()
-        self.to_k_ip = nn.ModuleList([nn.Linear(heard_width, width, bias=False)])
-        self.to_v_ip = nn.ModuleList([nn.Linear(heard_width, width, bias=False)])
+        self.to_k_ip = nn.ModuleList([nn.Linear(audio_width, width, bias=False)])
+        self.to_v_ip = nn.ModuleList([nn.Linear(audio_width, width, bias=False)])
         self.temporal = temporal
-        self.stage = stage
+        self.context = context
 
     def project(self, tokens: torch.Tensor) -> KeysValues:
         """Make keys and values of tokens (n, tokens, width); in a temporal layer of their average over n."""
@@ -46,7 +46,7 @@ class Ear(nn.Module):
         return self.to_k_ip[0](tokens), self.to_v_ip[0](tokens)
 
     def forward(self, attn: nn.Module, hidden_states: torch.Tensor, *_unused: Any, **_other: Any) -> torch.Tensor:  # noqa: ANN401
-        """Attend to picture and sound in all rows of the scene, as the stock UNet asks for it.
+        """Attend to image and audio in all rows of the batch, as the stock UNet asks for it.
 
         Args:
             attn: diffusers' ``Attention``, whose projections are used.
@@ -55,9 +55,9 @@ class Ear(nn.Module):
         Returns:
             What is added to ``hidden_states``, of the same shape.
         """
-        rows = hidden_states.unflatten(0, (len(self.stage.scene.branches), -1))
-        answers = [self.attend(attn, part, branch) for branch, part in enumerate(rows)]
-        return torch.cat(answers)
+        rows = hidden_states.unflatten(0, (len(self.context.current().branches), -1))
+        outputs = [self.attend(attn, part, branch) for branch, part in enumerate(rows)]
+        return torch.cat(outputs)
 
     def attend(
         self,
@@ -66,32 +66,32 @@ class Ear(nn.Module):
         branch: int,
         frames: slice = slice(None),
     ) -> torch.Tensor:
-        """Attend to picture and sound in one branch.
+        """Attend to image and audio in one branch.
 
         Args:
             attn: diffusers' ``Attention``, whose projections are used.
             hidden: (frames, pixels, width); in a temporal layer any pixels of the branch in any order.
-            branch: Which branch of the scene.
-            frames: Which of the window's frames ``hidden`` holds; a temporal layer sees their average anyway.
+            branch: Which branch of the batch.
+            frames: Which of the window's frames ``hidden`` holds; a temporal layer uses their average anyway.
 
         Returns:
             What is added to ``hidden``, of the same shape.
         """
-        scene = self.stage.scene
-        seen = scene.branches[branch]
-        keys, values = seen.sound.keys_values(self)
+        batch = self.context.current()
+        condition = batch.branches[branch]
+        keys, values = condition.audio.keys_values(self)
         if len(keys) > 1:
             keys, values = keys[frames], values[frames]
         queries = attn.to_q(hidden)
-        if len(keys) == 1:  # all these frames hear the same: they are one long row of queries
-            heard = attend(queries.flatten(0, 1)[None], keys, values, attn.heads).view_as(queries)
+        if len(keys) == 1:  # all these frames share their audio tokens: they are one long row of queries
+            output = attend(queries.flatten(0, 1)[None], keys, values, attn.heads).view_as(queries)
         else:
-            heard = attend(queries, keys, values, attn.heads)
+            output = attend(queries, keys, values, attn.heads)
         if not self.temporal:
-            heard *= scene.mask(heard.shape[1])
-        if seen.picture is not None:
-            heard += seen.picture.value(self, attn)
-        return attn.to_out[0](heard)
+            output *= batch.mask(output.shape[1])
+        if condition.image is not None:
+            output += condition.image.value(self, attn)
+        return attn.to_out[0](output)
 
 
 def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
@@ -127,79 +127,79 @@ def score_slices(device: str, scores: int) -> int:
     return 1 if device in FUSED else max(1, -(-scores // MOST_SCORES))
 
 
-class Sound:
-    """The tokens of a clip's sound, and what each ear makes of them."""
+class AudioTokens:
+    """The audio tokens of a clip, and the keys and values that each cross-attention makes of them."""
 
-    def __init__(self, tokens: torch.Tensor, device: torch.device, dtype: torch.dtype, *, keep: bool) -> None:
+    def __init__(self, tokens: torch.Tensor, device: torch.device, dtype: torch.dtype, *, cache: bool) -> None:
         """Take the tokens (frames, tokens, width), which stay where they are.
 
         Args:
             tokens: The tokens of every frame of the clip.
             device: Where keys and values are wanted.
             dtype: Their type.
-            keep: Make keys and values once for the whole clip and keep them on the device.
+            cache: Make keys and values once for the whole clip and keep them on the device.
         """
-        self.tokens, self.device, self.dtype, self.keep = tokens, device, dtype, keep
-        self._kept: dict[Ear, KeysValues] = {}
+        self.tokens, self.device, self.dtype, self.cache = tokens, device, dtype, cache
+        self._cached: dict[AudioAttention, KeysValues] = {}
 
-    def at(self, frames: torch.Tensor | None = None) -> HeardSound:
-        """Listen to some frames (indices on the CPU, an index may come more than once), or to all."""
-        return HeardSound(self, frames)
+    def window(self, frames: torch.Tensor | None = None) -> WindowTokens:
+        """Select some frames (indices on the CPU, an index may come more than once), or all."""
+        return WindowTokens(self, frames)
 
-    def moved(self, frames: torch.Tensor | None = None) -> torch.Tensor:
+    def on_device(self, frames: torch.Tensor | None = None) -> torch.Tensor:
         """Bring the tokens of some frames, or of all, to the device."""
         chosen = self.tokens if frames is None else self.tokens[frames]
         return chosen.to(self.device, self.dtype)
 
-    def kept(self, ear: Ear) -> KeysValues:
+    def cached(self, processor: AudioAttention) -> KeysValues:
         """Give the keys and values of every single frame, made at the first asking."""
-        if ear not in self._kept:
-            tokens = self.moved()
-            self._kept[ear] = ear.to_k_ip[0](tokens), ear.to_v_ip[0](tokens)
-        return self._kept[ear]
+        if processor not in self._cached:
+            tokens = self.on_device()
+            self._cached[processor] = processor.to_k_ip[0](tokens), processor.to_v_ip[0](tokens)
+        return self._cached[processor]
 
 
-class HeardSound:
-    """A window's frames of a sound."""
+class WindowTokens:
+    """The audio tokens of a window's frames."""
 
-    def __init__(self, sound: Sound, frames: torch.Tensor | None) -> None:
-        self.sound, self.frames = sound, frames
-        self._index = None if frames is None else frames.to(sound.device)
+    def __init__(self, clip_tokens: AudioTokens, frames: torch.Tensor | None) -> None:
+        self.clip_tokens, self.frames = clip_tokens, frames
+        self._index = None if frames is None else frames.to(clip_tokens.device)
         self._tokens: torch.Tensor | None = None
-        self._last: tuple[Ear, KeysValues] | None = None
+        self._last: tuple[AudioAttention, KeysValues] | None = None
 
-    def keys_values(self, ear: Ear) -> KeysValues:
-        """Give the keys and values that ``ear`` makes of these frames: (frames, …), or (1, …) in a temporal layer."""
-        if self._last is None or self._last[0] is not ear:
-            self._last = ear, self._made(ear)
+    def keys_values(self, processor: AudioAttention) -> KeysValues:
+        """Give the keys and values of these frames in one layer: (frames, …), or (1, …) in a temporal layer."""
+        if self._last is None or self._last[0] is not processor:
+            self._last = processor, self._projected(processor)
         return self._last[1]
 
-    def _made(self, ear: Ear) -> KeysValues:
-        if not self.sound.keep:
+    def _projected(self, processor: AudioAttention) -> KeysValues:
+        if not self.clip_tokens.cache:
             if self._tokens is None:
-                self._tokens = self.sound.moved(self.frames)
-            return ear.project(self._tokens)
-        keys, values = self.sound.kept(ear)
+                self._tokens = self.clip_tokens.on_device(self.frames)
+            return processor.project(self._tokens)
+        keys, values = self.clip_tokens.cached(processor)
         if self._index is not None:
             keys, values = keys[self._index], values[self._index]
-        if ear.temporal:
+        if processor.temporal:
             keys, values = keys.mean(0, keepdim=True), values.mean(0, keepdim=True)
         return keys, values
 
 
-class Picture:
+class ImageToken:
     """The portrait as one token, and the value that each cross-attention makes of it."""
 
     def __init__(self, embedding: torch.Tensor) -> None:
         """Take CLIP's embedding (width,), on the device and of the type of the UNet."""
-        self._embedding = embedding
-        self._values: dict[Ear, torch.Tensor] = {}
+        self.embedding = embedding
+        self._values: dict[AudioAttention, torch.Tensor] = {}
 
-    def value(self, ear: Ear, attn: Any) -> torch.Tensor:  # noqa: ANN401
+    def value(self, processor: AudioAttention, attn: Any) -> torch.Tensor:  # noqa: ANN401
         """Give ``to_v`` of the token: what attention over this one token is for every query."""
-        if ear not in self._values:
-            self._values[ear] = attn.to_v(self._embedding)
-        return self._values[ear]
+        if processor not in self._values:
+            self._values[processor] = attn.to_v(self.embedding)
+        return self._values[processor]
 
 
 class FaceMask:
@@ -227,56 +227,54 @@ class FaceMask:
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """What one row of the UNet's batch sees and hears."""
+    """The conditioning of one row of the UNet's batch: one branch of the guidance."""
 
-    picture: Picture | None
-    """None: the row sees a zero embedding, whose value is zero."""
-    sound: HeardSound
+    image: ImageToken | None
+    """None: the embedding is zero, and so is its value."""
+    audio: WindowTokens
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """What the rows of one UNet call see and hear."""
+class BatchConditioning:
+    """The conditioning of all rows of one UNet call."""
 
     branches: Sequence[Branch]
     mask: FaceMask
 
 
 @dataclass(eq=False)
-class Stage:
-    """Where the scene of the present call stands; all ears of a UNet look at the same stage."""
+class AttentionContext:
+    """What the attention processors of a UNet share, beside their inputs."""
 
     piece: int = 1 << 40
     """Pixels, over all frames, that pass through a transformer block together; fewer take less memory."""
-    _scenes: list[Scene] = field(default_factory=list)
+    batch: BatchConditioning | None = None
+    """Conditioning of the present call; None between calls, so that nothing holds its memory."""
 
-    @property
-    def scene(self) -> Scene:
-        """The scene of the present call."""
-        return self._scenes[-1]
+    def current(self) -> BatchConditioning:
+        """Return the conditioning of the present call.
 
-    def show(self, scene: Scene) -> None:
-        """Put up the scene of the next call."""
-        self._scenes[:] = [scene]
-
-    def clear(self) -> None:
-        """Take the scene down, so that nothing holds its memory."""
-        self._scenes.clear()
+        Raises:
+            RuntimeError: The UNet was called without any.
+        """
+        if self.batch is None:
+            raise RuntimeError("set the attention context's batch before the UNet is called")
+        return self.batch
 
 
-def listen(unet: nn.Module, heard_width: int) -> Stage:
-    """Give every cross-attention of a stock UNet an ear.
+def install_audio_attention(unet: nn.Module, audio_width: int) -> AttentionContext:
+    """Replace the processor of every cross-attention of a stock UNet by an ``AudioAttention``.
 
     Args:
         unet: diffusers' ``UNetSpatioTemporalConditionModel``.
-        heard_width: Channels of an audio token.
+        audio_width: Channels of an audio token.
 
     Returns:
-        The stage that all the ears look at.
+        The context that all the processors share.
     """
-    stage = Stage()
+    context = AttentionContext()
     for name, module in unet.named_modules():
         if name.endswith(".attn2"):
-            ear = Ear(heard_width, module.inner_dim, "temporal_transformer_blocks" in name, stage)  # type: ignore[arg-type]
-            module.set_processor(ear)  # type: ignore[operator]
-    return stage
+            temporal = "temporal_transformer_blocks" in name
+            module.set_processor(AudioAttention(audio_width, module.inner_dim, temporal, context))  # type: ignore[operator, arg-type]
+    return context

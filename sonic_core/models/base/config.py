@@ -15,7 +15,7 @@ Sizes = Mapping[str, Any]
 MODEL_FPS = 12.5
 """Frames per second that the diffusion model makes, and the rate it is told."""
 AUDIO_RATE = 16000
-"""Samples per second that the audio encoder hears."""
+"""Samples per second of the audio encoder's input."""
 FRAME_SAMPLES = 1280
 """Samples of one frame of the model: AUDIO_RATE / MODEL_FPS."""
 LATENT_SCALE = 0.18215

@@ -12,8 +12,8 @@ import torch
 Predict = Callable[[torch.Tensor, torch.Tensor, float, float], torch.Tensor]
 """From some windows' noisy frames (windows, n, 4, h, w) on the CPU, their indices (windows, n), sigma and timestep to
 the guided predictions, of the same shape, float32, on the CPU."""
-Watch = Callable[[int, int, torch.Tensor], None]
-"""Hears windows done, windows in all, and sees a window's frames as they may become, (n, 4, h, w)."""
+WindowCallback = Callable[[int, int, torch.Tensor], None]
+"""Called with windows done, windows in all, and the denoised estimate of a window's frames, (n, 4, h, w)."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def denoise(
     sigmas: torch.Tensor,
     schedule: Schedule,
     predict: Predict,
-    watch: Watch,
+    callback: WindowCallback,
     *,
     at_once: int = 1,
 ) -> torch.Tensor:
@@ -110,7 +110,7 @@ def denoise(
         sigmas: (steps + 1,), falling to 0.
         schedule: How the windows lie.
         predict: The network with its guidance.
-        watch: Hears how many windows of how many are done, and sees what the last one may become.
+        callback: Called after each UNet call, with the estimate of its last window.
         at_once: Windows that are predicted together.
 
     Returns:
@@ -128,7 +128,7 @@ def denoise(
             for indices, result in zip(some, euler_step(samples, clean, sigma, following), strict=True):
                 merged.put(indices, result)
             done += len(some)
-            watch(done, total, clean[-1])
+            callback(done, total, clean[-1])
     return latents
 
 

@@ -1,7 +1,7 @@
 """One prediction of the UNet under two guidances, at the size that memory allows.
 
-Three branches see and hear more and more: A nothing, B the picture, C the picture and the sound. The prediction is
-A + g₁(B − A) + g₂(C − B) (Ho and Salimans, arXiv 2207.12598, twice).
+Three branches are conditioned on more and more: A on nothing, B on the image, C on the image and the audio. The
+prediction is A + g₁(B − A) + g₂(C − B) (Ho and Salimans, arXiv 2207.12598, twice).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from .attention import Branch, FaceMask, Picture, Scene, Sound
+from .attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
 from .config import MODEL_FPS
 from .denoise import deviation
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """How strongly picture and sound are followed."""
+    """Scales of the two guidances."""
 
     appearance: float
     """g₁."""
@@ -33,14 +33,14 @@ class Guidance:
 
 
 @dataclass(frozen=True, eq=False)
-class Cast:
-    """Everything of a clip that the UNet sees and hears, on its device."""
+class ClipConditioning:
+    """The conditioning of a whole clip, on the UNet's device."""
 
-    picture: Picture
+    image: ImageToken
     image_latents: torch.Tensor
     """(4, h, w), unscaled."""
-    sound: Sound
-    silence: Sound
+    audio: AudioTokens
+    unconditional_audio: AudioTokens
     """One frame of unconditional tokens."""
     buckets: torch.Tensor
     """(frames, 2) on the CPU, already scaled: movement of head and expression."""
@@ -62,7 +62,7 @@ class _Row:
 
 def guided_prediction(
     unet: Any,  # noqa: ANN401 - diffusers' type, imported late
-    cast: Cast,
+    conditioning: ClipConditioning,
     guidance: Guidance,
     *,
     samples: torch.Tensor,
@@ -74,9 +74,9 @@ def guided_prediction(
     """Predict the velocity of some windows.
 
     Args:
-        unet: The UNet with ears, on its device.
-        cast: What it sees and hears.
-        guidance: How strongly.
+        unet: The UNet with audio attention, on its device.
+        conditioning: That of the clip.
+        guidance: Its scales.
         samples: (windows, n, 4, h, w) noisy latents on the CPU.
         indices: (windows, n) which frames they are.
         sigma: Their noise level.
@@ -86,39 +86,43 @@ def guided_prediction(
     Returns:
         (windows, n, 4, h, w) float32 on the CPU.
     """
-    scaled = (samples / deviation(sigma)).to(cast.image_latents)
-    rows = [row for window in range(len(samples)) for row in _rows(cast, guidance, window, scaled, indices[window])]
+    scaled = (samples / deviation(sigma)).to(conditioning.image_latents)
+    rows = [
+        row for window in range(len(samples)) for row in _rows(conditioning, guidance, window, scaled, indices[window])
+    ]
     predictions = torch.zeros(samples.shape, device=scaled.device)
     with torch.inference_mode():
         for start in range(0, len(rows), at_once):
             group = rows[start : start + at_once]
-            for row, answer in zip(group, _run(unet, cast, group, timestep), strict=True):
+            for row, answer in zip(group, _run(unet, conditioning, group, timestep), strict=True):
                 predictions[row.window] += row.share * answer.float()
     return predictions.cpu()
 
 
-def _rows(cast: Cast, guidance: Guidance, window: int, scaled: torch.Tensor, indices: torch.Tensor) -> Iterator[_Row]:
+def _rows(
+    conditioning: ClipConditioning, guidance: Guidance, window: int, scaled: torch.Tensor, indices: torch.Tensor
+) -> Iterator[_Row]:
     """List the branches of one window that have a share in its prediction."""
-    heard, unheard = cast.sound.at(indices), cast.silence.at()
-    branches = Branch(None, unheard), Branch(cast.picture, unheard), Branch(cast.picture, heard)
-    ids = torch.tensor([MODEL_FPS, *cast.buckets[indices].mean(0).tolist()], device=scaled.device)
+    audio, unconditional = conditioning.audio.window(indices), conditioning.unconditional_audio.window()
+    branches = Branch(None, unconditional), Branch(conditioning.image, unconditional), Branch(conditioning.image, audio)
+    ids = torch.tensor([MODEL_FPS, *conditioning.buckets[indices].mean(0).tolist()], device=scaled.device)
     for share, branch in zip(guidance.weights, branches, strict=True):
         if share:
             yield _Row(window, share, branch, scaled[window], ids)
 
 
-def _run(unet: Any, cast: Cast, rows: Sequence[_Row], timestep: float) -> torch.Tensor:  # noqa: ANN401
+def _run(unet: Any, conditioning: ClipConditioning, rows: Sequence[_Row], timestep: float) -> torch.Tensor:  # noqa: ANN401
     """Run the UNet over some rows: (rows, n, 4, h, w)."""
     latents = torch.stack([row.scaled for row in rows])
-    seen = torch.zeros_like(latents)
-    for picture, row in zip(seen, rows, strict=True):
-        if row.branch.picture is not None:
-            picture[:] = cast.image_latents
-    unet.stage.show(Scene([row.branch for row in rows], cast.mask))
+    images = torch.zeros_like(latents)
+    for image, row in zip(images, rows, strict=True):
+        if row.branch.image is not None:
+            image[:] = conditioning.image_latents
+    unet.attention_context.batch = BatchConditioning([row.branch for row in rows], conditioning.mask)
     try:
         moment = torch.tensor(timestep, device=latents.device)
-        nothing = latents.new_zeros(len(rows), 1, 1)  # what is seen and heard stands on the stage
+        nothing = latents.new_zeros(len(rows), 1, 1)  # image and audio tokens are in the attention context
         ids = torch.stack([row.ids for row in rows])
-        return unet(torch.cat([latents, seen], 2), moment, nothing, ids, return_dict=False)[0]
+        return unet(torch.cat([latents, images], 2), moment, nothing, ids, return_dict=False)[0]
     finally:
-        unet.stage.clear()
+        unet.attention_context.batch = None

@@ -1,13 +1,13 @@
 """Leaner forms of two stock blocks: the same sums in less memory and time.
 
-The stock blocks of diffusers keep every intermediate and rearrange the whole picture before and after each temporal
+The stock blocks of diffusers keep every intermediate and rearrange the whole frame before and after each temporal
 layer. Here they compute in place and piece by piece, which changes no number but the order of a few roundings:
 
 - a spatial layer knows nothing of other frames, a temporal one nothing of other pixels, so a block runs over some of
   them at a time, from its first norm to its feed-forward, and only the result is kept;
 - α·s + (1 − α)·(s + h) is s + (1 − α)·h;
 - attention over time reads queries, keys and values where they lie; nothing is transposed but its small answer;
-- the picture's and the sound's tokens are never repeated per pixel (see ``attention``).
+- image and audio tokens are never repeated per pixel (see ``attention``).
 
 The modules keep their parameters, names and classes; only their ``forward`` is another.
 """
@@ -22,17 +22,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .attention import Stage, attend
+from .attention import AttentionContext, attend
 
 # ruff: noqa: ANN401 - diffusers' modules have no types worth naming
 
 
-def make_lean(network: nn.Module, stage: Stage | None = None) -> None:
-    """Give the blocks of a stock UNet or VAE their leaner forms; a UNet's ears must look at ``stage``."""
+def make_lean(network: nn.Module, context: AttentionContext | None = None) -> None:
+    """Give the blocks of a stock UNet or VAE their leaner forms; those of a UNet read ``context``."""
     for module in network.modules():
         name = type(module).__name__
-        if name == "TransformerSpatioTemporalModel" and stage is not None:
-            module.forward = partial(_transform, module, stage)
+        if name == "TransformerSpatioTemporalModel" and context is not None:
+            module.forward = partial(_transform, module, context)
         elif name == "SpatioTemporalResBlock":
             module.forward = partial(convolve, module)
 
@@ -80,7 +80,7 @@ def _temporal_change(block: Any, hidden: torch.Tensor, temb: torch.Tensor | None
 
 def _transform(
     model: Any,
-    stage: Stage,
+    context: AttentionContext,
     hidden_states: torch.Tensor,
     *_unused: Any,
     image_only_indicator: torch.Tensor,
@@ -90,7 +90,7 @@ def _transform(
 
     Args:
         model: The stock module.
-        stage: Tells what is heard and how large a piece may be.
+        context: Tells how large a piece may be.
         hidden_states: (branches · frames, channels, h, w).
         image_only_indicator: (branches, frames); only its shape is looked at.
 
@@ -105,18 +105,18 @@ def _transform(
     alpha = model.time_mixer.mix_factor.sigmoid().to(tokens.dtype)
     for over_pixels, over_frames in zip(model.transformer_blocks, model.temporal_transformer_blocks, strict=True):
         for branch in range(branches):
-            _attend_over_pixels(over_pixels, tokens[branch], branch, stage)
+            _attend_over_pixels(over_pixels, tokens[branch], branch, context)
         mixed = tokens + moments
         for branch in range(branches):
-            _attend_over_frames(over_frames, mixed[branch], branch, stage)
+            _attend_over_frames(over_frames, mixed[branch], branch, context)
         tokens = mixed.lerp_(tokens, alpha)
     out = model.proj_out(tokens.flatten(0, 1)).transpose(1, 2).unflatten(2, (height, width))
     return (out.contiguous().add_(hidden_states),)  # channels first: group norms over channels last lose digits
 
 
-def _attend_over_pixels(block: Any, tokens: torch.Tensor, branch: int, stage: Stage) -> None:
+def _attend_over_pixels(block: Any, tokens: torch.Tensor, branch: int, context: AttentionContext) -> None:
     """Run ``BasicTransformerBlock`` in place on one branch's tokens (frames, pixels, width), some frames at a time."""
-    for frames in _pieces(len(tokens), tokens.shape[1], stage.piece):
+    for frames in _pieces(len(tokens), tokens.shape[1], context.piece):
         part = tokens[frames]
         normal = block.norm1(part)
         part += block.attn1.to_out[0](_self_attention(block.attn1, normal))
@@ -124,9 +124,9 @@ def _attend_over_pixels(block: Any, tokens: torch.Tensor, branch: int, stage: St
         part += block.ff(block.norm3(part))
 
 
-def _attend_over_frames(block: Any, tokens: torch.Tensor, branch: int, stage: Stage) -> None:
+def _attend_over_frames(block: Any, tokens: torch.Tensor, branch: int, context: AttentionContext) -> None:
     """Run ``TemporalBasicTransformerBlock`` in place on one branch's tokens (frames, pixels, width), piece by piece."""
-    for pixels in _pieces(tokens.shape[1], len(tokens), stage.piece):
+    for pixels in _pieces(tokens.shape[1], len(tokens), context.piece):
         part = tokens[:, pixels]
         part += block.ff_in(block.norm_in(part))
         part += _attention_over_frames(block.attn1, block.norm1(part))

@@ -23,7 +23,7 @@ from .tokens import AudioToBuckets, AudioToTokens
 class Networks:
     """The networks of one set of files, in main memory until somebody brings them elsewhere.
 
-    The UNet, the decoder and the image encoder compute in the wanted type, the small networks and the picture's encoder
+    The UNet, the decoder and the image encoder compute in the wanted type, the small networks and the VAE's encoder
     in float32, which costs nothing beside the UNet.
     """
 
@@ -33,7 +33,7 @@ class Networks:
 
     @cached_property
     def unet(self) -> Any:
-        """The UNet with ears."""
+        """The UNet with audio attention."""
         unet = empty_unet(self.config)
         load_into(unet, self.files.unet, dtype=self.dtype)
         return unet
@@ -80,8 +80,8 @@ class Networks:
         return _filled(empty_audio2bucket(self.config), self.files.audio2bucket)
 
     @cached_property
-    def ears(self) -> nn.ModuleList:
-        """The three networks that hear, as one: they are used in turns, so they travel together."""
+    def audio_networks(self) -> nn.ModuleList:
+        """The three networks of the audio, as one: they are used in turns, so they travel together."""
         return nn.ModuleList((self.whisper, self.audio2token, self.audio2bucket))
 
 

@@ -1,4 +1,4 @@
-"""sonic-base: a portrait speaks by diffusion."""
+"""sonic-base: a talking portrait by video diffusion."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ...post.interpolate import retimed
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
 from ...weights.store import BaseFiles
-from .attention import FaceMask, Picture, Sound
-from .conditions import BaseConditions, listen, look, silence
+from .attention import AudioTokens, FaceMask, ImageToken
+from .conditions import BaseConditions, encode_audio, encode_image, unconditional_tokens
 from .config import LATENT_SCALE, LATENT_SIDE, MODEL_FPS
 from .denoise import Schedule, denoise, frame_noise, karras_sigmas
-from .guidance import Cast, Guidance, guided_prediction
+from .guidance import ClipConditioning, Guidance, guided_prediction
+from .latent_preview import latents_to_rgb
 from .loading import Networks
-from .pixels import PUBLISHED_CHUNK, Layout, decode_chunk, decoded
 from .plan import Job, Plan, lighter, make_plan
-from .preview import latent_picture
+from .vae import PUBLISHED_CHUNK, Layout, decode_chunk, decoded
 
 log = logging.getLogger("sonic")
 
@@ -53,25 +53,25 @@ class BaseModel:
 
     @cached_property
     def interpolator(self) -> FlowInterpolator:
-        """Draws frames between the model's."""
+        """Makes frames between the model's."""
         return FlowInterpolator(load_flownet(self.networks.files.interpolator), self.keeper)
 
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress
     ) -> BaseConditions:
-        """Look at the portrait and listen to the sound, which is already cut to its duration.
+        """Encode the portrait and the sound, which is already cut to its duration.
 
         Raises:
             CheckpointError: A weight file is damaged or of another model.
         """
         progress("look", 0, 1)
-        embedding, latents = look(self.networks, self.keeper, portrait.image)
+        embedding, latents = encode_image(self.networks, self.keeper, portrait.image)
         progress("look", 1, 1)
-        tokens, buckets = listen(
+        tokens, buckets = encode_audio(
             self.networks, self.keeper, audio, embedding, published=settings.published, progress=progress
         )
-        nothing = silence(self.networks, self.keeper)
-        return BaseConditions(portrait, audio, embedding, latents, tokens, nothing, buckets)
+        unconditional = unconditional_tokens(self.networks, self.keeper)
+        return BaseConditions(portrait, audio, embedding, latents, tokens, unconditional, buckets)
 
     def animate(self, conditions: BaseConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Denoise the clip's latents; they become pixels while the clip is read.
@@ -107,16 +107,16 @@ class BaseModel:
         sigmas = karras_sigmas(settings.inference_steps, least, most)
         noise = frame_noise(settings.seed, frames, (len(conditions.latents), *latent_size))
         latents = noise.mul_(float(sigmas[0])).add_(conditions.latents * LATENT_SCALE)
-        painter = _Painter(self, conditions, settings, job, plan)
+        predictor = _Predictor(self, conditions, settings, job, plan)
 
-        def watch(done: int, total: int, clean: torch.Tensor) -> None:
+        def callback(done: int, total: int, clean: torch.Tensor) -> None:
             progress("denoise", done, total)
             if isinstance(progress, Watching):
-                progress.show(latent_picture(clean[len(clean) // 2]))
+                progress.show(latents_to_rgb(clean[len(clean) // 2]))
 
         progress("denoise", 0, 1)
-        denoise(latents, sigmas, schedule, painter.predict, watch, at_once=plan.windows)
-        return latents, painter.plan
+        denoise(latents, sigmas, schedule, predictor.predict, callback, at_once=plan.windows)
+        return latents, predictor.plan
 
     def _decode(self, plan: Plan, layout: Layout, latents: torch.Tensor) -> Frames:
         """Decode some frames; when memory runs out, fewer of them, and so from then on."""
@@ -136,7 +136,7 @@ class BaseModel:
             self.keeper.make_room()
 
 
-class _Painter:
+class _Predictor:
     """Makes the predictions of one clip, with less at once whenever memory runs out."""
 
     def __init__(self, model: BaseModel, conditions: BaseConditions, settings: Settings, job: Job, plan: Plan) -> None:
@@ -144,7 +144,7 @@ class _Painter:
         self.guidance = Guidance(settings.appearance_guidance, settings.audio_guidance)
         scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
         self.buckets = conditions.buckets * scales
-        self.cast: Cast | None = None
+        self.conditioning: ClipConditioning | None = None
 
     def predict(self, samples: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
         """Predict some windows' velocities (``denoise.Predict``)."""
@@ -154,16 +154,16 @@ class _Painter:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            self._take_less()
+            self._reduce()
 
     def _predict(self, samples: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
         unet, plan = self.model.networks.unet, self.plan
         self.model.keeper.bring(unet, plan.working)
-        unet.stage.piece = plan.piece
-        self.cast = self.cast or self._dress()
+        unet.attention_context.piece = plan.piece
+        self.conditioning = self.conditioning or self._clip_conditioning()
         prediction = guided_prediction(
             unet,
-            self.cast,
+            self.conditioning,
             self.guidance,
             samples=samples,
             indices=indices,
@@ -178,22 +178,22 @@ class _Painter:
             )
         return prediction
 
-    def _dress(self) -> Cast:
-        """Bring what the UNet sees and hears to its device."""
+    def _clip_conditioning(self) -> ClipConditioning:
+        """Bring the conditioning of the clip to the UNet's device."""
         known, device, dtype = self.conditions, self.model.keeper.device, self.job.dtype
         levels = len(self.job.config.unet["block_out_channels"])
-        return Cast(
-            Picture(known.embedding.to(device, dtype)),
+        return ClipConditioning(
+            ImageToken(known.embedding.to(device, dtype)),
             known.latents.to(device, dtype),
-            Sound(known.tokens, device, dtype, keep=self.plan.keep_sound),
-            Sound(known.silence, device, dtype, keep=True),
+            AudioTokens(known.tokens, device, dtype, cache=self.plan.cache_audio),
+            AudioTokens(known.unconditional, device, dtype, cache=True),
             self.buckets,
             FaceMask(known.portrait.mask.to(device, dtype), self.job.latent_size, levels),
         )
 
-    def _take_less(self) -> None:
+    def _reduce(self) -> None:
         plan = lighter(self.plan, self.job)
-        self.cast = None
+        self.conditioning = None
         self.model.keeper.make_room()
         if plan is None:
             height, width = (side * LATENT_SIDE for side in self.job.latent_size)

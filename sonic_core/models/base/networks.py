@@ -11,29 +11,29 @@ from typing import Any
 import torch
 from torch import nn
 
-from .attention import listen
+from .attention import install_audio_attention
 from .config import BaseConfig
 from .lean import make_lean
 from .tokens import AudioToBuckets, AudioToTokens
 
 
 def empty_unet(config: BaseConfig, *, lean: bool = True) -> Any:  # noqa: ANN401 - diffusers' type, imported late
-    """Build diffusers' ``UNetSpatioTemporalConditionModel`` with an ear in each cross-attention.
+    """Build diffusers' ``UNetSpatioTemporalConditionModel`` with ``AudioAttention`` in each cross-attention.
 
     Args:
         config: Sizes.
         lean: Compute in the leaner forms of ``lean``; without, as the stock classes do.
 
     Returns:
-        The UNet; its attribute ``stage`` is where a call's scene is put up.
+        The UNet; its attribute ``attention_context`` takes the conditioning of a call.
     """
     from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel  # noqa: PLC0415 - takes seconds to import
 
     with torch.device("meta"):
         unet: Any = UNetSpatioTemporalConditionModel(**_tuples(config.unet))
-        unet.stage = listen(unet, config.unet["cross_attention_dim"])
+        unet.attention_context = install_audio_attention(unet, config.unet["cross_attention_dim"])
     if lean:
-        make_lean(unet, unet.stage)
+        make_lean(unet, unet.attention_context)
     return unet.eval().requires_grad_(False)
 
 

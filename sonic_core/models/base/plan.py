@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from .config import LATENT_SIDE, BaseConfig
-from .pixels import PUBLISHED_CHUNK
+from .vae import PUBLISHED_CHUNK
 
 BRANCHES = 3
-"""Branches of a guided prediction: nothing, picture, picture and sound."""
+"""Branches of a guided prediction: unconditional, image, image and audio."""
 MOST_WINDOWS = 4
 """Windows that pass through the UNet together at most; more keep no card busier."""
 BUSY = 1 << 17
@@ -50,15 +50,15 @@ class Plan:
     """Pixels, over all frames, that pass through a transformer block together."""
     chunk: int
     """Frames that are decoded together."""
-    keep_sound: bool
-    """Keep the sound's keys and values for the whole clip on the device."""
+    cache_audio: bool
+    """Cache the keys and values of the audio tokens of the whole clip on the device."""
     working: int
     """Bytes that the UNet is expected to take beside its weights."""
     decoding: int
     """Bytes that the decoder is expected to take beside its weights."""
 
     def __str__(self) -> str:
-        kept = "kept" if self.keep_sound else "made anew per window"
+        kept = "kept" if self.cache_audio else "made anew per window"
         return (
             f"{self.rows} of {BRANCHES * self.windows} branches at once in pieces of {self.piece} pixels "
             f"({self.working / 1e9:.2f} GB beside the weights), the sound's keys {kept}, {self.chunk} frames decoded "
@@ -101,13 +101,13 @@ class Job:
         pixels = math.prod(self.latent_size) * LATENT_SIDE**2
         return int(MARGIN * self.dtype.itemsize * pixels * chunk * widths[min(1, len(widths) - 1)] * DECODER_MAPS)
 
-    def sound_bytes(self) -> int:
-        """Count what the keys and values of all the clip's frames take."""
+    def audio_cache_bytes(self) -> int:
+        """Count what the cached keys and values of the audio tokens of all frames take."""
         widths, layers = self.config.unet["block_out_channels"], self.config.unet["layers_per_block"]
         per_level = 2 * layers + 1  # down and up
-        ears = sum(per_level * width for width in widths[:-1]) + widths[-1]
+        channels = sum(per_level * width for width in widths[:-1]) + widths[-1]
         tokens = self.config.audio2token["context_tokens"]
-        return 2 * 2 * ears * tokens * self.frames * self.dtype.itemsize
+        return 2 * 2 * channels * tokens * self.frames * self.dtype.itemsize
 
 
 def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decoder_weight: int) -> Plan:
@@ -122,9 +122,9 @@ def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decod
     """
     host = device.type == "cpu"
     room = int(free * SPARE) - (0 if host else unet_weight)
-    kept = job.sound_bytes()
-    keep_sound = kept <= free * KEPT_SHARE
-    room -= kept if keep_sound else 0
+    cached = job.audio_cache_bytes()
+    cache_audio = cached <= free * KEPT_SHARE
+    room -= cached if cache_audio else 0
     largest = HOST_PIECE if host else MOST_PIECE
     options = [(rows, largest) for rows in (*([BRANCHES] if host else job.batches()), 1)]
     options += [(1, largest >> n) for n in range(2, 7, 2)]
@@ -137,7 +137,7 @@ def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decod
         rows=rows,
         piece=piece,
         chunk=min(chunk, PUBLISHED_CHUNK),
-        keep_sound=keep_sound,
+        cache_audio=cache_audio,
         working=job.unet_bytes(rows, piece),
         decoding=job.decoder_bytes(chunk),
     )
@@ -147,8 +147,8 @@ def lighter(plan: Plan, job: Job) -> Plan | None:
     """Lower what the UNet computes at once after memory ran out; None when there is nothing left to lower."""
     if plan.rows > 1:
         plan = replace(plan, rows=plan.rows // 2)
-    elif plan.keep_sound:
-        plan = replace(plan, keep_sound=False)
+    elif plan.cache_audio:
+        plan = replace(plan, cache_audio=False)
     elif plan.piece > LEAST_PIECE:
         plan = replace(plan, piece=max(LEAST_PIECE, plan.piece // 4))
     else:

@@ -1,4 +1,4 @@
-"""Two small networks: from a frame's sound to what the UNet attends to, and to how much moves.
+"""Two small networks: from a frame's audio features to audio tokens, and to motion buckets.
 
 The attribute names are those of the published files ``audio2token.pth`` and ``audio2bucket.pth``.
 """
@@ -14,14 +14,14 @@ BUCKET_SCALE = 16.0
 
 
 class AudioToTokens(nn.Module):
-    """Turn what the audio encoder says around a frame into the tokens that the frame attends to."""
+    """Turn the audio features around a frame into the tokens that the frame attends to."""
 
     def __init__(
         self, *, seq_len: int, blocks: int, channels: int, intermediate_dim: int, output_dim: int, context_tokens: int
     ) -> None:
         super().__init__()
-        self.heard = (seq_len, blocks, channels)
-        self.tokens = (context_tokens, output_dim)
+        self.context_shape = (seq_len, blocks, channels)
+        self.token_shape = (context_tokens, output_dim)
         self.proj1 = nn.Linear(seq_len * blocks * channels, intermediate_dim)
         self.proj2 = nn.Linear(intermediate_dim, intermediate_dim)
         self.proj3 = nn.Linear(intermediate_dim, context_tokens * output_dim)
@@ -31,11 +31,11 @@ class AudioToTokens(nn.Module):
         """Map (n, rows, states, channels) to (n, tokens, width)."""
         hidden = functional.relu(self.proj1(features.flatten(1)))
         hidden = functional.relu(self.proj2(hidden))
-        return self.norm(self.proj3(hidden).unflatten(1, self.tokens))
+        return self.norm(self.proj3(hidden).unflatten(1, self.token_shape))
 
 
 class AudioToBuckets(nn.Module):
-    """Guess from sound and picture how much the head and the expression move at a frame."""
+    """Predict from audio features and image embedding how much the head and the expression move at a frame."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class AudioToBuckets(nn.Module):
         context_tokens: int,
     ) -> None:
         super().__init__()
-        self.heard = (seq_len, blocks, channels)
+        self.context_shape = (seq_len, blocks, channels)
         self.proj1 = nn.Linear(seq_len * blocks * channels + clip_channels, intermediate_dim)
         self.proj2 = nn.Linear(intermediate_dim, intermediate_dim)
         self.proj3 = nn.Linear(intermediate_dim, context_tokens * output_dim)
 
     def forward(self, features: torch.Tensor, image_embeds: torch.Tensor) -> torch.Tensor:
-        """Map (n, rows, states, channels) and the picture's (1, width) to (n, 2): head, then expression."""
-        seen = image_embeds.expand(len(features), -1)
-        hidden = functional.silu(self.proj1(torch.cat([features.flatten(1), seen], 1)))
+        """Map (n, rows, states, channels) and the image's (1, width) to (n, 2): head, then expression."""
+        image = image_embeds.expand(len(features), -1)
+        hidden = functional.silu(self.proj1(torch.cat([features.flatten(1), image], 1)))
         hidden = functional.silu(self.proj2(hidden))
         return self.proj3(hidden) * BUCKET_SCALE + BUCKET_SCALE

@@ -153,10 +153,10 @@ def test_windows_are_merged_to_the_mean(frames, schedule, at_once):
 def test_whoever_watches_sees_every_window(at_once, reports):
     seen = []
 
-    def watch(done, total, clean):
+    def callback(done, total, clean):
         seen.append((done, total, tuple(clean.shape)))
 
     latents = frame_noise(3, 7, (4, 3, 2))
     schedule = Schedule(4, 2, 3)
-    denoise(latents, karras_sigmas(2), schedule, lambda samples, *_: samples, watch, at_once=at_once)
+    denoise(latents, karras_sigmas(2), schedule, lambda samples, *_: samples, callback, at_once=at_once)
     assert seen == [(done, 8, (4, 4, 3, 2)) for done in reports]

@@ -10,7 +10,7 @@ import torch
 from sonic_core.devices import OwnKeeper
 from sonic_core.errors import InputError, SettingsError, SonicWarning
 from sonic_core.models.base.model import BaseModel
-from sonic_core.models.base.pixels import decode_chunk
+from sonic_core.models.base.vae import decode_chunk
 from sonic_core.types import Audio
 from sonic_core.weights.store import find_base
 
@@ -59,7 +59,7 @@ def test_a_clip_is_made_with_less_at_once_when_memory_runs_out(tiny_model, condi
         got, plan = tiny_model._denoised(conditions, settings(), lambda *_: None)
     assert (tight.failures, tight.room_made, len(warned)) == (0, 3, 3)
     assert difference(got, expected) < 3e-5
-    assert (plan.rows, plan.keep_sound, plan.piece) == (1, False, 1024)
+    assert (plan.rows, plan.cache_audio, plan.piece) == (1, False, 1024)
 
 
 def test_too_little_memory_for_anything_is_one_sentence(tiny_model, conditions, settings, tight):
@@ -169,7 +169,7 @@ def test_cancelling_in_the_middle_lets_everything_go(tiny_model, conditions, set
 
     with pytest.raises(Enough):
         tiny_model.animate(conditions, settings(), stop)
-    assert tiny_model.networks.unet.stage._scenes == []
+    assert tiny_model.networks.unet.attention_context.batch is None
 
 
 def test_progress_counts_windows(tiny_model, portrait, sound, settings):
@@ -221,7 +221,7 @@ def test_scales_multiply_the_buckets(tiny_model, conditions, settings, monkeypat
 
 
 def test_a_sound_of_more_than_one_block(tiny_model, portrait, settings):
-    """What is heard on both sides of the 30 seconds is what is heard of either part by itself, but near the seam."""
+    """The tokens on both sides of the 30 seconds are those of either part by itself, but near the seam."""
     moments = torch.arange(31 * 16000) / 16000
     samples = 0.4 * torch.sin(moments * 900) * torch.sin(moments * (1 + moments / 9))
     known = tiny_model.prepare(portrait, Audio(samples[None], 16000), settings())

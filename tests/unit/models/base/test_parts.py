@@ -10,10 +10,10 @@ from torch.nn import functional
 
 import sonic_core as sonic
 from sonic_core.errors import CheckpointError, SettingsError, SonicWarning
-from sonic_core.models.base.attention import FaceMask, Sound
+from sonic_core.models.base.attention import AudioTokens, FaceMask
 from sonic_core.models.base.config import BaseConfig
+from sonic_core.models.base.latent_preview import latents_to_rgb
 from sonic_core.models.base.networks import empty_audio2bucket, empty_audio2token, empty_unet
-from sonic_core.models.base.preview import latent_picture
 from sonic_core.models.base.tokens import AudioToBuckets, AudioToTokens
 from tests.parity.make_weights import TINY
 
@@ -40,7 +40,7 @@ def test_tokens_have_the_published_shapes():
     assert tokens.shape == (3, 9, 8)
     shift, scale = network.norm.bias, network.norm.weight
     assert torch.allclose(((tokens - shift) / scale).mean(-1), torch.zeros(3, 9), atol=1e-5)
-    assert (network.heard, network.tokens) == ((10, 5, 6), (9, 8))
+    assert (network.context_shape, network.token_shape) == ((10, 5, 6), (9, 8))
     buckets = AudioToBuckets(
         seq_len=50, blocks=1, channels=6, clip_channels=4, intermediate_dim=7, output_dim=1, context_tokens=2
     )
@@ -82,13 +82,13 @@ def test_sizes_are_read(tmp_path):
 
 def test_a_sound_stays_where_it_is():
     tokens = torch.randn(6, 3, 4)
-    sound = Sound(tokens, CPU, torch.float32, keep=False)
-    assert sound.moved().data_ptr() == tokens.data_ptr()
-    assert torch.equal(sound.moved(torch.tensor([5, 0, 5])), tokens[[5, 0, 5]])
+    audio = AudioTokens(tokens, CPU, torch.float32, cache=False)
+    assert audio.on_device().data_ptr() == tokens.data_ptr()
+    assert torch.equal(audio.on_device(torch.tensor([5, 0, 5])), tokens[[5, 0, 5]])
 
 
 def test_a_picture_of_latents_is_a_picture():
-    picture = latent_picture(torch.randn(4, 6, 5) * 10)
+    picture = latents_to_rgb(torch.randn(4, 6, 5) * 10)
     assert picture.shape == (3, 6, 5)
     assert float(picture.min()) >= 0
     assert float(picture.max()) <= 1

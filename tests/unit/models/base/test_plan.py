@@ -30,7 +30,7 @@ def test_more_memory_never_gives_less(device, side):
         assert more.windows >= less.windows
         assert more.piece >= less.piece
         assert more.chunk >= less.chunk
-        assert more.keep_sound >= less.keep_sound
+        assert more.cache_audio >= less.cache_audio
 
 
 @pytest.mark.parametrize("free", [6, 8, 12, 16, 24, 48, 80])
@@ -38,16 +38,16 @@ def test_more_memory_never_gives_less(device, side):
 def test_a_plan_fits_or_is_the_least_there_is(free, side):
     work = job(side)
     plan = make_plan(work, GPU, free * GIGABYTE, UNET, DECODER)
-    kept = work.sound_bytes() if plan.keep_sound else 0
+    cached = work.audio_cache_bytes() if plan.cache_audio else 0
     least = plan.piece <= LEAST_PIECE << 2
-    assert UNET + plan.working + kept <= free * GIGABYTE * SPARE or least
+    assert UNET + plan.working + cached <= free * GIGABYTE * SPARE or least
     assert DECODER + plan.decoding <= free * GIGABYTE * SPARE or plan.chunk == 1
     assert plan.working == work.unet_bytes(plan.rows, plan.piece)
 
 
 def test_a_large_card_does_all_at_once():
     plan = make_plan(job(), GPU, 80 * GIGABYTE, UNET, DECODER)
-    assert (plan.windows, plan.rows, plan.chunk, plan.keep_sound) == (1, 3, 8, True)
+    assert (plan.windows, plan.rows, plan.chunk, plan.cache_audio) == (1, 3, 8, True)
 
 
 def test_small_windows_share_a_call_on_a_card():
@@ -68,7 +68,7 @@ def test_lightening_ends(device, free):
         assert following != plan
         plan, steps = following, steps + 1
         assert steps < 20
-    assert (plan.rows, plan.piece, plan.keep_sound) == (1, LEAST_PIECE, False)
+    assert (plan.rows, plan.piece, plan.cache_audio) == (1, LEAST_PIECE, False)
     assert "1 of " in str(plan)
 
 
@@ -78,19 +78,19 @@ def test_estimates_grow_with_what_they_depend_on():
     assert base.unet_bytes(3, 4096) > base.unet_bytes(1, 4096)
     assert job(dtype=torch.float32).unet_bytes(1, 4096) == pytest.approx(2 * base.unet_bytes(1, 4096))
     assert base.decoder_bytes(8) == pytest.approx(8 * base.decoder_bytes(1))
-    assert job(frames=750).sound_bytes() == 2 * base.sound_bytes()
+    assert job(frames=750).audio_cache_bytes() == 2 * base.audio_cache_bytes()
 
 
-def test_kept_keys_and_values_are_counted_as_they_are():
-    """What the ears of a UNet really keep of a clip."""
-    from sonic_core.models.base.attention import Sound
+def test_cached_keys_and_values_are_counted_as_they_are():
+    """What a UNet's attention processors really cache of a clip."""
+    from sonic_core.models.base.attention import AudioTokens
     from sonic_core.models.base.networks import empty_unet
     from tests.parity.make_weights import TINY
 
     config = BaseConfig.read(TINY)
     tokens = torch.zeros(5, config.audio2token["context_tokens"], config.audio2token["output_dim"])
     unet = empty_unet(config).to_empty(device="cpu")
-    sound = Sound(tokens, CPU, torch.float32, keep=True)
-    kept = [sound.kept(ear) for ear in unet.attn_processors.values() if hasattr(ear, "to_k_ip")]
-    total = sum(keys.nbytes + values.nbytes for keys, values in kept)
-    assert total == Job(config, (8, 8), 5, 5, 0, torch.float32).sound_bytes()
+    audio = AudioTokens(tokens, CPU, torch.float32, cache=True)
+    cached = [audio.cached(one) for one in unet.attn_processors.values() if hasattr(one, "to_k_ip")]
+    total = sum(keys.nbytes + values.nbytes for keys, values in cached)
+    assert total == Job(config, (8, 8), 5, 5, 0, torch.float32).audio_cache_bytes()

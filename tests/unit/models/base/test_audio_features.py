@@ -1,4 +1,4 @@
-"""What a frame hears is what the whole sound's definition says, however the sound comes."""
+"""A frame's audio features are those of the whole sound, however the sound comes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sonic_core.models.base.conditions import frames_heard
-from sonic_core.models.base.hearing import (
+from sonic_core.models.base.audio_features import (
     BLOCK_SAMPLES,
-    ROWS,
+    CONTEXT_ROWS,
     TOKEN_ROWS,
-    heard_samples,
+    encoder_samples,
+    frame_contexts,
     hidden_states,
     log_mel,
-    surroundings,
 )
+from sonic_core.models.base.conditions import count_frames
 from sonic_core.types import Audio
 
 
@@ -27,14 +27,14 @@ def around(states, frame, before, count):
 
 @pytest.mark.parametrize("positions", [1, 3, 4, 24, 26, 49, 50, 51, 100, 1500, 1501, 1523, 1524, 3017])
 @pytest.mark.parametrize("block", [1500, 7, 4000])
-def test_surroundings_are_those_of_the_whole(positions, block):
+def test_contexts_are_those_of_the_whole(positions, block):
     if block == 7 and positions > 200:
         positions = positions % 200 + 60
     states = torch.randn(positions, 2, 3, generator=torch.Generator().manual_seed(positions))
     for frames in {max(1, positions // 4), -(-positions // 4)}:
-        parts = list(surroundings(iter(states.split(block)), frames))
+        parts = list(frame_contexts(iter(states.split(block)), frames))
         got = torch.cat(parts)
-        assert got.shape == (frames, ROWS, 2, 3)
+        assert got.shape == (frames, CONTEXT_ROWS, 2, 3)
         for frame in range(frames):
             assert torch.equal(got[frame], around(states, frame, 24, 50))  # buckets, SPEC §3
             assert torch.equal(got[frame, TOKEN_ROWS], around(states, frame, 4, 10))  # tokens
@@ -45,8 +45,8 @@ def test_little_is_held_at_once():
         for _ in range(40):
             yield torch.zeros(100, 1, 1)
 
-    sizes = [part.untyped_storage().nbytes() // 4 for part in surroundings(blocks(), 1000)]
-    assert max(sizes) < 100 + 2 * ROWS
+    sizes = [part.untyped_storage().nbytes() // 4 for part in frame_contexts(blocks(), 1000)]
+    assert max(sizes) < 100 + 2 * CONTEXT_ROWS
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_little_is_held_at_once():
     [(48000, (37, 150), (38, 152)), (32000, (25, 100), (25, 100)), (600, (1, 0), (1, 4)), (1281, (1, 4), (2, 8))],
 )
 def test_frames_are_counted(samples, published, own):
-    assert frames_heard(samples, published=True) == published
-    assert frames_heard(samples, published=False) == own
+    assert count_frames(samples, published=True) == published
+    assert count_frames(samples, published=False) == own
 
 
 class Encoder(torch.nn.Module):
@@ -64,29 +64,29 @@ class Encoder(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.ones(()))
-        self.heard = []
+        self.spectrograms = []
 
     def forward(self, mel, *, output_hidden_states):
         assert output_hidden_states
         assert mel.shape == (1, 80, 3000)
-        self.heard.append(mel)
+        self.spectrograms.append(mel)
         states = mel.mean(1).unflatten(1, (1500, 2)).mean(2)[..., None]
         return type("Output", (), {"hidden_states": (states, states * 2)})
 
 
-def test_a_long_sound_is_heard_in_blocks():
+def test_a_long_sound_is_encoded_in_blocks():
     moments = torch.arange(BLOCK_SAMPLES * 2 + 16000) / 16000
     samples = torch.sin(moments * 2000) * (moments / 61)
     encoder = Encoder()
     parts = list(hidden_states(encoder, samples, 3050))
     assert [len(part) for part in parts] == [1500, 1500, 50]
     assert all(part.shape[1:] == (2, 1) for part in parts)
-    for number, mel in enumerate(encoder.heard):
+    for number, mel in enumerate(encoder.spectrograms):
         begin = number * BLOCK_SAMPLES
         assert torch.equal(mel, log_mel(samples[begin : begin + BLOCK_SAMPLES]))
 
 
-def test_positions_after_the_sound_are_heard_as_silence():
+def test_positions_after_the_sound_are_silence():
     (part,) = hidden_states(Encoder(), torch.sin(torch.arange(1000) / 8), 8)
     assert len(part) == 8
     assert bool(part.isfinite().all())
@@ -94,4 +94,4 @@ def test_positions_after_the_sound_are_heard_as_silence():
 
 def test_any_sound_becomes_mono_at_16_khz():
     audio = Audio(torch.stack([torch.sin(torch.arange(48000) / 20), torch.zeros(48000)]), 48000)
-    assert heard_samples(audio).shape == (16000,)
+    assert encoder_samples(audio).shape == (16000,)

@@ -1,10 +1,10 @@
-"""A quick look at latents while they are denoised."""
+"""A rough RGB preview of latents while they are denoised."""
 
 from __future__ import annotations
 
 import torch
 
-COLOURS = (
+RGB_FACTORS = (
     (0.3512, 0.2297, 0.3227),
     (0.3250, 0.4974, 0.2350),
     (-0.2829, 0.1762, 0.2721),
@@ -14,8 +14,8 @@ COLOURS = (
 shares with Stable Diffusion 1 (as published with ComfyUI)."""
 
 
-def latent_picture(latents: torch.Tensor) -> torch.Tensor:
-    """Guess a small picture from one frame's latents.
+def latents_to_rgb(latents: torch.Tensor) -> torch.Tensor:
+    """Guess a small image from one frame's latents.
 
     Args:
         latents: (4, h, w), scaled as inside the diffusion process.
@@ -23,5 +23,5 @@ def latent_picture(latents: torch.Tensor) -> torch.Tensor:
     Returns:
         (3, h, w) in [0, 1]: one pixel for every eight by eight of the frame.
     """
-    colours = torch.tensor(COLOURS)
-    return torch.einsum("chw,cr->rhw", latents.float(), colours).add_(1).div_(2).clamp_(0, 1)
+    factors = torch.tensor(RGB_FACTORS)
+    return torch.einsum("chw,cr->rhw", latents.float(), factors).add_(1).div_(2).clamp_(0, 1)

@@ -1,4 +1,4 @@
-"""From latents to pixels: a stream of chunks that overlap, so that no seam shows where they meet.
+"""The VAE: from an image to latents, and from latents to a stream of frames.
 
 The decoder mixes neighbouring frames and normalises over all frames it is given, so that each chunk comes out a little
 different. The release decodes chunk by chunk and flickers once a chunk; here chunks share frames and fade into each
@@ -21,6 +21,19 @@ PUBLISHED_CHUNK = 8
 
 Decode = Callable[[torch.Tensor], Frames]
 """From latents (n, 4, h, w) to frames (n, 3, 8h, 8w) in [0, 1] on the CPU."""
+
+
+def signed(image: torch.Tensor) -> torch.Tensor:
+    """Bring pixels from [0, 1] to the VAE's [−1, 1]."""
+    return image * 2 - 1
+
+
+@torch.inference_mode()
+def reference_latents(vae: Any, image: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 - diffusers' type, imported late
+    """Encode an image (3, h, w) in [0, 1]: the distribution's mode, unscaled, (4, h/8, w/8) float32 on the CPU."""
+    weights = next(vae.parameters())
+    pixels = signed(image)[None].to(weights.device, weights.dtype)
+    return vae.encode(pixels).latent_dist.mode()[0].float().cpu()
 
 
 @dataclass(eq=False)
@@ -79,7 +92,7 @@ def _faded(old: Frames, new: Frames) -> Frames:
 
 
 @torch.no_grad()
-def decode_chunk(vae: Any, latents: torch.Tensor) -> Frames:  # noqa: ANN401 - diffusers' type, imported late
+def decode_chunk(vae: Any, latents: torch.Tensor) -> Frames:  # noqa: ANN401
     """Decode latents (n, 4, h, w) with ``AutoencoderKLTemporalDecoder``: (n, 3, 8h, 8w) in [0, 1] on the CPU.
 
     Half precision can overflow inside the decoder; then it is turned to float32, for good, and the chunk done again.

@@ -1,4 +1,4 @@
-"""From a sound to what the UNet hears: Whisper's hidden states around every frame.
+"""From a sound to features of every frame: Whisper's hidden states around it.
 
 The sound passes in blocks of 30 seconds, and no more than one block's hidden states are held.
 """
@@ -16,24 +16,22 @@ from ...types import Audio
 from .config import AUDIO_RATE, FRAME_SAMPLES
 
 BLOCK_SAMPLES = 480_000
-"""Samples that the audio encoder hears at a time: 30 seconds."""
+"""Samples that the audio encoder takes at a time: 30 seconds."""
 POSITION_SAMPLES = 320
 """Samples of one position of the encoder's output."""
-STEP = FRAME_SAMPLES // POSITION_SAMPLES
+POSITIONS_PER_FRAME = FRAME_SAMPLES // POSITION_SAMPLES
 """Positions of one frame."""
 TICK_SAMPLES = 640
 """The release measures a sound in whole ticks of 1/25 s and drops the rest."""
-
-
-BEFORE, ROWS = 24, 50
-"""A frame's surroundings: positions before its first one, and in all. Beyond the sound they are zero."""
+CONTEXT_BEFORE, CONTEXT_ROWS = 24, 50
+"""A frame's context: positions before its first one, and in all. Beyond the sound they are zero."""
 TOKEN_ROWS = slice(20, 30)
-"""The rows of the surroundings that make a frame's tokens, of all states; its buckets are made of all rows of the last
+"""The rows of the context that make a frame's tokens, of all states; its buckets are made of all rows of the last
 state."""
 
 
-def heard_samples(audio: Audio) -> torch.Tensor:
-    """Bring a sound to what the encoder hears: (n,), mono, 16 kHz."""
+def encoder_samples(audio: Audio) -> torch.Tensor:
+    """Bring a sound to the encoder's input format: (n,), mono, 16 kHz."""
     return resample(audio, AUDIO_RATE, channels=1).samples[0]
 
 
@@ -53,7 +51,7 @@ def log_mel(samples: torch.Tensor) -> torch.Tensor:
 
 
 def hidden_states(encoder: Any, samples: torch.Tensor, count: int) -> Iterator[torch.Tensor]:  # noqa: ANN401
-    """Let the encoder hear a sound block by block.
+    """Encode a sound block by block.
 
     Args:
         encoder: transformers' ``WhisperEncoder``, on whatever device.
@@ -75,34 +73,34 @@ def hidden_states(encoder: Any, samples: torch.Tensor, count: int) -> Iterator[t
         yield block[: count - first]
 
 
-def surroundings(blocks: Iterator[torch.Tensor], frames: int) -> Iterator[torch.Tensor]:
-    """Cut every frame's surroundings out of a stream of positions.
+def frame_contexts(blocks: Iterator[torch.Tensor], frames: int) -> Iterator[torch.Tensor]:
+    """Cut every frame's context out of a stream of positions.
 
-    Frame i sees the rows [STEP·i, STEP·i + ROWS) of the stream with BEFORE zero rows before it and as many after it as
-    are needed.
+    Frame i gets the rows [p·i, p·i + CONTEXT_ROWS) of the stream, p being POSITIONS_PER_FRAME, with CONTEXT_BEFORE zero
+    rows before it and as many after it as are needed.
 
     Args:
         blocks: (positions, states, width) one after the other.
         frames: Frames in all.
 
     Yields:
-        (n, ROWS, states, width) of the next n frames, a view, until all have been seen.
+        (n, CONTEXT_ROWS, states, width) of the next n frames, a view, until all are done.
     """
     waiting, done = None, 0
     for block in blocks:
-        waiting = torch.cat([torch.zeros(BEFORE, *block.shape[1:]) if waiting is None else waiting, block])
-        ready = min((len(waiting) - ROWS) // STEP + 1, frames - done)
+        waiting = torch.cat([torch.zeros(CONTEXT_BEFORE, *block.shape[1:]) if waiting is None else waiting, block])
+        ready = min((len(waiting) - CONTEXT_ROWS) // POSITIONS_PER_FRAME + 1, frames - done)
         if ready > 0:
             yield _rows(waiting, ready)
-            waiting, done = waiting[ready * STEP :], done + ready
+            waiting, done = waiting[ready * POSITIONS_PER_FRAME :], done + ready
     if done < frames and waiting is not None:
-        missing = (frames - done - 1) * STEP + ROWS - len(waiting)
+        missing = (frames - done - 1) * POSITIONS_PER_FRAME + CONTEXT_ROWS - len(waiting)
         rest = torch.cat([waiting, torch.zeros(max(missing, 0), *waiting.shape[1:])])
         yield _rows(rest, frames - done)
 
 
 def _rows(positions: torch.Tensor, count: int) -> torch.Tensor:
-    return positions.unfold(0, ROWS, STEP)[:count].movedim(-1, 1)
+    return positions.unfold(0, CONTEXT_ROWS, POSITIONS_PER_FRAME)[:count].movedim(-1, 1)
 
 
 @cache

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sonic_core.models.base.config import LATENT_SCALE
-from sonic_core.models.base.pixels import Layout, decode_chunk, decoded
-from sonic_core.models.base.seeing import clip_pixels, signed
+from sonic_core.models.base.image_features import clip_pixels
+from sonic_core.models.base.vae import Layout, decode_chunk, decoded, signed
 
 
 def ramp(count):
