@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from .errors import InputError
+from .errors import InputError, SettingsError, SonicWarning
 from .media.audio import read_track
-from .media.video import check_writable, probe_video, read_video, write_video
+from .media.formats import format_of
+from .media.reverse import there_and_back
+from .media.video import check_target, probe_video, read_video, write_video
 from .types import Audio, Frames, Progress, ignore_progress
 
 _NOISE = 1e-6
 """Frames by which a computed length may exceed a whole number and still mean it."""
+
+SOUND_CHOICES = ("whole", "trimmed")
+"""What becomes of a sound that is longer than the picture."""
+_UNTOLD = 0.5
+"""Seconds for which the last frame is held without a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,43 +63,121 @@ class Clip:
         for chunk in self.read():
             yield from chunk
 
+    def pingpong(self, bits: int = 8) -> Clip:
+        """Play the clip forward, then backward, without showing the two end frames twice.
+
+        The sound plays once, as it is; silence follows. While the clip is read its frames wait in a temporary file, in
+        the system's folder for those.
+
+        Args:
+            bits: How finely the frames on the way back tell colours apart: 8, or 16 for formats that have more.
+
+        Returns:
+            A clip of 2 · length − 2 frames, or 1.
+        """
+
+        def read() -> Iterator[Frames]:
+            with closing(_generated(self.read())) as chunks:
+                yield from there_and_back(chunks, self.length, self.size, bits)
+
+        return replace(self, read=read, length=max(1, 2 * self.length - 2))
+
+    def held(self, length: int) -> Clip:
+        """Hold the last frame until there are ``length`` frames; a clip that has them already is returned as it is."""
+        if length <= self.length:
+            return self
+
+        def read() -> Iterator[Frames]:
+            last = None
+            with closing(_generated(self.read())) as chunks:
+                for chunk in chunks:
+                    yield chunk
+                    last = chunk[-1:].clone()
+            if last is not None:
+                yield from (last for _ in range(length - self.length))
+
+        return replace(self, read=read, length=length)
+
     def export(
         self,
         path: str | os.PathLike[str],
         *,
-        crf: float = 18,
+        format: str | None = None,  # noqa: A002 - the word that everybody uses
+        crf: float | None = None,
+        pingpong: bool = False,
+        sound: str = "whole",
         metadata: Mapping[str, str] | None = None,
         progress: Progress = ignore_progress,
     ) -> Path:
-        """Write the clip as an MP4 (H.264 and AAC) that plays everywhere.
+        """Write the clip as a video, a moving picture or a folder of pictures.
 
         The file appears when it is finished; if anything is raised, also by ``progress``, nothing is left behind.
 
         Args:
-            path: Ends in ``.mp4``; an existing file is replaced.
-            crf: Quality from 0 (perfect) to 51; 18 is hard to tell from the original.
+            path: Ends as the format says; an existing file is replaced, an existing folder never.
+            format: "mp4-h264" (plays everywhere), "mp4-h265", "mp4-av1", "webm-vp9", "mov-prores", "webp", "gif" or
+                "png16", a folder of 16-bit pictures; those that ``media.formats.available_formats`` lists. None takes
+                the one that the ending of ``path`` tells: .mp4, .webm, .mov, .webp, .gif.
+            crf: Quality, 0 the best; None for the format's own, which is hard to tell from the original. To 51 for
+                H.264 and H.265, 63 for AV1 and VP9, 100 for WebP; ProRes, GIF and PNG take no notice.
+            pingpong: Forward, then backward; the sound plays once, silence follows.
+            sound: "whole" keeps all of a sound that is longer than the picture and holds the last frame meanwhile;
+                "trimmed" ends it with the picture. Where it is shorter, silence follows, so that both have one length;
+                less than a frame is no difference.
             metadata: Texts to store in the file, by name.
-            progress: Called with ("encode", frames done, frames in all).
+            progress: Called with ("encode", frames done, frames in all); for GIF with ("palette", …) before.
 
         Returns:
             ``path``.
 
         Raises:
+            SettingsError: ``format``, ``crf`` or ``sound`` is none that there is.
             MediaError: The file cannot be written.
         """
-        check_writable(path)
-        with closing(_generated(self.read())) as chunks:  # a cancelled reader cleans up at once
+        file = format_of(path, format)
+        file.quality(crf)
+        check_target(path, file)
+        clip, samples = (self.pingpong(file.bits) if pingpong else self)._with_sound(sound, bool(file.sounds))
+        with closing(_generated(clip.read())) as chunks:  # a cancelled reader cleans up at once
             return write_video(
                 path,
                 chunks,
-                fps=self.fps,
-                length=self.length,
-                size=self.size,
-                audio=self.audio,
+                fps=clip.fps,
+                length=clip.length,
+                size=clip.size,
+                audio=clip.audio,
+                samples=samples,
+                format=file.name,
                 crf=crf,
                 metadata=metadata,
                 progress=progress,
             )
+
+    def _with_sound(self, sound: str, audible: bool) -> tuple[Clip, int | None]:
+        """Fit picture and sound to each other.
+
+        Returns:
+            The clip, perhaps held, and the samples of its sound to write; None for those that there are.
+        """
+        if sound not in SOUND_CHOICES:
+            raise SettingsError(f"sound must be one of {', '.join(SOUND_CHOICES)}; got {sound!r}.")
+        if self.audio is None or not audible:
+            return self, None
+        have, wanted = self.audio.samples.shape[1], round(self.length / self.fps * self.audio.rate)
+        frame = self.audio.rate / self.fps
+        if sound == "trimmed":
+            return self, wanted
+        if have <= wanted + frame:
+            return self, wanted if have <= wanted - frame else have
+        clip = self.held(frame_count(have / self.audio.rate, self.fps))
+        if clip.duration - self.duration > _UNTOLD:
+            warnings.warn(
+                f"The sound is {clip.duration - self.duration:.1f} s longer than the picture, whose last frame is held "
+                'meanwhile; with sound "trimmed" both end together.',
+                SonicWarning,
+                stacklevel=3,
+            )
+        return clip, have
 
 
 def open_clip(path: str | os.PathLike[str]) -> Clip:

@@ -84,7 +84,8 @@ def read_track(path: str | os.PathLike[str], origin: float) -> Audio | None:
     """Read a video's sound such that its first sample sounds ``origin`` seconds after the file's zero.
 
     A sound that begins earlier loses its beginning, one that begins later is preceded by silence, so that picture and
-    sound stay together when the first frame is shown at ``origin``.
+    sound stay together when the first frame is shown at ``origin``. Samples that are not numbers become silence,
+    with a warning.
 
     Args:
         path: A video.
@@ -95,7 +96,6 @@ def read_track(path: str | os.PathLike[str], origin: float) -> Audio | None:
 
     Raises:
         MediaError: The file is missing or cannot be decoded.
-        InputError: A sample is not a finite number.
     """
     audio = _read(check_readable(path, _WANTED), origin, 0.0, None)
     return audio if audio is not None and audio.samples.shape[1] else None
@@ -262,7 +262,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
                 lead += round(((first.time or 0.0) - origin) * rate)
             most = round(duration * rate) if duration is not None else _ENDLESS
             buffer = _Buffer(first.layout.nb_channels, min(most, _expected(container, rate)))
-            _collect(_continuous(chain([first], frames), path), buffer, lead, most)
+            _collect(_continuous(chain([first], frames), path, strict=origin is None), buffer, lead, most)
             _drop_padding(container, buffer, lead, rate)
     except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
@@ -306,9 +306,13 @@ def _frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
         warnings.warn(f"{damaged} damaged packets of the sound in {path} were left out.", SonicWarning, stacklevel=2)
 
 
-def _continuous(frames: Iterable[av.AudioFrame], path: Path) -> Iterator[Samples]:
-    """Turn frames to float blocks (channels, n), silence where the time stamps leave a gap."""
+def _continuous(frames: Iterable[av.AudioFrame], path: Path, *, strict: bool) -> Iterator[Samples]:
+    """Turn frames to float blocks (channels, n), silence where the time stamps leave a gap.
+
+    Samples that are not numbers are refused where ``strict``, else they become silence.
+    """
     rate, channels, begins, count = 0, 0, 0.0, 0
+    mend = _Mending(path, strict=strict)
     for frame in frames:
         if not rate:
             rate, channels, begins = frame.sample_rate, frame.layout.nb_channels, frame.time or 0.0
@@ -318,13 +322,37 @@ def _continuous(frames: Iterable[av.AudioFrame], path: Path) -> Iterator[Samples
         if _GAP[0] * rate < missing <= _GAP[1] * rate:
             yield np.zeros((channels, missing), np.float32)
             count += missing
-        block = _floats(frame)
-        if not np.isfinite(block).all():
-            raise InputError(
-                f"The sound in {path} has samples that are not numbers (NaN or infinite); export it again."
-            )
+        block = mend(_floats(frame))
         yield block
         count += block.shape[1]
+    mend.tell()
+
+
+class _Mending:
+    """Looks for samples that are not numbers, and refuses them or puts silence in their place."""
+
+    def __init__(self, path: Path, *, strict: bool) -> None:
+        self.path, self.strict, self.count = path, strict, 0
+
+    def __call__(self, block: Samples) -> Samples:
+        good = np.isfinite(block)
+        if good.all():
+            return block
+        if self.strict:
+            raise InputError(
+                f"The sound in {self.path} has samples that are not numbers (NaN or infinite); export it again."
+            )
+        self.count += int((~good).sum())
+        return np.where(good, block, np.float32(0))
+
+    def tell(self) -> None:
+        if self.count:
+            warnings.warn(
+                f"{self.count} samples of the sound in {self.path} are not numbers (NaN or infinite); "
+                "they were taken as silence.",
+                SonicWarning,
+                stacklevel=2,
+            )
 
 
 def _floats(frame: av.AudioFrame) -> Samples:

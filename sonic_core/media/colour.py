@@ -1,15 +1,16 @@
-"""RGB to Y′CbCr 4:2:0 as video wants it, straight from float: BT.709, limited range, 8 bits.
+"""RGB to what videos hold, straight from float: Y′CbCr in limited range, 8 or 10 bits, and RGB of 8 or 16.
 
 Done here instead of in swscale because swscale's matrix and rounding differ between its code paths and versions, and
 because going through 8-bit RGB first would round twice. Done with OpenCV instead of torch because torch's threads and
 the encoder's would fight over the processors: on two cores that takes five times as long.
 
-Source: ITU-R BT.709-6, items 3.2 to 3.5 (matrix, quantisation).
+Source: ITU-R BT.709-6, items 3.2 to 3.5 (matrix, quantisation); ITU-R BT.601-7, 2.5.1, for WebP, which has no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -24,41 +25,89 @@ LIMITED_RANGE = 1
 FULL_RANGE = 2
 """FFmpeg's code for luma 0 to 255."""
 
-_RED, _BLUE = 0.2126, 0.0722
-_GREEN = 1 - _RED - _BLUE
-_LUMA = 219 * np.array([_RED, _GREEN, _BLUE])
-_CHROMA_BLUE = 224 * np.array([-_RED / (2 - 2 * _BLUE), -_GREEN / (2 - 2 * _BLUE), 0.5])
-_CHROMA_RED = 224 * np.array([0.5, -_GREEN / (2 - 2 * _RED), -_BLUE / (2 - 2 * _RED)])
+BT709_WEIGHTS = (0.2126, 0.0722)
+"""What red and blue weigh in luma."""
+BT601_WEIGHTS = (0.299, 0.114)
+
+_COSITED = np.array([0.25, 0.5, 0.25])
+"""The filter whose samples sit on every other pixel, as 4:2:2 has its chroma."""
 
 Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint16]
+Pixels = npt.NDArray[Any]
 
 
-def yuv420(frame: torch.Tensor) -> Bytes:
+def yuv420(frame: torch.Tensor, weights: tuple[float, float] = BT709_WEIGHTS) -> Bytes:
     """Convert a frame to planar 4:2:0, each chroma sample the mean of its 2×2 pixels, in their centre.
 
     Args:
         frame: (3, h, w) RGB float in [0, 1], on any device; h and w even. What lies outside is clipped.
+        weights: What red and blue weigh in luma: BT.709's or BT.601's.
 
     Returns:
         (h · 3/2, w) uint8: luma, then Cb, then Cr, as ``av.VideoFrame.from_ndarray`` takes "yuv420p".
     """
-    pixels = np.clip(frame.detach().float().cpu().numpy(), 0, 1)
-    planes = [np.ascontiguousarray(plane) for plane in pixels]
+    planes = _planes(frame)
     height, width = planes[0].shape
     quarter = [cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for plane in planes]
     coded = np.empty(height * width * 3 // 2, np.uint8)
     luma, blue, red = np.split(coded, [height * width, height * width * 5 // 4])
-    luma.reshape(height, width)[:] = _mixed(planes, _LUMA, 16)
-    blue.reshape(height // 2, width // 2)[:] = _mixed(quarter, _CHROMA_BLUE, 128)
-    red.reshape(height // 2, width // 2)[:] = _mixed(quarter, _CHROMA_RED, 128)
+    to_luma, to_blue, to_red = _matrix(*weights)
+    luma.reshape(height, width)[:] = _mixed(planes, to_luma, 16, cv2.CV_8U)
+    blue.reshape(height // 2, width // 2)[:] = _mixed(quarter, to_blue, 128, cv2.CV_8U)
+    red.reshape(height // 2, width // 2)[:] = _mixed(quarter, to_red, 128, cv2.CV_8U)
     return coded.reshape(height * 3 // 2, width)
 
 
-def _mixed(planes: Sequence[npt.NDArray[Any]], weights: npt.NDArray[np.float64], offset: float) -> Bytes:
-    """Add three planes (h, w) by their weights, and round to bytes."""
+def yuv420_601(frame: torch.Tensor) -> Bytes:
+    """Convert as ``yuv420`` does, in BT.601."""
+    return yuv420(frame, BT601_WEIGHTS)
+
+
+def yuv422_10(frame: torch.Tensor) -> Words:
+    """Convert a frame to planar 4:2:2 of 10 bits, each chroma sample on the left one of its two pixels.
+
+    Args:
+        frame: (3, h, w) RGB float in [0, 1], on any device; w even. What lies outside is clipped.
+
+    Returns:
+        (h · 2, w) uint16: luma, then Cb, then Cr, two rows of chroma in each row.
+    """
+    planes = _planes(frame)
+    height, width = planes[0].shape
+    half = [
+        np.ascontiguousarray(cv2.sepFilter2D(plane, -1, _COSITED, np.ones(1), borderType=cv2.BORDER_REPLICATE)[:, ::2])
+        for plane in planes
+    ]
+    to_luma, to_blue, to_red = (4 * row for row in _matrix(*BT709_WEIGHTS))
+    coded = np.empty(height * width * 2, np.uint16)
+    luma, blue, red = np.split(coded, [height * width, height * width * 3 // 2])
+    luma.reshape(height, width)[:] = _mixed(planes, to_luma, 64, cv2.CV_16U)
+    blue.reshape(height, width // 2)[:] = _mixed(half, to_blue, 512, cv2.CV_16U)
+    red.reshape(height, width // 2)[:] = _mixed(half, to_red, 512, cv2.CV_16U)
+    return coded.reshape(height * 2, width)
+
+
+def _planes(frame: torch.Tensor) -> list[npt.NDArray[np.float32]]:
+    pixels = np.clip(frame.detach().float().cpu().numpy(), 0, 1)
+    return [np.ascontiguousarray(plane) for plane in pixels]
+
+
+def _matrix(red: float, blue: float) -> tuple[npt.NDArray[np.float64], ...]:
+    """Return the weights of (red, green, blue) in luma, Cb and Cr, in steps of 8 bits in limited range."""
+    green = 1 - red - blue
+    return (
+        219 * np.array([red, green, blue]),
+        224 * np.array([-red / (2 - 2 * blue), -green / (2 - 2 * blue), 0.5]),
+        224 * np.array([0.5, -green / (2 - 2 * red), -blue / (2 - 2 * red)]),
+    )
+
+
+def _mixed(planes: Sequence[Pixels], weights: npt.NDArray[np.float64], offset: float, depth: int) -> Pixels:
+    """Add three planes (h, w) by their weights, and round to ``depth``, OpenCV's name of a type."""
     red, green, blue = planes
     first = cv2.addWeighted(red, weights[0], green, weights[1], offset)
-    return cv2.addWeighted(first, 1.0, blue, weights[2], 0.0, dtype=cv2.CV_8U).astype(np.uint8, copy=False)
+    return cv2.addWeighted(first, 1.0, blue, weights[2], 0.0, dtype=depth)
 
 
 def rgb24(frame: torch.Tensor) -> Bytes:
@@ -72,3 +121,32 @@ def rgb24(frame: torch.Tensor) -> Bytes:
     """
     pixels = frame.detach().float().cpu().numpy().transpose(1, 2, 0)
     return cv2.convertScaleAbs(np.maximum(np.ascontiguousarray(pixels), 0), alpha=255).astype(np.uint8, copy=False)
+
+
+def rgb48(frame: torch.Tensor) -> Words:
+    """Convert a frame to 16-bit RGB, as ``rgb24`` does to 8 bits."""
+    pixels = np.clip(frame.detach().float().cpu().numpy().transpose(1, 2, 0), 0, 1)
+    return np.rint(np.ascontiguousarray(pixels) * np.float32(65535)).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the pixels of one of FFmpeg's formats are made from a frame."""
+
+    convert: Callable[[torch.Tensor], Pixels]
+    made: str
+    """The pixel format that ``convert`` makes."""
+    steps: tuple[int, int]
+    """Rows and columns come in multiples of these; what is left over is cropped."""
+    colour: tuple[int, int]
+    """Matrix and range, FFmpeg's codes."""
+
+
+LAYOUTS = {
+    "yuv420p": Layout(yuv420, "yuv420p", (2, 2), (BT709, LIMITED_RANGE)),
+    "yuv422p10le": Layout(yuv422_10, "yuv422p10le", (1, 2), (BT709, LIMITED_RANGE)),
+    "rgb24": Layout(rgb24, "rgb24", (1, 1), (0, FULL_RANGE)),
+    "bgr0": Layout(rgb24, "rgb24", (1, 1), (0, FULL_RANGE)),
+    "gbrp16le": Layout(rgb48, "rgb48le", (1, 1), (0, FULL_RANGE)),
+}
+"""By FFmpeg's name of the pixel format that a file holds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,16 +57,41 @@ def check_writable(path: str | os.PathLike[str], suffix: str = ".mp4") -> Path:
     path = Path(path)
     if path.suffix.lower() != suffix:
         raise MediaError(f"Expected an output name that ends in {suffix}, got {path}; change its ending to {suffix}.")
-    folder = path.parent
-    try:
+    with _trying(path):
         if path.is_dir():
             raise MediaError(f"Expected a file name for the output, got the folder {path}; choose another name.")
-        if not folder.is_dir():
-            raise MediaError(f"Expected an existing folder for the output, got {folder}; create it first.")
         if path.exists() and not os.access(path, os.W_OK):
             raise MediaError(f"The output {path} exists and is write-protected; choose another name.")
+    return path
+
+
+def check_new_folder(path: str | os.PathLike[str]) -> Path:
+    """Return ``path`` as a path at which a folder can be made; call it before any long work.
+
+    Nothing is created. What is there already is never replaced.
+
+    Raises:
+        MediaError: Something is there, or the folder around it is missing or not writable.
+    """
+    path = Path(path)
+    with _trying(path):
+        if not path.name or path.exists() or path.is_symlink():
+            raise MediaError(
+                f"Expected the name of a new folder for the output, but {path} exists; choose another name."
+            )
+    return path
+
+
+@contextmanager
+def _trying(path: Path) -> Iterator[None]:
+    """Try whether something can be made beside ``path``, and say in one sentence if not."""
+    folder = path.parent
+    try:
+        yield
+        if not folder.is_dir():
+            raise MediaError(f"Expected an existing folder for the output, got {folder}; create it first.")
         with tempfile.TemporaryFile(dir=folder):
-            return path
+            return
     except MediaError:
         raise
     except (OSError, ValueError) as error:
@@ -88,6 +114,24 @@ def written_beside(path: Path) -> Iterator[Path]:
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """Lend a new folder beside ``path``; rename it to ``path`` on success, remove it on any exception.
+
+    Raises:
+        MediaError: The folder cannot be made, or something has taken its name meanwhile.
+    """
+    part = path.with_name(f".{path.name[:_LONGEST_STEM]}.{secrets.token_hex(4)}.part")
+    with file_errors(path):
+        part.mkdir()
+    try:
+        yield part
+        with file_errors(check_new_folder(path)):
+            part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

@@ -1,69 +1,45 @@
-"""Videos: frames and a sound into a file, chunk by chunk, so that neither waits in memory."""
+"""Videos and moving pictures: frames and a sound into a file, chunk by chunk, so that neither waits in memory."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
-import av
-import torch
-from av.audio.stream import AudioStream
-from av.container import OutputContainer
-from av.video.stream import VideoStream
-
-from ..errors import MediaError
+from ..errors import SonicWarning
 from ..types import Audio, Frames, Progress, ignore_progress
-from .ahead import read_ahead
-from .audio import stereo
-from .colour import BT709, FULL_RANGE, LIMITED_RANGE, Bytes, rgb24, yuv420
-from .files import check_writable, file_errors, written_beside
+from .container import write_container
+from .files import check_new_folder, check_writable, folder_beside, written_beside
 from .footage import VideoInfo, probe_video, read_video
+from .formats import Format, find_format, lossless_format
+from .gif import write_gif
+from .reel import STAGE, Reel
+from .sequence import write_sequence
+from .track import heard
+from .webp import write_webp
 
-__all__ = ["VideoInfo", "check_writable", "probe_video", "read_video", "write_lossless", "write_video"]
-
-STAGE = "encode"
-"""The name under which progress is reported."""
-ENCODER_THREADS = 2
-"""Threads of the encoder; it works beside the animation, which needs the other cores."""
-AAC_RATES = frozenset({7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000})
-"""Rates that AAC has (ISO/IEC 14496-3, table 1.18); sounds of other rates are resampled to 48,000."""
-
-_BLOCK = 1024
-"""Samples per encoded sound block: the frame of AAC."""
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-_BITS_PER_SAMPLE = 4
-_MOST_BITS = 128_000
-"""Bit rate of AAC per channel: 4 bits per sample, at most 128 kbit/s, where nobody hears it."""
+__all__ = [
+    "STAGE",
+    "VideoInfo",
+    "check_target",
+    "check_writable",
+    "probe_video",
+    "read_video",
+    "write_lossless",
+    "write_video",
+]
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """How one kind of file is encoded."""
+def check_target(path: str | os.PathLike[str], file: Format) -> Path:
+    """Return ``path`` as a path to which a file of that format can be written; call it before any long work.
 
-    suffix: str
-    container: str
-    container_options: dict[str, str]
-    codec: str
-    codec_options: dict[str, str]
-    pixel_format: str
-    colour: tuple[int, int]
-    """Matrix and range, FFmpeg's codes."""
-    convert: Callable[[torch.Tensor], Bytes]
-    source_format: str
-    """The pixel format that ``convert`` makes."""
-    even: bool
-    """Odd rows and columns are cropped."""
-    sound_codec: str
-    sound_rates: frozenset[int]
-    """Rates that the codec has; empty for all."""
-    clipped: bool
-    """Samples beyond ±1 are clipped."""
+    Raises:
+        MediaError: The ending is another, the folder is missing or not writable, or something is there that is never
+            replaced: a folder.
+    """
+    return check_writable(path, file.suffix) if file.suffix else check_new_folder(path)
 
 
 def write_video(
@@ -74,66 +50,66 @@ def write_video(
     length: int,
     size: tuple[int, int],
     audio: Audio | None,
-    crf: float = 18,
-    preset: str = "faster",
+    samples: int | None = None,
+    format: str = "mp4-h264",  # noqa: A002 - the word that everybody uses
+    crf: float | None = None,
+    preset: str | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress = ignore_progress,
 ) -> Path:
-    """Write an MP4 that plays everywhere: H.264 with BT.709 colours, AAC, and a header in front.
+    """Write a video, a moving picture or a folder of pictures; MP4 with H.264 and AAC where nothing else is asked for.
 
-    Exactly ``length`` frames, the whole sound, both from zero; what is raised on the way leaves no file behind.
+    Videos have BT.709 colours and say so. Exactly ``length`` frames and the whole sound, both from zero; what is raised
+    on the way leaves nothing behind.
 
     Args:
-        path: Ends in ``.mp4``; an existing file is replaced.
+        path: Ends as the format says; an existing file is replaced, an existing folder never.
         chunks: Frames (n, 3, h, w) of any n, RGB float in [0, 1], on any device; they are read as they are encoded.
         fps: Frames per second.
         length: Number of frames in all chunks together.
-        size: (h, w) of the frames; of an odd size the last row or column is cropped, as 4:2:0 needs.
-        audio: The sound, or None. More than two channels are mixed down; what exceeds ±1 is clipped.
-        crf: x264's quality, 0 (perfect) to 51; 18 is hard to tell from the original.
-        preset: x264's preset, from "ultrafast" to "veryslow"; "faster" takes two thirds of the time of "medium" for
-            0.3 dB less at the same size.
+        size: (h, w) of the frames; of an odd size the last row or column is cropped where the format needs that.
+        audio: The sound; None or one without samples for none. Compressed sound is mixed down to two channels, and
+            what exceeds ±1 is clipped; what is not a number becomes silence, with a warning.
+        samples: Samples of the sound to write; fewer cut it, more append silence. None writes all.
+        format: A name of ``formats.FORMATS``.
+        crf: Quality, 0 the best; None for the format's own. ProRes, GIF and PNG have no such choice.
+        preset: The preset of x264, x265 or SVT-AV1; None for the format's own: "faster" takes two thirds of x264's time
+            at "medium" for 0.3 dB less at the same size.
         metadata: Texts to store in the file, by name.
-        progress: Called with ("encode", frames done, length).
+        progress: Called with ("encode", frames done, length); for GIF with ("palette", …) before.
 
     Returns:
         ``path``.
 
     Raises:
+        SettingsError: The format or the quality is none that there is.
         MediaError: The file cannot be written, or the chunks hold other frames than announced.
 
     Source: ITU-T H.264 (chroma location 1 in annex E); libx264.
     """
-    sound = None if audio is None else stereo(audio)
-    return _write(
-        path,
-        _mp4(crf, preset, tagged=bool(metadata)),
-        chunks,
-        fps=Fraction(fps),
-        length=length,
-        size=size,
-        audio=sound,
-        metadata=metadata,
-        progress=progress,
-    )
+    file = find_format(format)
+    quality = file.quality(crf)
+    target = check_target(path, file)
+    audio, samples = _sounding(audio, samples)
+    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress)
+    if audio is not None and not file.sounds:
+        warnings.warn(f"{target.name} has no sound: {file.name} cannot hold any.", SonicWarning, stacklevel=2)
+    if file.suffix:
+        with written_beside(target) as part:
+            _write_file(target, part, file, reel, crf=quality, preset=preset)
+    else:
+        with folder_beside(target) as folder:
+            write_sequence(target, folder, file, reel)
+    return target
 
 
-def _mp4(crf: float, preset: str, *, tagged: bool) -> _Recipe:
-    return _Recipe(
-        suffix=".mp4",
-        container="mp4",
-        container_options={"movflags": "+faststart+use_metadata_tags" if tagged else "+faststart"},
-        codec="libx264",
-        codec_options={"crf": str(crf), "preset": preset, "x264-params": "chromaloc=1"},
-        pixel_format="yuv420p",
-        colour=(BT709, LIMITED_RANGE),
-        convert=yuv420,
-        source_format="yuv420p",
-        even=True,
-        sound_codec="aac",
-        sound_rates=AAC_RATES,
-        clipped=True,
-    )
+def _write_file(target: Path, part: Path, file: Format, reel: Reel, *, crf: float | None, preset: str | None) -> None:
+    if file.name == "gif":
+        write_gif(target, part, file, reel)
+    elif file.name == "webp":
+        write_webp(target, part, file, reel, crf or 0)
+    else:
+        write_container(target, part, file, reel, crf=crf, preset=preset)
 
 
 def write_lossless(
@@ -168,147 +144,18 @@ def write_lossless(
     Raises:
         MediaError: The file cannot be written, or the chunks hold other frames than announced.
     """
-    x264 = "libx264rgb" in av.codecs_available
-    recipe = _Recipe(
-        suffix=".mkv",
-        container="matroska",
-        container_options={},
-        codec="libx264rgb" if x264 else "ffv1",
-        codec_options={"qp": "0", "preset": "ultrafast", "g": "50"} if x264 else {},
-        pixel_format="rgb24" if x264 else "bgr0",
-        colour=(0, FULL_RANGE),
-        convert=rgb24,
-        source_format="rgb24",
-        even=False,
-        sound_codec="pcm_f32le",
-        sound_rates=frozenset(),
-        clipped=False,
-    )
-    return _write(
-        path,
-        recipe,
-        chunks,
-        fps=Fraction(fps),
-        length=length,
-        size=size,
-        audio=audio,
-        metadata=metadata,
-        progress=progress,
-    )
-
-
-def _write(
-    path: str | os.PathLike[str],
-    recipe: _Recipe,
-    chunks: Iterable[Frames],
-    *,
-    fps: Fraction,
-    length: int,
-    size: tuple[int, int],
-    audio: Audio | None,
-    metadata: Mapping[str, str] | None,
-    progress: Progress,
-) -> Path:
-    target = check_writable(path, recipe.suffix)
-    with written_beside(target) as part, _opened(target, part, recipe) as container:
-        container.metadata.update(metadata or {})
-        with file_errors(target):
-            stream = _picture_stream(container, recipe, fps, size)
-            sound = _Sound(container, audio, recipe) if audio is not None else None
-        with closing(read_ahead(_frames(chunks, length, size, recipe))) as frames:
-            for done, pixels in enumerate(frames, start=1):
-                with file_errors(target):
-                    frame = av.VideoFrame.from_ndarray(pixels, recipe.source_format)
-                    frame.pts, frame.time_base = done - 1, 1 / fps
-                    frame.colorspace, frame.color_range = recipe.colour
-                    container.mux(stream.encode(frame))
-                    if sound is not None:
-                        sound.advance(done / fps)
-                progress(STAGE, done, length)
-        with file_errors(target):
-            container.mux(stream.encode(None))
-            if sound is not None:
-                sound.finish()
-            container.close()
+    file = lossless_format()
+    target = check_writable(path, file.suffix)
+    audio, samples = _sounding(audio, None)
+    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress)
+    with written_beside(target) as part:
+        write_container(target, part, file, reel, crf=None)
     return target
 
 
-@contextmanager
-def _opened(target: Path, part: Path, recipe: _Recipe) -> Iterator[OutputContainer]:
-    """Open ``part`` for writing; close it whatever happens, so that it can be renamed or removed."""
-    with file_errors(target):
-        container = av.open(f"file:{part}", "w", format=recipe.container, options=recipe.container_options)
-    try:
-        yield container
-    finally:
-        with suppress(OSError, ValueError):  # closed already on success; else what was raised before counts
-            container.close()
-
-
-def _picture_stream(container: OutputContainer, recipe: _Recipe, fps: Fraction, size: tuple[int, int]) -> VideoStream:
-    stream = cast("VideoStream", container.add_stream(recipe.codec, rate=fps, options=recipe.codec_options))
-    height, width = _cropped(size, recipe)
-    stream.height, stream.width, stream.pix_fmt = height, width, recipe.pixel_format
-    context = stream.codec_context
-    context.time_base = 1 / fps
-    context.thread_count = ENCODER_THREADS
-    context.colorspace, context.color_range = recipe.colour
-    context.color_primaries = context.color_trc = BT709
-    return stream
-
-
-def _cropped(size: tuple[int, int], recipe: _Recipe) -> tuple[int, int]:
-    height, width = size
-    return (height - height % 2, width - width % 2) if recipe.even else size
-
-
-def _frames(
-    chunks: Iterable[Frames], length: int, size: tuple[int, int], recipe: _Recipe
-) -> Generator[Bytes, None, None]:
-    """Yield the frames one by one as the recipe wants them.
-
-    Raises:
-        MediaError: There are fewer or more than ``length``, or they have another size.
-    """
-    height, width = _cropped(size, recipe)
-    done = 0
-    for chunk in chunks:
-        if tuple(chunk.shape[1:]) != (3, *size):
-            raise MediaError(f"Expected frames of shape (3, {size[0]}, {size[1]}), got {tuple(chunk.shape[1:])}.")
-        if done + len(chunk) > length:
-            raise MediaError(f"Expected {length} frames, got {done + len(chunk)} or more.")
-        for frame in chunk:
-            yield recipe.convert(frame[:, :height, :width])
-        done += len(chunk)
-    if done < length:
-        raise MediaError(f"Expected {length} frames, got only {done}.")
-
-
-class _Sound:
-    """Feeds a sound to its encoder as far as the picture has come."""
-
-    def __init__(self, container: OutputContainer, audio: Audio, recipe: _Recipe) -> None:
-        channels = audio.samples.shape[0]
-        rate = audio.rate if not recipe.sound_rates or audio.rate in recipe.sound_rates else 48000
-        self.stream = cast("AudioStream", container.add_stream(recipe.sound_codec, rate=rate))
-        self.stream.layout = self.layout = _LAYOUTS.get(channels, f"{channels}c")
-        if recipe.clipped:
-            self.stream.bit_rate = channels * min(_BITS_PER_SAMPLE * rate, _MOST_BITS)
-        self.container, self.audio, self.clipped, self.position = container, audio, recipe.clipped, 0
-
-    def advance(self, seconds: Fraction | float) -> None:
-        """Encode up to ``seconds``."""
-        end = min(self.audio.samples.shape[1], math.ceil(seconds * self.audio.rate))
-        while self.position < end:
-            block = self.audio.samples[:, self.position : self.position + _BLOCK].detach().cpu().float()
-            samples = (block.clamp(-1, 1) if self.clipped else block).contiguous().numpy()
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self.layout)
-            frame.sample_rate, frame.pts, frame.time_base = self.audio.rate, self.position, Fraction(1, self.audio.rate)
-            self.container.mux(self.stream.encode(frame))
-            self.position += samples.shape[1]
-        self.audio.rest()
-
-    def finish(self) -> None:
-        """Encode the rest and what the encoder still holds."""
-        self.advance(self.audio.samples.shape[1] / self.audio.rate + 1)
-        self.container.mux(self.stream.encode(None))
+def _sounding(audio: Audio | None, samples: int | None) -> tuple[Audio | None, int]:
+    """Return the sound and how many samples of it to write; none where there would be none."""
+    audio = heard(audio)
+    if audio is None or samples == 0:
+        return None, 0
+    return audio, audio.samples.shape[1] if samples is None else samples

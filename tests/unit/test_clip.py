@@ -1,5 +1,6 @@
 """A clip is read again and again, and leaves as a file."""
 
+import warnings
 from fractions import Fraction
 
 import pytest
@@ -92,7 +93,7 @@ def test_cancelling_ends_the_reader_and_leaves_nothing(tmp_path):
 def test_a_bad_target_is_refused_before_reading(tmp_path):
     ended = []
     with pytest.raises(MediaError):
-        clip(ended=ended).export(tmp_path / "x.mov")
+        clip(ended=ended).export(tmp_path / "x.avi")
     assert not ended
 
 
@@ -116,3 +117,94 @@ def test_a_sound_before_the_picture_is_left_out(tmp_path):
     opened = open_clip(tmp_path / "x.mkv")
     assert opened.length == 10 and opened.audio is not None
     assert abs(float(opened.audio.samples[0, 0]) - 0.2) < 0.002
+
+
+def numbered(length, size=(32, 48)):
+    """Frames of noise, each unlike every other, in whole steps of 8 bits."""
+    frames = torch.randint(0, 256, (length, 3, *size), generator=torch.Generator().manual_seed(length)).float() / 255
+    return Clip(lambda: iter(frames.split(5)), Fraction(25), length, size, None), frames
+
+
+def there_and_back(length):
+    return [*range(length), *range(length - 2, 0, -1)]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("length", [1, 2, 3, 8, 9, 10, 17, 24, 25, 26])
+def test_pingpong_goes_there_and_back(length, bits):
+    once, frames = numbered(length)
+    again = once.pingpong(bits)
+    assert again.length == len(there_and_back(length)) and again.fps == 25
+    for _ in range(2):
+        assert torch.cat(list(again.read())).equal(frames[there_and_back(length)])
+
+
+def test_pingpong_keeps_sixteen_bits(tmp_path):
+    frames = torch.rand(5, 3, 32, 48, generator=torch.Generator().manual_seed(1))
+    fine = Clip(lambda: iter([frames]), Fraction(25), 5, (32, 48), None)
+    path = fine.export(tmp_path / "x", format="png16", pingpong=True)
+    files = sorted(path.iterdir())
+    assert len(files) == 8
+    assert [files[5 + place].read_bytes() == files[3 - place].read_bytes() for place in range(3)] == [True] * 3
+
+
+def test_pingpong_cleans_up_and_cancels(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = []
+    for frames in (1, 20):  # on the way there, on the way back
+        chunks = clip(ended=ended).pingpong().read()
+        for _ in range(frames if frames == 1 else 6):
+            next(chunks)
+        assert list(tmp_path.iterdir())
+        chunks.close()
+        assert not list(tmp_path.iterdir())
+    assert ended == [True, True]
+
+
+def sounding(seconds, length=10):
+    return clip(length=length, audio=Audio(0.1 * torch.ones(1, round(seconds * 16000)), 16000))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sound", "expected"),  # frames, seconds of sound, whether a warning tells of the held frame
+    [
+        (0.4, "whole", (10, 0.4, False)), (0.39, "whole", (10, 0.39, False)), (0.43, "whole", (10, 0.43, False)),
+        (0.2, "whole", (10, 0.4, False)), (0.5, "whole", (13, 0.5, False)), (1.4, "whole", (35, 1.4, True)),
+        (0.4, "trimmed", (10, 0.4, False)), (0.2, "trimmed", (10, 0.4, False)), (1.4, "trimmed", (10, 0.4, False)),
+    ],
+)  # fmt: skip
+def test_picture_and_sound_have_one_length(tmp_path, seconds, sound, expected):
+    frames, heard, said = expected
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        back = open_clip(sounding(seconds).export(tmp_path / "x.mp4", sound=sound))
+    assert ["1.0 s longer" in str(one.message) for one in caught] == [True] * said
+    assert back.audio is not None
+    assert (back.length, back.audio.samples.shape[1]) == (frames, round(heard * 16000))
+    last = list(back.frames())
+    assert all((frame - last[9]).abs().max() < 0.03 for frame in last[9:])
+    silent = back.audio.samples[0, round(seconds * 16000) + 300 :]
+    assert silent.abs().max() < 0.01 if len(silent) else True
+
+
+def test_pingpong_plays_the_sound_once(tmp_path):
+    back = open_clip(sounding(0.4).export(tmp_path / "x.mp4", pingpong=True))
+    assert back.audio is not None
+    assert (back.length, back.audio.duration) == (18, 0.72)
+    assert back.audio.samples[0, 6700:].abs().max() < 0.01 < back.audio.samples[0, :6000].abs().mean()
+
+
+def test_a_videos_broken_sound_is_silence(tmp_path):
+    from sonic_core.errors import SonicWarning
+    from sonic_core.media.video import write_lossless
+
+    samples = 0.5 * torch.ones(1, 6400)
+    path = write_lossless(tmp_path / "x.mkv", clip(10).read(), fps=Fraction(25), length=10, size=(64, 80),
+                          audio=Audio(samples, 16000))  # fmt: skip
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"\0\0\0\x3f" * 8)
+    content[place : place + 4] = b"\0\0\xc0\x7f"
+    path.write_bytes(content)
+    with pytest.warns(SonicWarning, match="1 samples of the sound in .* taken as silence"):
+        audio = open_clip(path).audio
+    assert audio is not None and (audio.samples == 0).sum() == 1

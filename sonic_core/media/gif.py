@@ -1,0 +1,230 @@
+"""GIF with a palette made for the clip.
+
+The frames come once, and the palette is known only when all have been seen: they wait in a lossless file meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import torch
+from av.error import BlockingIOError as NotYetError
+from av.error import EOFError as EndError
+from av.filter import Graph
+from av.filter.context import FilterContext
+from av.video.stream import VideoStream
+
+from ..errors import SonicWarning
+from ..types import Frames
+from .ahead import read_ahead
+from .colour import Bytes, rgb24
+from .container import opened, write_container
+from .files import file_errors
+from .footage import read_video
+from .formats import Format, lossless_format
+from .reel import STAGE, Reel
+
+PALETTE_STAGE = "palette"
+"""The name under which the first pass is reported."""
+
+_TICKS = 100
+"""GIF tells times in hundredths of a second."""
+_SHORTEST = 2
+"""Ticks; viewers show what is shorter five times as long."""
+_PALETTE_PIXELS = 1 << 22
+"""Pixels at most from which the palette is made, spread evenly over the clip: more would only take memory."""
+_DITHER = "dither=bayer:bayer_scale=4"
+"""A fixed pattern: what does not move does not shimmer, and the file is a quarter smaller than with diffused errors."""
+_HEAD, _LOOP, _TEXT_BLOCK = 13, 19, 255
+"""Bytes of the header, of the block that makes it repeat, and of a piece of a comment at most."""
+_HAS_COLOURS = 0x80
+
+
+def write_gif(target: Path, part: Path, file: Format, reel: Reel) -> None:
+    """Write a GIF that repeats for ever.
+
+    Frame i begins at round(100 · i / fps) hundredths of a second, so that 25 frames per second are exact and at any
+    rate the whole is as long as the clip; beyond 50 frames per second some are left out, as viewers show them slowly.
+
+    Args:
+        target: The name that messages tell.
+        part: The file to write.
+        file: The GIF's row of the table.
+        reel: What to write; its texts become comments.
+
+    Raises:
+        MediaError: The file cannot be written, or the chunks hold other frames than announced.
+
+    Source: CompuServe, Graphics Interchange Format 89a; FFmpeg's palettegen and paletteuse.
+    """
+    if reel.fps > _TICKS // _SHORTEST:
+        warnings.warn(
+            f"GIF shows {_TICKS // _SHORTEST} frames per second at most: of {float(reel.fps):g} some are left out.",
+            SonicWarning,
+            stacklevel=3,
+        )
+    with tempfile.TemporaryDirectory(prefix=f".{target.stem[:40]}.", dir=target.parent) as folder:
+        waiting = Path(folder) / "frames.mkv"
+        palette = _Palette(reel)
+
+        def report(_stage: str, done: int, total: int) -> None:
+            reel.progress(PALETTE_STAGE, done, total)
+
+        seen = replace(reel, chunks=palette.seeing(reel.chunks), audio=None, metadata={}, progress=report)
+        write_container(target, waiting, lossless_format(), seen, crf=None)
+        painted = Path(folder) / "painted.gif" if reel.metadata else part
+        with closing(_generated(read_video(waiting))) as chunks:
+            _encode(target, painted, file, replace(reel, chunks=chunks), palette.finish())
+        if reel.metadata:
+            with file_errors(target):
+                _copied_with_comments(painted, part, reel.metadata)
+
+
+def show_times(fps: Fraction, length: int) -> list[int | None]:
+    """Tell when each frame is shown, in hundredths of a second; None for those that would be shown too briefly.
+
+    >>> show_times(Fraction(30), 4), show_times(Fraction(100), 4)
+    ([0, 3, 7, 10], [0, None, 2, None])
+    """
+    times: list[int | None] = []
+    last = -_SHORTEST
+    for index in range(length):
+        time = round(_TICKS * index / fps)
+        shown = time - last >= _SHORTEST
+        times.append(time if shown else None)
+        last = time if shown else last
+    return times
+
+
+def _encode(target: Path, part: Path, file: Format, reel: Reel, palette: av.VideoFrame) -> None:
+    times = show_times(reel.fps, reel.length)
+    last = max(time for time in times if time is not None)
+    held = max(_SHORTEST, round(_TICKS * reel.length / reel.fps) - last)
+    with opened(target, part, file.container, {"loop": "0", "final_delay": str(held)}) as container:
+        with file_errors(target):
+            stream = cast("VideoStream", container.add_stream(file.encoder.name, rate=_TICKS))
+            (stream.height, stream.width), stream.pix_fmt = reel.size, file.pixels
+            stream.codec_context.time_base = Fraction(1, _TICKS)
+            painter = _Painter(reel.size, palette)
+        with closing(read_ahead(reel.frames(rgb24))) as frames:
+            for done, (pixels, time) in enumerate(zip(frames, times, strict=True), start=1):
+                if time is not None:
+                    with file_errors(target):
+                        for painted in painter.paint(pixels, time):
+                            container.mux(stream.encode(painted))
+                reel.progress(STAGE, done, reel.length)
+        with file_errors(target):
+            for painted in painter.paint(None, 0):
+                container.mux(stream.encode(painted))
+            container.mux(stream.encode(None))
+            container.close()
+
+
+class _Palette:
+    """Finds the colours that suit a clip while its chunks pass by."""
+
+    def __init__(self, reel: Reel) -> None:
+        height, width = reel.size
+        self.step = max(1, math.ceil(math.sqrt(height * width * reel.length / _PALETTE_PIXELS)))
+        self.step = min(self.step, height, width)
+        self.graph = Graph()
+        self.source = _source(self.graph, math.ceil(height / self.step), math.ceil(width / self.step))
+        generator, self.sink = self.graph.add("palettegen", "stats_mode=full"), self.graph.add("buffersink")
+        self.source.link_to(generator)
+        generator.link_to(self.sink)
+        self.graph.configure()
+
+    def seeing(self, chunks: Iterable[Frames]) -> Iterator[Frames]:
+        """Pass the chunks on."""
+        for chunk in chunks:
+            for frame in chunk:
+                self.see(frame)
+            yield chunk
+
+    def see(self, frame: torch.Tensor) -> None:
+        """Take one frame (3, h, w) into account."""
+        pixels = rgb24(frame[:, :: self.step, :: self.step])
+        self.source.push(av.VideoFrame.from_ndarray(pixels, "rgb24"))
+
+    def finish(self) -> av.VideoFrame:
+        """Return the palette: 16×16 pixels."""
+        self.source.push(None)
+        return cast("av.VideoFrame", self.sink.pull())
+
+
+class _Painter:
+    """Draws frames in the colours of a palette."""
+
+    def __init__(self, size: tuple[int, int], palette: av.VideoFrame) -> None:
+        graph = Graph()
+        self.source = _source(graph, *size)
+        colours = graph.add_buffer(
+            width=palette.width,
+            height=palette.height,
+            format=palette.format,
+            time_base=Fraction(1, _TICKS),
+            name="palette",
+        )
+        painter, self.sink = graph.add("paletteuse", _DITHER), graph.add("buffersink")
+        self.source.link_to(painter, 0, 0)
+        colours.link_to(painter, 0, 1)
+        painter.link_to(self.sink)
+        graph.configure()
+        self.graph = graph
+        palette.pts, palette.time_base = 0, Fraction(1, _TICKS)
+        colours.push(palette)
+        colours.push(None)
+
+    def paint(self, pixels: Bytes | None, time: int) -> Iterator[av.VideoFrame]:
+        """Give a frame (h, w, 3), or None at the end, and yield what is ready: the one before, as a rule."""
+        frame = None
+        if pixels is not None:
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, _TICKS)
+        self.source.push(frame)
+        with suppress(NotYetError, EndError):
+            while True:
+                yield cast("av.VideoFrame", self.sink.pull())
+
+
+def _source(graph: Graph, height: int, width: int) -> FilterContext:
+    return graph.add_buffer(
+        width=width, height=height, format=av.VideoFormat("rgb24"), time_base=Fraction(1, _TICKS), name="frames"
+    )
+
+
+def _copied_with_comments(source: Path, part: Path, texts: Mapping[str, str]) -> None:
+    """Copy a GIF and put each text as a comment "name:text" before its first picture: FFmpeg takes later ones for one.
+
+    Args:
+        source: A GIF that repeats, as FFmpeg writes it.
+        part: The copy.
+        texts: What to put in.
+    """
+    with source.open("rb") as before, part.open("wb") as after:
+        head = before.read(_HEAD)
+        colours = 3 << ((head[-3] & 7) + 1) if head[-3] & _HAS_COLOURS else 0
+        after.write(head + before.read(colours + _LOOP))
+        for name, text in texts.items():
+            said = f"{name}:{text}".encode()
+            after.write(b"\x21\xfe")
+            for begin in range(0, len(said), _TEXT_BLOCK):
+                block = said[begin : begin + _TEXT_BLOCK]
+                after.write(bytes([len(block)]) + block)
+            after.write(b"\0")
+        shutil.copyfileobj(before, after)
+
+
+def _generated(chunks: Iterator[Frames]) -> Generator[Frames, None, None]:
+    """Make a generator of any iterator, so that it can be closed."""
+    yield from chunks

@@ -1,0 +1,75 @@
+"""What is to be written: frames as they come, a sound, and what goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import torch
+
+from ..errors import MediaError
+from ..types import Audio, Frames, Progress
+
+STAGE = "encode"
+"""The name under which progress is reported."""
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, eq=False)
+class Reel:
+    """Everything that a writer needs to know, whatever the format."""
+
+    chunks: Iterable[Frames]
+    """Frames (n, 3, h, w) of any n, RGB float in [0, 1], on any device; they are read once, as they are written."""
+    fps: Fraction
+    """Frames per second."""
+    length: int
+    """Number of frames in all chunks together."""
+    size: tuple[int, int]
+    """(h, w) of the frames."""
+    audio: Audio | None
+    """The sound, with at least one sample; None for none."""
+    samples: int
+    """Samples of the sound to write; where it ends before, silence follows."""
+    metadata: Mapping[str, str]
+    """Texts to store in the file, by name."""
+    progress: Progress
+    """Called with ("encode", frames done, length)."""
+
+    def cropped(self, steps: tuple[int, int]) -> tuple[int, int]:
+        """Return (h, w) without the rows and columns that a multiple of ``steps`` leaves over."""
+        (height, width), (rows, columns) = self.size, steps
+        return height - height % rows, width - width % columns
+
+    def frames(
+        self, convert: Callable[[torch.Tensor], Made], steps: tuple[int, int] = (1, 1)
+    ) -> Generator[Made, None, None]:
+        """Convert the frames one by one.
+
+        Args:
+            convert: Makes of a frame (3, h, w) what is to be encoded.
+            steps: Frames are cropped to multiples of these rows and columns.
+
+        Raises:
+            MediaError: There are fewer or more than ``length``, or they have another size.
+        """
+        height, width = self.cropped(steps)
+        done = 0
+        for chunk in self.chunks:
+            self._check(chunk, done)
+            for frame in chunk:
+                yield convert(frame[:, :height, :width])
+            done += len(chunk)
+        if done < self.length:
+            raise MediaError(f"Expected {self.length} frames, got only {done}.")
+
+    def _check(self, chunk: Any, done: int) -> None:  # noqa: ANN401 - whatever a reader gave
+        if tuple(chunk.shape[1:]) != (3, *self.size):
+            raise MediaError(
+                f"Expected frames of shape (3, {self.size[0]}, {self.size[1]}), got {tuple(chunk.shape[1:])}."
+            )
+        if done + len(chunk) > self.length:
+            raise MediaError(f"Expected {self.length} frames, got {done + len(chunk)} or more.")
