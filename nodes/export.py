@@ -1,37 +1,45 @@
 """The video leaves the house."""
 
-# ruff: noqa: ANN401, N802, PLR0917
+# ruff: noqa: A002, ANN401, N802, PLC0415, PLR0917
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from . import host
 
 
 class VideoCombine:
-    """Write a video with its sound as MP4 and show it in the node."""
+    """Write a video, a moving picture or a folder of pictures, and show it in the node."""
 
     CATEGORY = "Sonic"
-    DESCRIPTION = "Writes picture and sound as MP4 (H.264, AAC) and shows it; drop it on the canvas for its workflow."
+    DESCRIPTION = (
+        "Writes picture and sound as one file (MP4 with H.264 and AAC unless another format is chosen) and shows it; "
+        "drop it on the canvas for its workflow."
+    )
     FUNCTION = "combine"
     OUTPUT_NODE = True
     RETURN_TYPES = ("VIDEO",)
     RETURN_NAMES = ("video",)
-    OUTPUT_TOOLTIPS = ("The video, unchanged.",)
+    OUTPUT_TOOLTIPS = ("The video that came in, unchanged.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
         name = "What the file's name begins with, folders included; a number is added, nothing is overwritten."
-        quality = "Quality: lower is better and larger. Advised: 15 to 23 (18 cannot be told from the original)."
+        quality = (
+            "Quality: lower is better and larger. Advised: 15 to 23 for H.264 (18 cannot be told from the original), "
+            "17 to 25 for H.265, 20 to 32 for AV1 and VP9, 10 to 30 for WebP. ProRes, GIF and PNG have no such choice."
+        )
         keep = "On: kept in the outputs folder. Off: only shown, and gone when ComfyUI ends."
         return {
             "required": {
                 "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
                 "filename_prefix": ("STRING", {"default": "sonic/portrait", "tooltip": name}),
-                "crf": ("INT", {"default": 18, "min": 0, "max": 51, "tooltip": quality}),
+                "crf": ("INT", {"default": 18, "min": 0, "max": 100, "tooltip": quality}),
                 "save_output": ("BOOLEAN", {"default": True, "tooltip": keep}),
             },
+            "optional": _further_inputs(),
             "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO", "unique_id": "UNIQUE_ID"},
         }
 
@@ -46,6 +54,11 @@ class VideoCombine:
         filename_prefix: str,
         crf: int,
         save_output: bool,
+        format: str = "mp4-h264",
+        frame_rate: float = 0.0,
+        pingpong: bool = False,
+        sound: str = "whole",
+        audio: Any = None,
         prompt: dict[str, Any] | None = None,
         extra_pnginfo: dict[str, Any] | None = None,
         unique_id: str | None = None,
@@ -53,6 +66,40 @@ class VideoCombine:
         """Write the file."""
         metadata = host.workflow_metadata(prompt, extra_pnginfo)
         with host.warnings_shown(unique_id):
-            progress, clip = host.progress_of(unique_id), host.clip_of(video)
-            file = host.saved(clip, filename_prefix, save_output, crf=crf, metadata=metadata, progress=progress)
-        return {"ui": {"images": [file], "animated": (True,)}, "result": (video,)}
+            clip = host.clip_of(video)
+            if audio is not None:
+                clip = replace(clip, audio=host.sound_of(audio, lenient=True))
+            if frame_rate:
+                clip = _retimed(clip, frame_rate)
+            options = {"pingpong": pingpong, "sound": sound, "progress": host.progress_of(unique_id)}
+            file, is_video = host.saved(
+                clip, filename_prefix, save_output, format=format, crf=crf, metadata=metadata, **options
+            )
+        return {"ui": {"images": [file], "animated": (is_video,)}, "result": (video,)}
+
+
+def _further_inputs() -> dict[str, Any]:
+    """Describe what came after the first workflows were saved, so that those still load."""
+    kinds = (
+        "MP4: h264 plays everywhere, h265 is a third smaller, av1 smaller still. WebM: for browsers. ProRes: for video "
+        "editors, browsers do not show it. WebP and GIF: moving pictures without sound. png16: a folder of 16-bit PNG."
+    )
+    rate = "Frames per second; 0 keeps the video's own. Nothing moves faster or slower. Advised: 0, or 24 to 60."
+    back = "Play forward, then backward; the sound plays once."
+    sound = (
+        "whole: a sound longer than the picture is kept, the last frame is held. trimmed: both end with the picture."
+    )
+    return {
+        "format": (host.formats(), {"default": "mp4-h264", "tooltip": kinds}),
+        "frame_rate": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 240.0, "step": 0.01, "tooltip": rate}),
+        "pingpong": ("BOOLEAN", {"default": False, "tooltip": back}),
+        "sound": (["whole", "trimmed"], {"default": "whole", "tooltip": sound}),
+        "audio": ("AUDIO", {"tooltip": "A sound in place of the video's own."}),
+    }
+
+
+def _retimed(clip: Any, frame_rate: float) -> Any:
+    from ..sonic_core.post.interpolate import at_rate
+    from ..sonic_core.settings import exact_fps
+
+    return at_rate(clip, exact_fps(frame_rate))

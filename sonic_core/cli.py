@@ -21,6 +21,7 @@ from .errors import MediaError, SonicError, SonicWarning
 from .settings import RANGES, Settings
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
+FORMAT_HELP = "mp4-h264, mp4-h265, mp4-av1, webm-vp9, mov-prores, webp, gif or png16; default: as --output ends"
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     generate = _command(commands, "generate", _generate, "make a talking video")
     generate.add_argument("--image", required=True, metavar="P", help="portrait: any common picture file")
     generate.add_argument("--audio", required=True, metavar="A", help="speech: any sound or video file")
-    generate.add_argument("--output", required=True, metavar="O.mp4", help="the video to write")
+    generate.add_argument("--output", required=True, metavar="O.mp4", help="the video to write; its ending tells how")
     _add_settings(generate)
 
     demo = _command(commands, "demo", _demo, "make a talking video of the bundled portrait and speech")
@@ -116,6 +117,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-temporal-smoothing", action="store_true", help="leave frames as the model made them")
     parser.add_argument("--published", action="store_true", help="let sonic-base end and decode as its release does")
+    parser.add_argument("--format", metavar="NAME", help=FORMAT_HELP)
+    parser.add_argument("--crf", type=float, metavar="N", help="quality, lower is better; default: the format's own")
     parser.add_argument("--weights", metavar="DIR", help="look for weights here first")
     parser.add_argument("--svd", metavar="PATH", help="Stable Video Diffusion's file or folder, for sonic-base")
     parser.add_argument("--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu (%(default)s)")
@@ -167,10 +170,13 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: Path) -> dict[str, Any]:
     """Run the main job and tell what came of it."""
-    from .media.video import check_writable  # noqa: PLC0415 - torch and its kin load only when they are needed
+    from .media.formats import format_of  # noqa: PLC0415 - torch and its kin load only when they are needed
+    from .media.video import check_target  # noqa: PLC0415
     from .pipeline import load_model  # noqa: PLC0415
 
-    check_writable(output)
+    file = format_of(output, options.format)
+    file.quality(options.crf)
+    check_target(output, file)
     started = time.monotonic()
     model = load_model(
         options.model,
@@ -181,7 +187,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
     )
     progress = ProgressLine()
     clip = model.generate(audio, image, settings=settings, progress=progress)
-    clip.export(output, progress=progress)
+    clip.export(output, format=options.format, crf=options.crf, progress=progress)
     spent = time.monotonic() - started
     seconds = float(clip.length / clip.fps)
     say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")

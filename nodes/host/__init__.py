@@ -20,7 +20,7 @@ from .folders import (
 from .media import audio_of, image_of, picture_of, sound_of
 from .memory import HostKeeper, precision
 from .progress import log, progress_of, warnings_shown
-from .video import clip_of, saved, video_of, workflow_metadata
+from .video import clip_of, formats, saved, video_of, workflow_metadata
 
 __all__ = [
     "AUTO",
@@ -30,6 +30,7 @@ __all__ = [
     "checkpoint_files",
     "checkpoint_path",
     "clip_of",
+    "formats",
     "hand_over_folders",
     "image_of",
     "input_files",

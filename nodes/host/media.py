@@ -38,13 +38,17 @@ def image_of(frames: torch.Tensor) -> torch.Tensor:
     return (frames if frames.ndim == 4 else frames[None]).permute(0, 2, 3, 1).float().cpu().contiguous()
 
 
-def sound_of(audio: Mapping[str, Any]) -> Audio:
+def sound_of(audio: Mapping[str, Any], *, lenient: bool = False) -> Audio:
     """Turn an AUDIO of one sound into the engine's sound.
+
+    Args:
+        audio: What the host's nodes give.
+        lenient: Values that are not numbers become silence, with a warning.
 
     Raises:
         InputError: It is no sound, holds several, or holds values that are not numbers.
     """
-    from ...sonic_core.errors import InputError
+    from ...sonic_core.errors import InputError, SonicWarning
     from ...sonic_core.types import Audio
 
     try:
@@ -58,7 +62,11 @@ def sound_of(audio: Mapping[str, Any]) -> Audio:
     if not waveform.is_floating_point():
         waveform = waveform.float() / import_module("torch").iinfo(waveform.dtype).max
     if not bool(waveform.isfinite().all()):
-        raise InputError("The sound holds values that are not numbers (NaN or infinite): look at the node before.")
+        if not lenient:
+            raise InputError("The sound holds values that are not numbers (NaN or infinite): look at the node before.")
+        warnings.warn("The sound holds values that are not numbers (NaN or infinite): they are silent now.",
+                      SonicWarning, stacklevel=2)  # fmt: skip
+        waveform = waveform.nan_to_num(0.0, 0.0, 0.0)
     return Audio(waveform[0].float().cpu().contiguous(), rate)
 
 

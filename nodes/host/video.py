@@ -131,7 +131,7 @@ def _clip_in_memory(components: Any) -> Clip:
             yield images[start : start + CHUNK, :, :, :3].float().permute(0, 3, 1, 2).clamp(0, 1).contiguous()
 
     size = (int(images.shape[1]), int(images.shape[2]))
-    sound = sound_of(components.audio) if components.audio else None
+    sound = sound_of(components.audio, lenient=True) if components.audio else None
     return Clip(read, Fraction(components.frame_rate), len(images), size, sound)
 
 
@@ -143,22 +143,43 @@ def _kept(source: io.BytesIO, video: object) -> Path:
     return path
 
 
-def saved(
-    clip: Clip, prefix: str, keep: bool, *, crf: int, metadata: Mapping[str, str], progress: Progress
-) -> dict[str, str]:
-    """Write ``clip`` as the next numbered MP4 and say where it is, in the host's words."""
-    from ...sonic_core.errors import SonicWarning
+def formats() -> list[str]:
+    """List the kinds of files that can be written here."""
+    from ...sonic_core.media.formats import available_formats
 
+    return list(available_formats())
+
+
+def saved(clip: Clip, prefix: str, keep: bool, *, format: str, **more: Any) -> tuple[dict[str, str], bool]:  # noqa: A002
+    """Write ``clip`` as the next numbered file.
+
+    Args:
+        clip: What to write.
+        prefix: What the file's name begins with.
+        keep: Among the outputs; else where the host forgets it.
+        format: The kind of file.
+        more: What else ``Clip.export`` takes.
+
+    Returns:
+        What to show, in the host's words, and whether it is a video: a sequence shows its first picture.
+    """
+    from ...sonic_core.errors import SonicWarning
+    from ...sonic_core.media.formats import find_format
+    from ...sonic_core.media.sequence import picture_name
+
+    kind = find_format(format)
     check_prefix(prefix)
     height, width = clip.size
     folder_paths = import_module("folder_paths")
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output_folder(keep), width, height)
-    file = f"{name}_{counter:05}_.mp4"
-    if any(word in file.lower() for word in ("png", "webp")):
+    file = f"{name}_{counter:05}_{kind.suffix}"
+    if kind.movie and any(word in file.lower() for word in ("png", "webp")):
         warnings.warn(f"{file} is written but not shown: canvases take a name with png or webp for a picture.",
                       SonicWarning, stacklevel=2)  # fmt: skip
-    clip.export(Path(folder) / file, crf=crf, metadata=metadata, progress=progress)
-    return {"filename": file, "subfolder": subfolder, "type": "output" if keep else "temp"}
+    clip.export(Path(folder) / file, format=format, **more)
+    if not kind.suffix:
+        subfolder, file = f"{subfolder}/{file}".lstrip("/"), picture_name(1)
+    return {"filename": file, "subfolder": subfolder, "type": "output" if keep else "temp"}, kind.movie
 
 
 def workflow_metadata(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> dict[str, str]:

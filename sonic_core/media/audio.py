@@ -177,6 +177,27 @@ def pad(audio: Audio, duration: float) -> Audio:
     return audio if missing <= 0 else Audio(torch.nn.functional.pad(audio.samples, (0, missing)), audio.rate)
 
 
+def shift(audio: Audio, seconds: float) -> Audio:
+    """Move a sound to a later moment, or with negative ``seconds`` to an earlier one, by whole samples.
+
+    Silence fills one end and the other is cut, so that the sound is as long as before.
+
+    >>> shift(Audio(torch.tensor([[1.0, 2.0, 3.0]]), 10), 0.1).samples
+    tensor([[0., 1., 2.]])
+    """
+    count = audio.samples.shape[1]
+    by = max(-count, min(count, round(seconds * audio.rate)))
+    moved, mapped = room(len(audio.samples), count)
+    samples = torch.from_numpy(moved)
+    samples[:, : max(by, 0)] = 0
+    samples[:, count + min(by, 0) :] = 0
+    samples[:, max(by, 0) : count + min(by, 0)] = audio.samples[:, max(-by, 0) : count - max(by, 0)]
+    result = Audio(samples, audio.rate, mapped)
+    for one in (audio, result):
+        one.rest()
+    return result
+
+
 def check_duration(audio: Audio, duration: float, fps: Fraction) -> None:
     """Raise when ``duration`` asks for more than the sound has.
 

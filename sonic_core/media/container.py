@@ -96,7 +96,7 @@ def picture_stream(container: OutputContainer, file: Format, reel: Reel, options
     """Add the picture's track to a container."""
     encoder, layout = file.encoder, LAYOUTS[file.pixels]
     if encoder.name == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes to standard error, past FFmpeg's log
+        os.environ.setdefault("SVT_LOG", "0")  # it writes to standard error, past FFmpeg's log; what fails is raised
     stream = cast("VideoStream", container.add_stream(encoder.name, rate=reel.fps, options=dict(options)))
     stream.height, stream.width = reel.cropped(layout.steps)
     stream.pix_fmt = file.pixels

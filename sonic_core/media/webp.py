@@ -9,8 +9,9 @@ import struct
 from collections.abc import Mapping
 from contextlib import closing
 from fractions import Fraction
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import av
 import numpy as np
@@ -58,23 +59,23 @@ def write_webp(target: Path, part: Path, file: Format, reel: Reel, crf: float) -
     size = reel.cropped((2, 2))
     if max(size) > MOST_SIDE:
         raise MediaError(f"WebP pictures are at most {MOST_SIDE} pixels wide and high, got {size[1]}x{size[0]}.")
-    with part.open("wb") as output, closing(read_ahead(reel.frames(yuv420_601, (2, 2)))) as frames:
+    with part.open("wb", buffering=0) as output, closing(read_ahead(reel.frames(yuv420_601, (2, 2)))) as frames:
         with file_errors(target):
             _write_head(output, size, bool(reel.metadata))
         animation = _Animation(reel.fps, file.encoder, 100 - crf)
         for done, coded in enumerate(frames, start=1):
             with file_errors(target):
-                output.write(animation.add(coded))
+                _put(output, animation.add(coded))
             if output.tell() > _LARGEST:
                 raise MediaError(f"{target} would be larger than a WebP can be; choose another format or a worse crf.")
             reel.progress(STAGE, done, reel.length)
         with file_errors(target):
-            output.write(animation.finish())
+            _put(output, animation.finish())
             if reel.metadata:
-                output.write(_chunk(b"EXIF", _exif(reel.metadata)))
+                _put(output, _chunk(b"EXIF", _exif(reel.metadata)))
             end = output.tell()
             output.seek(4)
-            output.write(struct.pack("<I", end - 8))
+            _put(output, struct.pack("<I", end - 8))
 
 
 class _Animation:
@@ -142,12 +143,19 @@ def _animation_chunk(picture: bytes, duration: int) -> bytes:
     return _chunk(b"ANMF", place + _three(min(duration, _LONGEST)) + bytes([_REPLACES]) + content)
 
 
-def _write_head(output: BinaryIO, size: tuple[int, int], texts: bool) -> None:
+def _write_head(output: FileIO, size: tuple[int, int], texts: bool) -> None:
     height, width = size
     flags = _MOVES | (_HAS_EXIF if texts else 0)
-    output.write(b"RIFF\0\0\0\0WEBP")
-    output.write(_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + _three(width - 1) + _three(height - 1)))
-    output.write(_chunk(b"ANIM", bytes(6)))  # no backdrop, repeated for ever
+    _put(output, b"RIFF\0\0\0\0WEBP")
+    _put(output, _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + _three(width - 1) + _three(height - 1)))
+    _put(output, _chunk(b"ANIM", bytes(6)))  # no backdrop, repeated for ever
+
+
+def _put(output: FileIO, content: bytes) -> None:
+    """Write all of it at once: what a buffer holds back is tried again, and fails again, when the file is closed."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[output.write(rest) :]
 
 
 def _exif(texts: Mapping[str, str]) -> bytes:

@@ -196,3 +196,32 @@ def test_the_module_runs_as_a_program():
     assert done.returncode == 2
     assert done.stderr.startswith("sonic: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "made"),
+    [("out.webm", [], "vp9"), ("out.mp4", ["--format=mp4-av1", "--crf=40"], "av1"), ("out", ["--format=png16"], "png")],
+)
+def test_other_formats(tmp_path, capsys, name, options, made):
+    output = tmp_path / name
+    flags = [f"--image={PORTRAIT}", f"--audio={SPEECH}", f"--output={output}", "--duration=0.2", "--min-resolution=128"]
+    assert main(["generate", *flags, *options]) == 0
+    with av.open(str(output / "00001.png" if output.is_dir() else output)) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == made
+    assert len(list(output.iterdir())) == 6 if output.is_dir() else output.is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--format=mkv"], "format must be one of mp4-h264"),
+        (["--crf=99"], "crf must be from 0"),
+        (["--format=gif"], "ends in .gif"),
+    ],
+)
+def test_formats_that_do_not_fit(tmp_path, capsys, options, words):
+    flags = [f"--image={PORTRAIT}", f"--audio={SPEECH}", f"--output={tmp_path / 'x.mp4'}"]
+    assert main(["generate", *flags, *options]) == 2
+    said = capsys.readouterr().err
+    assert words in said and len(said.splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sonic_core.media.formats import available_formats
+
 resource = pytest.importorskip("resource")  # not on Windows
 
 ROOT = Path(__file__).parents[2]
@@ -97,4 +99,42 @@ print(json.dumps(said))
 """
     said = run(script, tmp_path)
     assert len(said) == 2 and all("Cannot write" in words and "\n" not in words for words in said), said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", available_formats())
+def test_every_format_takes_no_more_for_a_longer_clip(tmp_path, name):
+    script = f"""
+from sonic_core.media.formats import FORMATS
+def write(length):
+    path = folder / (str(length) + FORMATS["{name}"].suffix)
+    clip(length).export(path, format="{name}", pingpong=length % 200 == 0)
+write(100), write(200)
+begin = peak()
+write(510), write(600)
+print(json.dumps(peak() - begin))
+"""
+    frames = 600 * 3 * 128 * 128 / 2**20  # as bytes: 28 MB; as floats four times that
+    assert run(script, tmp_path) < frames / 2
+
+
+def test_a_full_disk_stops_every_format(tmp_path):
+    script = """
+from sonic_core.errors import MediaError
+from sonic_core.media.formats import FORMATS, available_formats
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+said = []
+for name in available_formats():
+    for pingpong in (False, True):
+        try:
+            noise = torch.rand(10, 3, 64, 64)
+            Clip(lambda: iter([noise]), Fraction(25), 10, (64, 64), None).export(
+                folder / ("x" + FORMATS[name].suffix), format=name, pingpong=pingpong)
+        except MediaError as error:
+            said.append(str(error))
+print(json.dumps(said))
+"""
+    said = run(script, tmp_path)
+    assert len(said) == 2 * len(available_formats()) and all("Cannot write" in one and "\n" not in one for one in said)
     assert not list(tmp_path.iterdir())
