@@ -74,6 +74,11 @@ class FaceTracker:
         self._last: tuple[Gray, Matrix] = np.zeros((SIDE, SIDE), np.uint8), np.eye(2, 3)
         self._wait, self._patience = 0, PATIENCE[0]
 
+    @property
+    def patch(self) -> Gray:
+        """The last face that was followed, upright and always in the same place: (SIDE, SIDE) gray bytes."""
+        return self._last[0]
+
     def follow(self, frame: torch.Tensor) -> Face | None:
         """Return the face in the next frame (3, h, w), RGB in [0, 1]; None where there is none."""
         if self._reference is not None:
@@ -178,8 +183,8 @@ def _register(reference: _Reference, frame: torch.Tensor, begin: Matrix) -> Matr
     for _ in range(ROUNDS):
         patch = _cut(frame, matrix)
         there, good, error = cv2.calcOpticalFlowPyrLK(
-            reference.patch, patch, reference.points, None, winSize=(15, 15), maxLevel=3
-        )  # type: ignore[call-overload]
+            reference.patch, patch, reference.points, reference.points.copy(), winSize=(15, 15), maxLevel=3
+        )
         kept = (good[:, 0] == 1) & (error[:, 0] < 30)
         if kept.sum() < max(8, LEAST_KEPT * len(kept)):
             return None

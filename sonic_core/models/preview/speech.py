@@ -26,6 +26,7 @@ ADVANCE = 0.02
 
 _BLOCK = 2000  # frames a block: 20 s
 _SILENT = -65.0  # dB of full scale below which a sound counts as silence
+_ACTIVE = 0.25  # loudness above which somebody speaks
 _SPAN = 35.0  # dB between a voice's loud moments and what is no longer speech
 
 
@@ -56,7 +57,7 @@ def speech_curves(audio: Audio) -> Speech:
     audio.rest()
     level, low, voice, middle, high, centre = bands
     loudness = _loudness(level)
-    active = loudness > 0.25
+    active = loudness > _ACTIVE
     if not active.any():
         still = np.zeros(len(level), np.float32)
         return Speech(still, still, still, still)
@@ -71,6 +72,30 @@ def speech_curves(audio: Audio) -> Speech:
         rounding=_smooth(smooth_rise((-front - 0.4) / 1.6) * loudness * (1 - hiss), 0.06),
         loudness=_smooth(loudness, 0.05),
     )
+
+
+def mouth_evidence(audio: Audio) -> np.ndarray:
+    """Read off a sound what goes with the movement of a mouth, for comparing the two.
+
+    Args:
+        audio: Any rate, any channels.
+
+    Returns:
+        (6, n) float32 at ``CURVE_RATE``: brightness (of the vowel: how open it sounds), predicted opening and width,
+        loudness, and the levels of 4–7.6 kHz and 1.5–3 kHz in dB, these two at most 50 dB below their loudest moment.
+
+    Source: the brightness is z(spectral centroid of 200–1200 Hz) + z(level of 1.5–3 kHz) − ½ z(level of 60–300 Hz).
+    """
+    speech = speech_curves(audio)
+    level, low, _, middle, high, centre = _band_levels(resample(audio, RATE, channels=1).samples[0].numpy())
+    audio.rest()
+    active = _loudness(level) > _ACTIVE
+    if not active.any():
+        return np.zeros((6, len(level)), np.float32)
+    brightness = _standard(centre, active) + _standard(middle, active) - 0.5 * _standard(low, active)
+    high, middle = (np.maximum(band, band.max() - 50) for band in (high, middle))
+    rows = (brightness * active, speech.opening, speech.width, speech.loudness, high, middle)
+    return np.stack(rows).astype(np.float32)
 
 
 def closures(voice: np.ndarray, middle: np.ndarray, loudness: np.ndarray) -> np.ndarray:

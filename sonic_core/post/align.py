@@ -1,0 +1,123 @@
+"""Alignment: measure by how much a clip's sound is out of step with the mouth, and move it there."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from ..clip import Clip
+from ..errors import InputError, SettingsError
+from ..faces.mouth import MouthMotion, mouth_motion
+from ..media.audio import shift
+from ..models.preview.speech import CURVE_RATE, mouth_evidence
+from ..sync import SyncMeasurement, measure_offset
+from ..types import Audio, FaceFinder, Progress, ignore_progress
+
+log = logging.getLogger(__name__)
+
+MAX_OFFSET = 0.05
+"""Seconds up to which an offset is corrected unasked: ITU-R BT.1359 finds that 45 ms of early sound are noticed."""
+LEAST_OFFSET = 0.005
+"""Seconds below which nothing is moved: the measure is no finer."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What was measured and what was done about it."""
+
+    measurement: SyncMeasurement
+    moved: float
+    """Seconds by which the sound was moved forward, to an earlier moment; negative: to a later one; 0: not at all."""
+    reason: str
+    """One sentence: what was done, or why nothing was."""
+
+
+def measure_sync(clip: Clip, finder: FaceFinder | None = None, progress: Progress = ignore_progress) -> SyncMeasurement:
+    """Measure by how much a clip's sound comes late.
+
+    Args:
+        clip: Its picture is read once.
+        finder: Finds the face; None takes the best finder that is there.
+        progress: Called with ("mouth", frames done, frames in all).
+
+    Raises:
+        InputError: The clip has no sound, or less than three seconds of face with sound.
+        FaceNotFoundError: There is no face in most of it.
+    """
+    return compare(mouth_motion(_sounding(clip), finder, progress), clip.audio)
+
+
+def compare(motion: MouthMotion, audio: Audio | None) -> SyncMeasurement:
+    """Compare a mouth's movement with a sound that begins with the first frame.
+
+    Raises:
+        InputError: There is no sound, or less than three seconds of face with sound.
+    """
+    if audio is None:
+        raise InputError(_SILENT)
+    return measure_offset(motion.signals, motion.seen, motion.fps, mouth_evidence(audio), CURVE_RATE)
+
+
+def refined(
+    clip: Clip,
+    *,
+    max_offset: float = MAX_OFFSET,
+    force: bool = False,
+    finder: FaceFinder | None = None,
+    progress: Progress = ignore_progress,
+) -> tuple[Clip, Refinement]:
+    """Bring a clip's sound in step with the mouth, or leave it alone.
+
+    The sound is moved by whole samples, silence filling the one end and the other being cut, so that it is as long as
+    before; no frame changes. It is moved only where the offset is constant, trusted and not beyond ``max_offset``.
+
+    Args:
+        clip: Its picture is read once.
+        max_offset: Seconds up to which an offset is corrected, 0 to 0.5.
+        force: Correct any constant offset that could be measured, however large and however unsure.
+        finder: Finds the face; None takes the best finder that is there.
+        progress: Called with ("mouth", frames done, frames in all).
+
+    Returns:
+        The clip, the same object if nothing was changed, and what was measured and done.
+
+    Raises:
+        SettingsError: ``max_offset`` is out of range.
+        InputError: The clip has no sound, or less than three seconds of face with sound.
+        FaceNotFoundError: There is no face in most of it.
+    """
+    if not 0 <= max_offset <= 0.5:
+        raise SettingsError(f"max_offset must be 0 to 0.5 seconds, got {max_offset:g}.")
+    done = decide(measure_sync(clip, finder, progress), max_offset, force)
+    log.info("lip sync: %s", done.reason)
+    if not done.moved or clip.audio is None:
+        return clip, done
+    return replace(clip, audio=shift(clip.audio, -done.moved)), done
+
+
+def decide(found: SyncMeasurement, max_offset: float = MAX_OFFSET, force: bool = False) -> Refinement:
+    """Decide by how much a sound is moved, and say why."""
+    words = f"{found}"
+    if found.verdict == "drift":
+        return Refinement(found, 0.0, f"nothing was changed: {words}; give the picture its true frame rate first.")
+    if found.verdict == "unsure" and not force:
+        return Refinement(found, 0.0, f"nothing was changed: {words}.")
+    if abs(found.offset) < LEAST_OFFSET:
+        return Refinement(found, 0.0, f"nothing was changed: {words}, which is in step.")
+    if abs(found.offset) > max_offset and not force:
+        limit = f"more than the {max_offset * 1000:.0f} ms that are corrected unasked"
+        return Refinement(found, 0.0, f"nothing was changed: {words}, {limit}; force the correction if it looks right.")
+    way = "earlier" if found.offset > 0 else "later"
+    forced = "forced, though " if found.verdict == "unsure" else ""
+    return Refinement(
+        found, found.offset, f"the sound was moved {abs(found.offset) * 1000:.0f} ms {way}: {forced}{words}."
+    )
+
+
+_SILENT = "Expected a video with sound, got one without; give the sound as well."
+
+
+def _sounding(clip: Clip) -> Clip:
+    if clip.audio is None:
+        raise InputError(_SILENT)
+    return clip
