@@ -205,7 +205,7 @@ FORMATS: Mapping[str, Format] = {
             encoders=(Encoder("gif", quality=""),),
             pixels="pal8",
             movie=False,
-            filters=("palettegen", "paletteuse"),
+            filters=("paletteuse",),
         ),
         Format(
             name="png16",
