@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.parse
+from pathlib import Path
 from typing import Any
 
 import av
@@ -80,6 +82,22 @@ def test_our_video_goes_through_the_hosts_nodes_and_back(comfy: Comfy, prompt: d
     assert _frames_and_seconds_of_sound(comfy, run.file("2")) == (25, 1.0)
 
 
+def test_every_format_is_kept_and_can_be_viewed(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    formats = comfy.read("/object_info/VideoCombine")["VideoCombine"]["input"]["optional"]["format"][0]
+    inputs = prompt.pop("8")["inputs"] | {"filename_prefix": "kinds/one", "pingpong": True}
+    for name in formats:
+        prompt[name] = {"class_type": "VideoCombine", "inputs": inputs | {"format": name}}
+    run = comfy.run(prompt)
+    for name in formats:
+        file = run.file(name)
+        assert comfy.ask("/view?" + urllib.parse.urlencode(file)) == comfy.path(file).read_bytes()
+        assert run.outputs[name]["animated"] == [name.startswith(("mp4", "webm", "mov"))]
+        if name != "webp":  # which FFmpeg reads only of late
+            pictures = comfy.path(file).parent if name == "png16" else comfy.path(file)
+            length = len(list(pictures.glob("*.png"))) if pictures.is_dir() else _frames(pictures)
+            assert length == 48
+
+
 def test_cancel_leaves_nothing_behind(comfy: Comfy, prompt: dict[str, Any]) -> None:
     prompt["6"]["inputs"] |= {"duration": 0.0, "min_resolution": 1024}
     prompt["7"]["inputs"] |= {"seed": 1, "fps": 120.0}
@@ -126,6 +144,11 @@ def test_files_outside_the_folders_are_refused_before_anything_runs(comfy: Comfy
     prompt["4"]["inputs"]["audio"] = "sonic_sample_speech.wav"
     prompt["8"]["inputs"]["filename_prefix"] = "../out"
     assert "must name files inside the outputs folder" in comfy.run(prompt).complaint
+
+
+def _frames(path: Path) -> int:
+    with av.open(str(path)) as video:
+        return sum(1 for _ in video.decode(video=0))
 
 
 def _frames_and_seconds_of_sound(comfy: Comfy, file: dict[str, str]) -> tuple[int, float]:
