@@ -97,7 +97,7 @@ def _drawn(first: Picture, second: Picture, forward: Flow, backward: Flow, momen
     drawn = np.zeros_like(first)
     for belief, (one, other) in zip(beliefs, proposals, strict=True):
         drawn += belief[..., None] * cv2.addWeighted(one, 1 - moment, other, moment, 0)
-    return np.clip(drawn / np.add.reduce(beliefs)[..., None], 0, 1)
+    return drawn / np.add.reduce(beliefs)[..., None]
 
 
 def _carried(flow: Flow, moment: float) -> Flow:

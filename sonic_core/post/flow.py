@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 import cv2
@@ -34,8 +35,8 @@ def as_pixels(frame: torch.Tensor) -> Picture:
 
 
 def as_frame(pixels: Picture) -> torch.Tensor:
-    """Lay (h, w, 3) out as a frame (3, h, w) of memory of its own."""
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    """Lay (h, w, 3) out as a frame (3, h, w) of memory of its own, cut off at 0 and 1."""
+    return torch.from_numpy(pixels).permute(2, 0, 1).clone(memory_format=torch.contiguous_format).clamp_(0, 1)
 
 
 def as_gray(pixels: Picture) -> Gray:
@@ -76,10 +77,13 @@ def dense_flow(first: Gray, second: Gray, preset: int = FINE) -> Flow:
     return cast("Flow", cv2.DISOpticalFlow.create(preset).calc(first, second, None))  # type: ignore[call-overload]
 
 
+@lru_cache(maxsize=4)
 def places(size: tuple[int, int]) -> Flow:
-    """Return each pixel's own place, (h, w, 2), x first."""
+    """Return each pixel's own place, (h, w, 2), x first; it is shared, so make another of it."""
     rows, columns = np.indices(size, np.float32)
-    return np.stack((columns, rows), -1)
+    own = np.stack((columns, rows), -1)
+    own.setflags(write=False)
+    return own
 
 
 def warp(values: Picture, where: Flow, method: int = cv2.INTER_LINEAR) -> Picture:

@@ -1,0 +1,307 @@
+"""Smoothing: a clip without shake and flicker, and with all of its speech."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+
+from ..clip import Clip
+from ..errors import SettingsError
+from ..faces.track import FaceTracker
+from ..media.ahead import read_ahead
+from ..types import Face, FaceFinder, Frames
+from .flow import Flow, Picture, as_frame, as_gray, as_pixels, fitted, is_cut, places, resized, thumbnail, warp
+from .paths import (
+    WORK_SIDE,
+    Correction,
+    Fit,
+    Look,
+    Window,
+    correct,
+    fit_through,
+    follow,
+    grid_size,
+    guarded,
+    jitter,
+    link,
+    look,
+    reversed_link,
+)
+
+METHODS = ("flow", "ema")
+"""Names that ``smoothed`` knows."""
+REACH = 7
+"""Frames of the window on either side, at strength 1 and below."""
+MOST_STRENGTH = 2.0
+DECAY = {"flow": 1.0, "ema": 0.7}
+"""By how much a frame counts less than its neighbour towards the middle."""
+ORDER = {"flow": 2, "ema": 1}
+"""Order of the polynomial that is fitted through the window."""
+LEAST_SHIFT, LEAST_GAIN = 0.03, 5e-4
+"""A frame that would move and brighten by less everywhere stays as it is."""
+GLARE = 0.95
+"""Level from which a colour darkens less and less: white that was cut off stays white."""
+TRACKED = 3
+"""Every how many frames the face is tracked."""
+_AHEAD = 2
+"""Frames that are looked at before they are needed."""
+
+log = logging.getLogger("sonic")
+
+
+@dataclass(frozen=True)
+class SmoothReport:
+    """What smoothing found in a clip and what it left."""
+
+    frames: int
+    cuts: int
+    """Scene cuts, over which nothing is smoothed."""
+    faces: int
+    """Frames in which mouth and eyes of a face were protected."""
+    jitter: float
+    """Shake before, root mean square over the picture in pixels of the frame: what no even motion explains."""
+    jitter_left: float
+    """Shake after."""
+    flicker: float
+    """Flicker of the whole picture's light before, root mean square as a share."""
+    flicker_left: float
+    """Flicker after."""
+
+    def __str__(self) -> str:
+        return (
+            f"smoothing: shake {self.jitter:.2f} → {self.jitter_left:.2f} pixels, flicker {self.flicker:.2%} → "
+            f"{self.flicker_left:.2%}; face in {self.faces} of {self.frames} frames, cuts: {self.cuts}"
+        )
+
+
+def smoothed(
+    clip: Clip,
+    *,
+    strength: float = 1.0,
+    method: str = "flow",
+    finder: FaceFinder | None = None,
+    report: Callable[[SmoothReport], None] | None = None,
+) -> Clip:
+    """Remove jitter and flicker without touching speech.
+
+    Every region's way through the clip is followed by dense optical flow, and each frame is bent to where a smooth way
+    would have it; its light is evened the same way. Frames are not mixed, so nothing blurs. Mouth and eyes go with the
+    skin around them, and what they do themselves stays. A frame that is even already stays bit for bit. The filter
+    looks as far ahead as back, so nothing lags, but never further than its window nor over a scene cut: a stream can
+    be smoothed.
+
+    Args:
+        clip: Any clip.
+        strength: 0 returns ``clip``; up to 1 the share of the shake that is taken; up to 2 the window's length, for
+            shake that is slower.
+        method: "flow" fits a parabola through the window, which keeps real motion; "ema" is an exponential moving
+            average run forwards and backwards, which smooths more and flattens quick motion more.
+        finder: Finds the face whose mouth and eyes are protected; None takes the best that is there.
+        report: Called with what was done when the clip has been read to its end.
+
+    Returns:
+        A clip of the same rate, length, size and sound.
+
+    Raises:
+        SettingsError: ``strength`` or ``method`` is not possible.
+
+    Source: Grundmann et al., Auto-Directed Video Stabilization with Robust L1 Optimal Camera Paths, CVPR 2011 (paths
+    are smoothed, not frames); Savitzky and Golay, Analytical Chemistry 36 (1964), 1627–1639.
+    """
+    if not 0 <= strength <= MOST_STRENGTH:
+        raise SettingsError(f"The strength of smoothing must be from 0 to {MOST_STRENGTH:g}; got {strength}.")
+    if method not in METHODS:
+        raise SettingsError(f"The method of smoothing must be one of {', '.join(METHODS)}; got {method!r}.")
+    if strength == 0:
+        return clip
+    return replace(clip, read=partial(_smooth, clip, _Plan(strength, method), finder, report))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How much is smoothed, and how."""
+
+    strength: float
+    method: str
+
+    @property
+    def reach(self) -> int:
+        """Frames of the window on either side."""
+        return round(REACH * max(1.0, self.strength))
+
+    def fit(self, before: int, after: int) -> Fit:
+        """Fit for a window that begins ``before`` frames before the frame and ends ``after`` frames after it."""
+        return fit_through(np.arange(-before, after + 1), DECAY[self.method], ORDER[self.method])
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A frame, what is kept of it, and how it hangs together with the one before."""
+
+    pixels: Picture
+    look: Look
+    flow: Flow | None
+    """From the frame before to this one; None where a scene begins."""
+    face: bool
+
+
+def _smooth(
+    clip: Clip, plan: _Plan, finder: FaceFinder | None, report: Callable[[SmoothReport], None] | None
+) -> Iterator[Frames]:
+    tally = _Tally()
+    with closing(read_ahead(_watched(clip, FaceTracker(finder)), _AHEAD)) as seen:
+        scene = _Scene(plan, tally)
+        for one in seen:
+            if one.flow is None:
+                for frame in scene.rest():
+                    yield frame[None]
+                scene = _Scene(plan, tally)
+            tally.watch(one)
+            frame = scene.take(one)
+            if frame is not None:
+                yield frame[None]
+        for frame in scene.rest():
+            yield frame[None]
+    done = tally.report()
+    log.info("%s", done)
+    if report is not None:
+        report(done)
+
+
+def _watched(clip: Clip, tracker: FaceTracker) -> Generator[_Seen, None, None]:
+    """Look at the frames one after the other; between two looks of the tracker its face goes with the flow."""
+    last, face, flow, age = None, None, None, 0
+    with closing(_generated(clip.frames())) as frames:
+        for frame in frames:
+            pixels = as_pixels(frame)
+            small = fitted(pixels, WORK_SIDE)
+            if last is None or is_cut(last.thumb, thumbnail(small)):
+                flow, age = None, 0
+            else:
+                flow = link(last, as_gray(small))
+                face = carried(face, flow, clip.size)
+            if age % TRACKED == 0:
+                face = tracker.follow(frame)
+            age += 1
+            last = look(small, guarded(face, clip.size, grid_size(small)))
+            yield _Seen(pixels, last, flow, face is not None)
+
+
+def carried(face: Face | None, flow: Flow, size: tuple[int, int]) -> Face | None:
+    """Move a face in a frame (h, w) as its nose moves in the grid's flow."""
+    if face is None:
+        return None
+    scale = np.array([flow.shape[1] / size[1], flow.shape[0] / size[0]])
+    at = ((np.array(face.points[2]) + 0.5) * scale).astype(int)
+    right, down = flow[tuple(np.clip(at[::-1], 0, np.array(flow.shape[:2]) - 1))] / scale
+    first, second, third, fourth, fifth = ((x + float(right), y + float(down)) for x, y in face.points)
+    return replace(face, points=(first, second, third, fourth, fifth))
+
+
+class _Scene:
+    """The frames between two cuts, of which no more than a window is held."""
+
+    def __init__(self, plan: _Plan, tally: _Tally) -> None:
+        self.plan, self.tally = plan, tally
+        self.window: deque[_Seen] = deque()
+        """From the first frame that is still needed to the newest."""
+        self.backs: deque[Flow] = deque()
+        """One per frame but the first: the flow from it to the one before."""
+        self.corrections: deque[Correction] = deque()
+        """Of the window's frames that are done."""
+
+    def take(self, new: _Seen) -> torch.Tensor | None:
+        """Add a frame; return the one for which that was the last that it waited for, smoothed."""
+        if self.window and new.flow is not None:
+            self.backs.append(reversed_link(new.flow))
+        self.window.append(new)
+        ready = len(self.window) - len(self.corrections) > self.plan.reach
+        return self._next() if ready else None
+
+    def rest(self) -> Iterator[torch.Tensor]:
+        """Return the frames that still wait, smoothed."""
+        while len(self.corrections) < len(self.window):
+            yield self._next()
+
+    def _next(self) -> torch.Tensor:
+        here, window = len(self.corrections), list(self.window)
+        middle = window[here]
+        height, width = middle.pixels.shape[:2]
+        seen = follow(
+            [one.look for one in window],
+            [one.flow for one in window[1:] if one.flow is not None],
+            list(self.backs),
+            here,
+            (width * height / middle.look.trust.size) ** 0.5,
+        )
+        found = correct(seen, self.plan.fit(here, len(window) - 1 - here))
+        share = min(1.0, self.plan.strength)
+        made = Correction(share * found.shift, found.gain**share)
+        self.corrections.append(made)
+        self.tally.weigh(seen, list(self.corrections))
+        if here == self.plan.reach:
+            self.window.popleft()
+            self.backs.popleft()
+            self.corrections.popleft()
+        return applied(middle.pixels, made)
+
+
+def applied(pixels: Picture, made: Correction) -> torch.Tensor:
+    """Bend a frame (h, w, 3) and change its light; return (3, h, w)."""
+    height, width = pixels.shape[:2]
+    rows, columns = made.shift.shape[:2]
+    shift = made.shift * np.array([width / columns, height / rows], np.float32)
+    if np.abs(shift).max() >= LEAST_SHIFT:
+        where = places((height, width)) - resized(shift, (height, width))
+        pixels = warp(pixels, where, cv2.INTER_CUBIC)
+    if abs(made.gain - 1) >= LEAST_GAIN:
+        brighter = pixels * np.float32(made.gain)
+        if made.gain < 1 and float(pixels.max()) > GLARE:
+            brighter += np.maximum(pixels - GLARE, 0) * np.float32((1 - made.gain) / (1 - GLARE))
+        pixels = brighter
+    return as_frame(pixels)
+
+
+class _Tally:
+    """Counts and measures for the report."""
+
+    def __init__(self) -> None:
+        self.frames = self.scenes = self.faces = self.weighed = 0
+        self.energies = np.zeros(4)
+
+    def watch(self, seen: _Seen) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.scenes += seen.flow is None
+        self.faces += seen.face
+
+    def weigh(self, seen: Window, corrections: list[Correction]) -> None:
+        """Measure shake and flicker of the last five frames, as they were and as they are."""
+        if seen.here < 4:
+            return
+        last = slice(seen.here - 4, seen.here + 1)
+        path, own = seen.path[last], places(seen.path.shape[1:3])
+        moved = np.stack([way + warp(one.shift, own + way) for way, one in zip(path, corrections[last], strict=True)])
+        weight = seen.middle.trust / seen.middle.trust.sum()
+        shakes = [float((jitter(one).sum(-1) * weight).sum()) * seen.cell**2 for one in (path, moved)]
+        levels, gains = seen.levels[last], np.log([one.gain for one in corrections[last]])
+        self.energies += (*shakes, float(jitter(levels)), float(jitter(levels + gains)))
+        self.weighed += 1
+
+    def report(self) -> SmoothReport:
+        """Sum up."""
+        left = np.sqrt(self.energies / max(1, self.weighed)).tolist()
+        return SmoothReport(self.frames, max(0, self.scenes - 1), self.faces, *left)
+
+
+def _generated(frames: Iterator[torch.Tensor]) -> Generator[torch.Tensor, None, None]:
+    """Make a generator of any iterator, so that it can be closed."""
+    yield from frames
