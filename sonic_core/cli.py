@@ -1,4 +1,4 @@
-"""The command line: ``generate``, ``demo``, ``faces``, ``doctor``, and those about weights.
+"""The command line: ``generate``, ``demo``, ``faces``, ``doctor``, those about videos and those about weights.
 
 Progress and warnings go to standard error; ``--json`` puts one object on standard output. Bad input: exit 2, one line.
 """
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .cli_weights import add_commands
+from . import cli_video, cli_weights
 from .console import ProgressLine, answer, say
 from .errors import MediaError, SonicError, SonicWarning
 from .settings import RANGES, Settings
@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("--finder", default="auto", help="auto, insightface, yoloface or embedded (%(default)s)")
     faces.add_argument("--weights", metavar="DIR", help="look for weights here first")
 
-    add_commands(partial(_command, commands))
+    for more in (cli_video, cli_weights):
+        more.add_commands(partial(_command, commands))
     _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
     return parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +14,21 @@ import torch
 
 from .clip import Clip
 from .devices import Keeper, OwnKeeper, choose_device, choose_dtype
-from .errors import SettingsError, SonicWarning
+from .errors import InputError, SettingsError, SonicWarning
 from .faces import choose_face, crop_portrait, face_finder, quality_warnings
 from .media.audio import check_duration, cut, read_audio
 from .media.image import read_image
 from .models.base.model import BaseModel
 from .models.preview.model import PreviewModel
+from .post.align import refined
+from .post.keep import kept
 from .post.paste import pasted
+from .post.smooth import smoothed
 from .settings import Settings
 from .types import Audio, Model, Portrait, Progress, ignore_progress
 from .weights.store import find_base, has_base
+
+log = logging.getLogger("sonic")
 
 MODEL_NAMES = ("auto", "sonic-base", "sonic-preview")
 """What ``load_model`` understands."""
@@ -77,6 +83,8 @@ class TalkingPortrait:
         progress("portrait", 1, 1)
         conditions = self.model.prepare(portrait, sound, settings, progress)
         clip = self.model.animate(conditions, settings, progress)
+        if not (self.model.exact or settings.published):
+            clip = finished(clip, settings, weights=self.weights, progress=progress)
         return pasted(clip, portrait) if settings.paste_back else clip
 
 
@@ -137,6 +145,31 @@ def prepare_portrait(
     for reason in quality_warnings(image, face):
         warnings.warn(reason, SonicWarning, stacklevel=2)
     return crop_portrait(image, face, settings)
+
+
+def finished(
+    clip: Clip, settings: Settings, *, weights: Sequence[str | Path] = (), progress: Progress = ignore_progress
+) -> Clip:
+    """Bring a clip's sound in step and take out jitter, as far as the settings ask for it.
+
+    For clips of models that may be out of step or jitter. What cannot be measured is left as it is, and said so.
+
+    Args:
+        clip: To be measured it is read once; its frames are kept on disk from then on.
+        settings: ``lip_sync_refinement`` and ``temporal_smoothing`` count.
+        weights: Folders in which weights of face finders are looked for first.
+        progress: Hears (stage, done, total).
+    """
+    finder = face_finder("auto", weights)
+    if settings.lip_sync_refinement:
+        clip = kept(clip, progress)
+        try:
+            clip, _ = refined(clip, finder=finder, progress=progress)
+        except InputError as error:
+            log.info("lip sync: nothing was changed: %s", error)
+    if settings.temporal_smoothing:
+        clip = smoothed(clip, finder=finder, report=lambda found: log.info("%s", found))
+    return clip
 
 
 def checked_audio(audio: Audio, settings: Settings) -> Audio:

@@ -8,9 +8,9 @@ The regression has no memory and is pulled towards what is known of mouths, so i
 shift anything in time; all filters have zero phase.
 
 Confidence is calibrated on wrong sounds. Nine public clips of speakers and three of sonic-preview were each compared
-with nineteen sounds that are not theirs, other people's speech and noise. The logistic distribution below has the 98th and
-the 99th percentile of their evidence, and the confidence is its distribution function: the share of wrong sounds with
-less evidence. With a threshold of 0.99, 3 of these 228 pairs are trusted.
+with nineteen sounds that are not theirs, other people's speech and noise. The logistic distribution below has the 98th
+and the 99th percentile of their evidence, and the confidence is its distribution function: the share of wrong sounds
+with less evidence. With a threshold of 0.99, 3 of these 228 pairs are trusted.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ _SLOPES = np.linspace(-0.045, 0.045, 91)
 """Drifts that are tried, in seconds per second: 25 for 24 frames per second is 0.042."""
 _LEAST_DRIFT, _DRIFT_GAIN = 0.06, 1.25
 """Seconds over the whole clip, and factor in evidence over a constant offset, from which an offset drifts."""
+_MOST_DRIFT = 1.0
+"""Seconds over half the clip; more leaves too few lags that tell what chance gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,19 +124,18 @@ def measure_offset(
             f"face and {evidence.shape[1] / rate:.1f} s of sound; use a longer clip."
         )
     centres, curves = _window_curves(_filtered(motion, float(fps)), seen, float(fps), _filtered(evidence, rate), rate)
-    flat = curves.mean(0)
-    slope = _best_slope(centres, curves)
-    slanted = flat if slope == 0 else _along(centres, curves, slope)
-    lasts = (centres[-1] - centres[0]) if len(centres) > 1 else 0.0
-    drifts = abs(slope * lasts) >= _LEAST_DRIFT and _strength(slanted) > _DRIFT_GAIN * max(_strength(flat), 0.5)
-    curve = slanted if drifts else flat
-    confidence = float(1 / (1 + np.exp(-(_strength(curve) - _MEDIAN) / _SPREAD)))
-    sure: Verdict = "drift" if drifts else "constant"
+    flat, slope = curves.mean(0), _best_slope(centres, curves)
+    slanted, reach = _along(centres, curves, slope), FARTHEST + abs(slope) * np.ptp(centres) / 2
+    lasts = abs(slope) * np.ptp(centres)
+    drifts = lasts >= _LEAST_DRIFT and _strength(slanted, reach) > _DRIFT_GAIN * max(_strength(flat), _MEDIAN)
+    curve, reach = (slanted, reach) if drifts else (flat, FARTHEST)
+    confidence = float(1 / (1 + np.exp(-(_strength(curve, reach) - _MEDIAN) / _SPREAD)))
+    sure = confidence >= CONFIDENT
     return SyncMeasurement(
-        offset=-_peak(curve) - BIAS,
+        offset=-_peak(curve, reach) - BIAS,
         confidence=confidence,
-        verdict=sure if confidence >= CONFIDENT else "unsure",
-        drift=-slope if drifts and confidence >= CONFIDENT else 0.0,
+        verdict=("drift" if drifts else "constant") if sure else "unsure",
+        drift=-_fitted_slope(centres, curves, slope, _peak(curve, reach)) if drifts and sure else 0.0,
         offsets=-LAGS[::-1] - BIAS,
         agreement=curve[::-1],
     )
@@ -195,21 +196,21 @@ def _agreement(motion: Curve, sound: Curve, fps: float) -> float:
     return float(((predicted * wanted).sum(1) / norms) @ _WEIGHTS)
 
 
-def _strength(curve: Curve) -> float:
+def _strength(curve: Curve, reach: float = FARTHEST) -> float:
     """Weigh how far a curve's peak stands out: its height, in deviations of the rest, and above the next highest."""
-    best = _top(curve)
+    best = _top(curve, reach)
     rest = curve[np.abs(LAGS - LAGS[best]) > PEAK + 1e-6]
     return float(curve[best] + (curve[best] - rest.mean()) / (rest.std() + 1e-6) / 4 + curve[best] - rest.max())
 
 
-def _top(curve: Curve) -> int:
-    """Return the index of the highest value among the lags that an offset can have."""
-    return int(np.where(np.abs(LAGS) <= FARTHEST + 1e-6, curve, -np.inf).argmax())
+def _top(curve: Curve, reach: float) -> int:
+    """Return the index of the highest value among the lags up to ``reach`` seconds."""
+    return int(np.where(np.abs(LAGS) <= reach + 1e-6, curve, -np.inf).argmax())
 
 
-def _peak(curve: Curve) -> float:
+def _peak(curve: Curve, reach: float = FARTHEST) -> float:
     """Return the lag of the peak, between two steps by a parabola."""
-    best = _top(curve)
+    best = _top(curve, reach)
     before, top, after = curve[best - 1 : best + 2]
     bend = before - 2 * top + after
     return float(LAGS[best] + (STEP * 0.5 * (before - after) / bend if bend < 0 else 0.0))
@@ -224,11 +225,24 @@ def _along(centres: Curve, curves: Curve, slope: float) -> Curve:
 
 
 def _best_slope(centres: Curve, curves: Curve) -> float:
-    """Return the drift along which the windows agree best, as far as all of it lies within what is looked at."""
-    half = (centres[-1] - centres[0]) / 2
-    slopes = [slope for slope in _SLOPES if abs(slope * half) <= FARTHEST] if len(centres) > 2 else [0.0]
-    return float(max(slopes, key=lambda slope: (_along(centres, curves, slope)[_searched()]).max()))
+    """Return the drift along which the windows agree best, of those that stay within what is looked at."""
+    if len(centres) < 3:
+        return 0.0
+    half = np.ptp(centres) / 2
+    best, height = 0.0, -np.inf
+    for slope in sorted(_SLOPES[np.abs(_SLOPES) * half <= _MOST_DRIFT], key=abs):
+        within = np.abs(LAGS) <= FARTHEST + abs(slope) * half + 1e-6
+        top = float(_along(centres, curves, slope)[within].max())
+        if top > height:
+            best, height = float(slope), top
+    return best
 
 
-def _searched() -> NDArray[np.bool_]:
-    return np.abs(LAGS) <= FARTHEST + 1e-6
+def _fitted_slope(centres: Curve, curves: Curve, slope: float, middle: float) -> float:
+    """Lay a line through the windows' own peaks, which are looked for beside the line that is known roughly."""
+    lags, heights = [], []
+    for centre, curve in zip(centres - centres.mean(), curves, strict=True):
+        beside = np.where(np.abs(LAGS - middle - slope * centre) <= PEAK / 2, curve, -np.inf)
+        lags.append(LAGS[beside.argmax()])
+        heights.append(max(float(beside.max()), 1e-3))
+    return float(np.polyfit(centres, lags, 1, w=np.sqrt(heights))[0])

@@ -126,6 +126,8 @@ class Model(Protocol):
     """Turns a portrait and a sound into a talking clip."""
 
     name: str
+    exact: bool
+    """Its clips are in step with the sound and free of jitter by construction."""
 
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import FaceNotFoundError
 from ..types import FaceFinder, Progress, ignore_progress
 from .fit import REACH
-from .track import PIXELS, SIDE, FaceTracker, Gray
+from .track import PIXELS, FaceTracker, Gray
 
 if TYPE_CHECKING:
     from ..clip import Clip

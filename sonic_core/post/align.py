@@ -10,10 +10,10 @@ from ..errors import InputError, SettingsError
 from ..faces.mouth import MouthMotion, mouth_motion
 from ..media.audio import shift
 from ..models.preview.speech import CURVE_RATE, mouth_evidence
-from ..sync import SyncMeasurement, measure_offset
+from ..sync import FARTHEST, SyncMeasurement, measure_offset
 from ..types import Audio, FaceFinder, Progress, ignore_progress
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("sonic")
 
 MAX_OFFSET = 0.05
 """Seconds up to which an offset is corrected unasked: ITU-R BT.1359 finds that 45 ms of early sound are noticed."""
@@ -73,7 +73,7 @@ def refined(
 
     Args:
         clip: Its picture is read once.
-        max_offset: Seconds up to which an offset is corrected, 0 to 0.5.
+        max_offset: Seconds up to which an offset is corrected unasked, 0 to 0.4.
         force: Correct any constant offset that could be measured, however large and however unsure.
         finder: Finds the face; None takes the best finder that is there.
         progress: Called with ("mouth", frames done, frames in all).
@@ -86,13 +86,22 @@ def refined(
         InputError: The clip has no sound, or less than three seconds of face with sound.
         FaceNotFoundError: There is no face in most of it.
     """
-    if not 0 <= max_offset <= 0.5:
-        raise SettingsError(f"max_offset must be 0 to 0.5 seconds, got {max_offset:g}.")
+    check_max_offset(max_offset)
     done = decide(measure_sync(clip, finder, progress), max_offset, force)
     log.info("lip sync: %s", done.reason)
     if not done.moved or clip.audio is None:
         return clip, done
     return replace(clip, audio=shift(clip.audio, -done.moved)), done
+
+
+def check_max_offset(max_offset: float) -> None:
+    """Raise when ``max_offset`` cannot be honoured.
+
+    Raises:
+        SettingsError: It is not from 0 to ``sync.FARTHEST`` seconds.
+    """
+    if not 0 <= max_offset <= FARTHEST:
+        raise SettingsError(f"max_offset must be 0 to {FARTHEST:g} seconds, got {max_offset:g}.")
 
 
 def decide(found: SyncMeasurement, max_offset: float = MAX_OFFSET, force: bool = False) -> Refinement:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Protocol
 
 import torch
 
 from ..clip import Clip, frame_count
+from ..devices import OwnKeeper, choose_device
 from ..errors import InputError
 from ..types import Frames
+from ..weights.catalog import INTERPOLATOR
+from ..weights.store import find_part
 from .dis import DisInterpolator
 
 CHUNK = 4
@@ -66,7 +70,7 @@ def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None)
     Args:
         clip: Frame i of it is at i / clip.fps seconds.
         fps: Frames per second of the result, above 0.
-        interpolator: Draws what falls between two frames; optical flow if none is given.
+        interpolator: Draws what falls between two frames; None takes the best that is there (``best_interpolator``).
 
     Returns:
         A clip with the same sound; ``clip`` itself if it has that rate already.
@@ -82,7 +86,24 @@ def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None)
     if fps <= 0:
         raise InputError(f"Expected a frame rate above 0, got {fps}.")
     length = frame_count(float(clip.length / clip.fps), fps)
-    return retimed(clip, fps, length, interpolator or DisInterpolator())
+    return retimed(clip, fps, length, interpolator or best_interpolator())
+
+
+def best_interpolator(weights: Sequence[str | Path] = ()) -> Interpolator:
+    """Make the published interpolator where its weights are found, else one that follows optical flow.
+
+    Args:
+        weights: Folders in which the weights are looked for first.
+
+    Raises:
+        CheckpointError: The weights are there, but damaged.
+    """
+    path = find_part(INTERPOLATOR, weights)
+    if path is None:
+        return DisInterpolator()
+    from .flownet import FlowInterpolator, load_flownet  # noqa: PLC0415 - only where there is something to load
+
+    return FlowInterpolator(load_flownet(path), OwnKeeper(choose_device("auto")))
 
 
 def _retime(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Iterator[Frames]:

@@ -79,6 +79,14 @@ YOLOFACE = Part(
     required=False,
 )
 
+INTERPOLATOR = Part(
+    "interpolator",
+    "draws the frames in between",
+    SONIC,
+    "MIT (RIFE)",
+    (File("RIFE/flownet.pkl", "RIFE/flownet.pkl", 12_300_000),),
+)
+
 BASE_PARTS = (
     Part(
         "unet",
@@ -113,13 +121,7 @@ BASE_PARTS = (
         folder="whisper-tiny",
         extras=(File("whisper-tiny/preprocessor_config.json", "preprocessor_config.json", 185_000),),
     ),
-    Part(
-        "interpolator",
-        "draws the frames in between",
-        SONIC,
-        "MIT (RIFE)",
-        (File("RIFE/flownet.pkl", "RIFE/flownet.pkl", 12_300_000),),
-    ),
+    INTERPOLATOR,
     Part(
         "svd",
         "sees the portrait and turns latents into pixels",

@@ -36,6 +36,7 @@ class BaseModel:
     """The diffusion model (protocol ``Model``)."""
 
     name = "sonic-base"
+    exact = False
 
     def __init__(self, files: BaseFiles, keeper: Keeper, dtype: torch.dtype) -> None:
         """Take the files; each is read when it is first needed.

@@ -40,6 +40,7 @@ class PreviewModel:
     """The embedded model (protocol ``Model``)."""
 
     name = "sonic-preview"
+    exact = True
 
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress

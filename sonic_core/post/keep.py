@@ -1,0 +1,64 @@
+"""Keep a clip's frames on disk, for those that are read more than once and cost much to make."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from ..clip import Clip
+from ..media.video import read_video, write_lossless
+from ..types import Frames, Progress, ignore_progress
+
+STAGE = "frames"
+"""The name under which progress is reported."""
+
+
+def kept(clip: Clip, progress: Progress = ignore_progress) -> Clip:
+    """Make all frames of ``clip`` once and keep them, rounded to 8 bits, in a temporary file.
+
+    The file goes when nobody holds the clip, or one made of it, any more.
+
+    Args:
+        clip: Read once.
+        progress: Called with ("frames", frames done, frames in all); what it raises leaves no file behind.
+
+    Returns:
+        A clip of the same sound.
+
+    Raises:
+        MediaError: There is no room for the file.
+    """
+    file = _File()
+
+    def told(_: str, done: int, total: int) -> None:
+        progress(STAGE, done, total)
+
+    with closing(_generated(clip.read())) as chunks:
+        write_lossless(file.path, chunks, fps=clip.fps, length=clip.length, size=clip.size, audio=None, progress=told)
+    return replace(clip, read=file.read)
+
+
+class _File:
+    """A temporary file that is removed with this object."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="sonic-")
+        self.path = Path(self.folder) / "frames.mkv"
+        weakref.finalize(self, _remove, self.path)
+
+    def read(self) -> Iterator[Frames]:
+        yield from read_video(self.path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+def _generated(chunks: Iterator[Frames]) -> Generator[Frames, None, None]:
+    """Make a generator of any iterator, so that it can be closed."""
+    yield from chunks
