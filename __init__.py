@@ -13,12 +13,15 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
     from .nodes.host import settle_in
     from .nodes.load import LoadAudio, ModelLoader
     from .nodes.portrait import PreData
+    from .nodes.refine import LipSyncRefine, TemporalSmooth
 
     NODE_CLASS_MAPPINGS = {
         "SonicModelLoader": ModelLoader,
         "SonicLoadAudio": LoadAudio,
         "SONIC_PreData": PreData,
         "SonicSampler": Sampler,
+        "LipSyncRefine": LipSyncRefine,
+        "TemporalSmooth": TemporalSmooth,
         "VideoCombine": VideoCombine,
     }
     NODE_DISPLAY_NAME_MAPPINGS = {
@@ -26,6 +29,8 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "SonicLoadAudio": "Sonic Load Audio",
         "SONIC_PreData": "Sonic PreData",
         "SonicSampler": "Sonic Sampler",
+        "LipSyncRefine": "Sonic Lip Sync Refine",
+        "TemporalSmooth": "Sonic Temporal Smooth",
         "VideoCombine": "Sonic Video Combine",
     }
     settle_in(Path(__file__).resolve().parent)

@@ -17,7 +17,7 @@ from .folders import (
     problem,
     settle_in,
 )
-from .media import audio_of, image_of, picture_of, sound_of
+from .media import audio_of, image_of, picture_of, shown, sound_of
 from .memory import HostKeeper, precision
 from .progress import log, progress_of, warnings_shown
 from .video import clip_of, formats, saved, video_of, workflow_metadata
@@ -44,6 +44,7 @@ __all__ = [
     "progress_of",
     "saved",
     "settle_in",
+    "shown",
     "sound_of",
     "video_of",
     "warnings_shown",

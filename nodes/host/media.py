@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .folders import temporary_file
+
 if TYPE_CHECKING:
     import torch
 
@@ -36,6 +38,14 @@ def picture_of(image: torch.Tensor) -> torch.Tensor:
 def image_of(frames: torch.Tensor) -> torch.Tensor:
     """Turn frames (n, 3, h, w) or one picture (3, h, w) into an IMAGE (n, h, w, 3)."""
     return (frames if frames.ndim == 4 else frames[None]).permute(0, 2, 3, 1).float().cpu().contiguous()
+
+
+def shown(picture: torch.Tensor) -> dict[str, str]:
+    """Lay a picture (3, h, w) where the canvas finds it, and say where, in the host's words."""
+    from ...sonic_core.media.image import write_png
+
+    path = write_png(temporary_file(".png"), picture)
+    return {"filename": path.name, "subfolder": "", "type": "temp"}
 
 
 def sound_of(audio: Mapping[str, Any], *, lenient: bool = False) -> Audio:

@@ -33,9 +33,8 @@ def drawn(refinement: Refinement, max_offset: float = MAX_OFFSET) -> torch.Tenso
     Returns:
         (3, 360, 640) RGB in [0, 1].
     """
-    found = refinement.measurement
-    height, width = (side * _FINE for side in SIZE)
-    canvas = np.full((height, width, 3), _PAPER, np.uint8)
+    found, canvas = refinement.measurement, _blank()
+    height, width = canvas.shape[:2]
     near = np.abs(found.offsets) <= FARTHEST
     offsets, agreement = found.offsets[near], found.agreement[near]
     low, high = min(0.0, float(agreement.min())), max(0.5, float(agreement.max()))
@@ -60,6 +59,21 @@ def drawn(refinement: Refinement, max_offset: float = MAX_OFFSET) -> torch.Tenso
     _write(canvas, f"confidence {found.confidence:.3f}", (16 * _FINE, 48 * _FINE), _INK, 0.45)
     under = "sound early  -  milliseconds  -  sound late"
     _write(canvas, under, (width // 2, height - 8 * _FINE), _INK, 0.42, middle=True)
+    return _finished(canvas)
+
+
+def note(text: str) -> torch.Tensor:
+    """Draw a picture of the same size with nothing but a line of text, for where there is no curve."""
+    canvas = _blank()
+    _write(canvas, text, (16 * _FINE, 28 * _FINE), _DOUBTFUL, 0.6)
+    return _finished(canvas)
+
+
+def _blank() -> Canvas:
+    return np.full((SIZE[0] * _FINE, SIZE[1] * _FINE, 3), _PAPER, np.uint8)
+
+
+def _finished(canvas: Canvas) -> torch.Tensor:
     small = cv2.resize(canvas, SIZE[::-1], interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.asarray(small, np.float32) / 255).permute(2, 0, 1).contiguous()
 

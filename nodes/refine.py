@@ -1,0 +1,148 @@
+"""The video is put right: its sound in step with the mouth, its frames steady."""
+
+# ruff: noqa: ANN401, N802, PLC0415
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from . import host
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..sonic_core.clip import Clip
+    from ..sonic_core.post.align import Refinement
+    from ..sonic_core.types import Progress
+
+
+class LipSyncRefine:
+    """Measure by how much the sound comes late, and move it where that is small and sure."""
+
+    CATEGORY = "Sonic"
+    DESCRIPTION = (
+        "Measures how far picture and sound are apart and moves the sound in step with the mouth. It changes nothing "
+        "where the offset is large, drifts or cannot be told, and says so."
+    )
+    FUNCTION = "refine"
+    RETURN_TYPES = ("VIDEO", "FLOAT", "FLOAT", "IMAGE")
+    RETURN_NAMES = ("video", "offset_seconds", "confidence", "curve")
+    OUTPUT_TOOLTIPS = (
+        "The video with its sound in step; the one that came in where nothing was changed.",
+        "Seconds by which the sound came late; negative: early. Measured before anything was changed.",
+        "Share of wrong sounds that would fit worse, 0 to 1; from 0.99 on the offset is trusted.",
+        "How well mouth and sound fit, offset by offset.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Describe the inputs."""
+        from ..sonic_core.post.align import MAX_OFFSET
+        from ..sonic_core.sync import FARTHEST
+
+        most = (
+            "Seconds up to which an offset is corrected. Advised: 0.05; people notice sound that is 0.045 s early or "
+            "0.125 s late."
+        )
+        force = "On: correct any constant offset, however large and however unsure. Look at the curve first."
+        return {
+            "required": {
+                "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
+                "max_offset": (
+                    "FLOAT",
+                    {
+                        "default": MAX_OFFSET,
+                        "min": 0.0,
+                        "max": FARTHEST,
+                        "step": 0.005,
+                        "round": 0.001,
+                        "tooltip": most,
+                    },
+                ),
+                "force": ("BOOLEAN", {"default": False, "tooltip": force}),
+            },
+            "optional": {"audio": ("AUDIO", {"tooltip": "A sound in place of the video's own."})},
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    def refine(
+        self, video: Any, max_offset: float, force: bool, audio: Any = None, unique_id: str | None = None
+    ) -> dict[str, Any]:
+        """Measure, and move the sound."""
+        with host.warnings_shown(unique_id):
+            progress, clip = host.progress_of(unique_id), host.clip_of(video)
+            if audio is not None:
+                clip = replace(clip, audio=host.sound_of(audio, lenient=True))
+            made, done, curve = _refined(clip, max_offset, force, progress)
+            if made is not clip or audio is not None:
+                video = host.video_of(made, progress)
+        found = (done.measurement.offset, done.measurement.confidence) if done else (0.0, 0.0)
+        return {"ui": {"images": [host.shown(curve)]}, "result": (video, *found, host.image_of(curve))}
+
+
+class TemporalSmooth:
+    """Take jitter and flicker out of a video."""
+
+    CATEGORY = "Sonic"
+    DESCRIPTION = (
+        "Takes shake and flicker out of a video without touching speech: mouth and eyes move with the skin around them "
+        "and keep what they do themselves. What is steady already is not changed."
+    )
+    FUNCTION = "smooth"
+    RETURN_TYPES = ("VIDEO",)
+    RETURN_NAMES = ("video",)
+    OUTPUT_TOOLTIPS = ("The steadied video.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Describe the inputs."""
+        from ..sonic_core.post.smooth import METHODS, MOST_STRENGTH
+
+        much = "0: nothing. Up to 1: the share of the shake that is taken. Up to 2: slower shake too. Advised: 1."
+        how = (
+            "flow: keeps real motion. ema: an exponential moving average run both ways, which smooths more and also "
+            "flattens quick motion."
+        )
+        return {
+            "required": {
+                "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
+                "strength": (
+                    "FLOAT",
+                    {"default": 1.0, "min": 0.0, "max": MOST_STRENGTH, "step": 0.05, "tooltip": much},
+                ),
+                "method": (list(METHODS), {"default": METHODS[0], "tooltip": how}),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    def smooth(self, video: Any, strength: float, method: str, unique_id: str | None = None) -> tuple[Any]:
+        """Make the steadied video."""
+        from ..sonic_core.post.smooth import smoothed
+
+        if not strength:
+            return (video,)
+        with host.warnings_shown(unique_id):
+            clip = smoothed(host.clip_of(video), strength=strength, method=method, report=_told)
+            return (host.video_of(clip, host.progress_of(unique_id)),)
+
+
+def _refined(
+    clip: Clip, max_offset: float, force: bool, progress: Progress
+) -> tuple[Clip, Refinement | None, torch.Tensor]:
+    """Refine a clip, and draw what was found; a clip that cannot be measured goes on as it is, with a warning."""
+    import warnings
+
+    from ..sonic_core.errors import InputError, SonicWarning
+    from ..sonic_core.post.align import refined
+    from ..sonic_core.post.curve import drawn, note
+
+    try:
+        made, done = refined(clip, max_offset=max_offset, force=force, progress=progress)
+    except InputError as error:
+        warnings.warn(f"Nothing was measured or changed: {error}", SonicWarning, stacklevel=2)
+        return clip, None, note("not measured: unchanged")
+    return made, done, drawn(done, max_offset)
+
+
+def _told(report: object) -> None:
+    host.log.info("%s", report)
