@@ -96,7 +96,7 @@ def grid_size(small: Picture) -> tuple[int, int]:
 
 
 def guarded(face: Face | None, frame: tuple[int, int], size: tuple[int, int]) -> Grid:
-    """Mark mouth and eyes, 1 inside and falling to 0 around, on a grid of ``size`` over a frame (h, w)."""
+    """Mark mouth, chin and eyes, 1 inside and falling to 0 around, on a grid of ``size`` over a frame (h, w)."""
     if face is None:
         return np.zeros(size, np.float32)
     scale = np.array([size[1] / frame[1], size[0] / frame[0]])
@@ -104,9 +104,9 @@ def guarded(face: Face | None, frame: tuple[int, int], size: tuple[int, int]) ->
     across = (points[1] - points[0]) / max(unit, 1e-6)
     down = np.array([-across[1], across[0]])
     centres = places(size) / scale + 0.5 / scale
-    mouth = points[3:].mean(0) + 0.12 * unit * down
+    mouth = points[3:].mean(0) + 0.25 * unit * down  # and the chin, which speaks too
     marked = np.zeros(size)
-    for centre, wide, high in ((mouth, 0.6, 0.52), (points[0], 0.36, 0.24), (points[1], 0.36, 0.24)):
+    for centre, wide, high in ((mouth, 0.6, 0.62), (points[0], 0.36, 0.24), (points[1], 0.36, 0.24)):
         off = centres - centre
         away = np.hypot(off @ across / wide, off @ down / high) / unit
         marked = np.maximum(marked, np.clip((1.35 - away) / 0.35, 0, 1))
