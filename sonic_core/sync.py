@@ -63,7 +63,7 @@ _FOLDS, _GAP = 6, 0.3
 """Parts of a window, each predicted from the others, and seconds around it that those leave out."""
 _SLOPES = np.linspace(-0.045, 0.045, 91)
 """Drifts that are tried, in seconds per second: 25 for 24 frames per second is 0.042."""
-_LEAST_DRIFT, _DRIFT_GAIN = 0.06, 1.25
+_LEAST_DRIFT, _DRIFT_GAIN = 0.06, 1.12
 """Seconds over the whole clip, and factor in evidence over a constant offset, from which an offset drifts."""
 _MOST_DRIFT = 1.0
 """Seconds over half the clip; more leaves too few lags that tell what chance gives."""

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -194,3 +195,22 @@ def tiny_single_file_set(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny_single_file_set")
     write_set(folder, tiny=True, single_file=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def talking():
+    """The bundled portrait saying the bundled speech, by sonic-preview: 7.92 s in step by construction."""
+    import sonic_core as sonic
+
+    assets = Path(__file__).resolve().parent.parent / "assets"
+    model = sonic.load_model("sonic-preview")
+    return model.generate(assets / "speech.wav", assets / "portrait.png", min_resolution=384)
+
+
+@pytest.fixture(scope="session")
+def talking_mouth(talking):
+    """How its mouth moves, measured."""
+    from sonic_core.faces.finder import face_finder
+    from sonic_core.faces.mouth import mouth_motion
+
+    return mouth_motion(talking, face_finder("embedded"))

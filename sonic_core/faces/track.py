@@ -27,6 +27,8 @@ PIXELS = 40.0
 """Pixels per unit of the face in the patch that is registered."""
 SIDE = round(2 * REACH * PIXELS)
 """Side of that patch."""
+MARGIN = 0.3 * SIDE
+"""What is looked at around the patch, in its pixels, for a face that moves."""
 LEAST_KEPT = 0.4
 """Share of the points that must agree on one motion; below it the reference is too different."""
 FARTHEST = 0.6
@@ -52,6 +54,15 @@ class _Reference:
     """(2, 3) from the reference frame's pixels into the patch."""
     face: Face
     """The face in the reference frame's pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    """A part of a frame."""
+
+    gray: Gray
+    matrix: Matrix
+    """(2, 3) from the frame's pixels into the part's."""
 
 
 class FaceTracker:
@@ -93,13 +104,14 @@ class FaceTracker:
     def _registered(self, reference: _Reference, frame: torch.Tensor) -> Face | None:
         """Register the frame to the reference, or else to the last frame, which then becomes the reference."""
         patch, begin = self._last
-        matrix = _register(reference, frame, begin)
+        region = _region(frame, begin)
+        matrix = _register(reference, region, begin)
         if matrix is None:
             reference = _reference(patch, begin, _moved(reference.face, _between(reference.matrix, begin)))
-            matrix = _register(reference, frame, begin)
+            matrix = _register(reference, region, begin)
         if matrix is None:
             return None
-        self._reference, self._last = reference, (_cut(frame, matrix), matrix)
+        self._reference, self._last = reference, (_cut(region, matrix), matrix)
         return _moved(reference.face, _between(reference.matrix, matrix))
 
     def _found(self, frame: torch.Tensor) -> Face | None:
@@ -112,7 +124,7 @@ class FaceTracker:
             self._wait, self._patience = self._patience, min(2 * self._patience, PATIENCE[1])
             return None
         matrix = _frame_of(faces[0]).matrix(PIXELS)
-        self._last = _cut(frame, matrix), matrix
+        self._last = _cut(_region(frame, matrix), matrix), matrix
         self._reference = _reference(*self._last, faces[0])
         return faces[0]
 
@@ -139,39 +151,44 @@ def _still_parts(matrix: Matrix, face: Face) -> Gray:
     return mask
 
 
-def _cut(frame: torch.Tensor, matrix: Matrix) -> Gray:
-    """Cut the upright patch out of a frame (3, h, w); only what lies under it is looked at."""
+def _region(frame: torch.Tensor, matrix: Matrix) -> _Region:
+    """Take the grey values of a frame (3, h, w) around the patch that ``matrix`` maps it to.
+
+    Where many pixels fall into one of the patch they are averaged, or the patch would flicker.
+    """
     height, width = frame.shape[-2:]
-    corners = np.array([(0, 0), (SIDE, 0), (SIDE, SIDE), (0, SIDE)]) - 0.5
+    corners = np.array([(x, y) for x in (-MARGIN, SIDE + MARGIN) for y in (-MARGIN, SIDE + MARGIN)])
     inverse = cv2.invertAffineTransform(matrix)
     corners = corners @ inverse[:, :2].T + inverse[:, 2]
-    left, top = (
-        int(np.clip(side, 0, most - 2)) for side, most in zip(corners.min(0) - 2, (width, height), strict=True)
-    )
+    left, top = (int(np.clip(side, 0, most - 2)) for side, most in zip(corners.min(0), (width, height), strict=True))
     right, bottom = (
-        int(np.clip(side, least + 2, most))
-        for side, least, most in zip(corners.max(0) + 3, (left, top), (width, height), strict=True)
+        int(np.clip(side + 1, least + 2, most))
+        for side, least, most in zip(corners.max(0), (left, top), (width, height), strict=True)
     )
-    pixels = as_bytes(frame[:, top:bottom, left:right])
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (left, top)])
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if scale < 0.5:  # many pixels fall into one: average them, or the patch flickers
-        ratio = 1 / round(1 / scale)
-        small = cv2.resize(gray, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
-        across = np.array([gray.shape[1] / small.shape[1], gray.shape[0] / small.shape[0]])
-        matrix = np.column_stack([matrix[:, :2] * across, matrix[:, 2] + matrix[:, :2] @ (across / 2 - 0.5)])
-        gray = small
-    cut = cv2.warpAffine(gray, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    gray = np.asarray(cv2.cvtColor(as_bytes(frame[:, top:bottom, left:right]), cv2.COLOR_RGB2GRAY), np.uint8)
+    into = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
+    pixels = 1 / float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if pixels > 2:
+        size = (max(1, round(gray.shape[1] / round(pixels))), max(1, round(gray.shape[0] / round(pixels))))
+        across, down = size[0] / gray.shape[1], size[1] / gray.shape[0]
+        gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+        into = _after(np.array([[across, 0.0, across / 2 - 0.5], [0.0, down, down / 2 - 0.5]]), into)
+    return _Region(gray, into)
+
+
+def _cut(region: _Region, matrix: Matrix) -> Gray:
+    """Cut the upright patch out; ``matrix`` maps the frame's pixels into it."""
+    inward = _after(matrix, cv2.invertAffineTransform(region.matrix))
+    cut = cv2.warpAffine(region.gray, inward, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, np.uint8)
 
 
-def _register(reference: _Reference, frame: torch.Tensor, begin: Matrix) -> Matrix | None:
+def _register(reference: _Reference, region: _Region, begin: Matrix) -> Matrix | None:
     """Find the (2, 3) map from the frame into the patch such that the patch looks like the reference's.
 
     Args:
         reference: What to look like.
-        frame: (3, h, w).
+        region: What is around the face in the frame.
         begin: The map of the frame before.
 
     Returns:
@@ -181,7 +198,7 @@ def _register(reference: _Reference, frame: torch.Tensor, begin: Matrix) -> Matr
         return None
     matrix = begin
     for _ in range(ROUNDS):
-        patch = _cut(frame, matrix)
+        patch = _cut(region, matrix)
         there, good, error = cv2.calcOpticalFlowPyrLK(
             reference.patch, patch, reference.points, reference.points.copy(), winSize=(15, 15), maxLevel=3
         )
