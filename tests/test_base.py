@@ -147,6 +147,6 @@ def test_watching_a_portrait_come_to_life(model, picture):
 
     watcher = Watcher()
     model.generate(sound(0.3), picture, settings=settings(), progress=watcher)
-    assert list(dict.fromkeys(watcher.stages)) == ["portrait", "look", "listen", "denoise"]
+    assert list(dict.fromkeys(watcher.stages)) == ["portrait", "look", "listen", "denoise", "frames", "mouth"]
     assert watcher.pictures
     assert all(shown.shape == (3, 16, 16) and 0 <= shown.min() <= shown.max() <= 1 for shown in watcher.pictures)
