@@ -25,6 +25,7 @@ class LipSyncRefine:
         "where the offset is large, drifts or cannot be told, and says so."
     )
     FUNCTION = "refine"
+    OUTPUT_NODE = True  # the curve alone is worth a run, and is shown again when nothing has to be measured anew
     RETURN_TYPES = ("VIDEO", "FLOAT", "FLOAT", "IMAGE")
     RETURN_NAMES = ("video", "offset_seconds", "confidence", "curve")
     OUTPUT_TOOLTIPS = (

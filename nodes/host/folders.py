@@ -18,6 +18,8 @@ MODEL_FOLDERS = {"sonic": (), "insightface": (".onnx",)}
 CHECKPOINTS = "checkpoints"
 """The host's folder in which Stable Video Diffusion lies."""
 AUTO = "auto"
+SAMPLES = ("portrait", "speech", "video")
+"""What the workflows begin with: names, without ending, in the pack's assets."""
 
 
 def settle_in(pack: Path) -> None:
@@ -41,8 +43,8 @@ def hand_over_folders() -> None:
 
 
 def _lay_samples(assets: Path, inputs: Path) -> None:
-    """Copy the sample portrait and speech among the host's inputs where they are missing; never overwrite or fail."""
-    for sample in (*assets.glob("portrait.*"), *assets.glob("speech.*")):
+    """Copy the samples among the host's inputs where they are missing; never overwrite or fail."""
+    for sample in (file for name in SAMPLES for file in assets.glob(f"{name}.*")):
         goal = inputs / f"sonic_sample_{sample.name}"
         beside = goal.with_name(f".{goal.name}.{uuid.uuid4().hex}")
         try:

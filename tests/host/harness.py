@@ -144,7 +144,7 @@ class Comfy:
     def forget(self, seconds: float = 120) -> None:
         """Have the host drop its models and all results, and wait until our temporary videos are gone with them."""
         end = time.monotonic() + seconds
-        while list((self.home / "temp").glob("sonic_*")) and time.monotonic() < end:
+        while self.temporary_videos and time.monotonic() < end:
             self.ask("/free", {"unload_models": True, "free_memory": True})  # again: what still ran was not yet garbage
             time.sleep(1)
 
@@ -157,6 +157,11 @@ class Comfy:
     def path(self, file: Mapping[str, str]) -> Path:
         """Where a file that a node shows lies."""
         return self.home / file["type"] / file["subfolder"] / file["filename"]
+
+    @property
+    def temporary_videos(self) -> list[Path]:
+        """Our videos that are no file of anybody's; pictures that nodes show stay until the host ends."""
+        return [file for file in (self.home / "temp").glob("sonic_*") if file.suffix != ".png"]
 
     def litter(self) -> set[Path]:
         """Every file that a run could leave behind."""

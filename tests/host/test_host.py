@@ -14,7 +14,15 @@ from PIL import Image
 
 from tests.host.harness import PACK, Comfy, misfits
 
-IDS = ("SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "VideoCombine")
+IDS = (
+    "SonicModelLoader",
+    "SonicLoadAudio",
+    "SONIC_PreData",
+    "SonicSampler",
+    "LipSyncRefine",
+    "TemporalSmooth",
+    "VideoCombine",
+)
 
 
 def test_the_host_knows_our_nodes_folders_and_samples(comfy: Comfy) -> None:
@@ -120,9 +128,9 @@ def test_cancel_leaves_nothing_behind(comfy: Comfy, prompt: dict[str, Any]) -> N
 def test_temporary_videos_go_when_the_host_forgets_them(comfy: Comfy, prompt: dict[str, Any]) -> None:
     prompt["8"]["inputs"]["save_output"] = False
     shown = comfy.path(comfy.run(prompt).file("8"))
-    assert list((comfy.home / "temp").glob("sonic_*"))
+    assert comfy.temporary_videos
     comfy.forget()
-    assert list((comfy.home / "temp").glob("sonic_*")) == []
+    assert comfy.temporary_videos == []
     assert shown.exists()
 
 

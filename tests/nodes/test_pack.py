@@ -17,9 +17,11 @@ from tests.host.harness import misfits
 from tests.nodes.conftest import ROOT, FolderPaths
 from tests.parity.make_weights import write_set
 
-IDS = {"SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "VideoCombine"}
+IDS = {"SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "LipSyncRefine", "TemporalSmooth",
+       "VideoCombine"}  # fmt: skip
 CORE: dict[str, Any] = {
-    "LoadImage": {"input": {"required": {"image": (["sonic_sample_portrait.png"],)}}, "output": ["IMAGE", "MASK"]}
+    "LoadImage": {"input": {"required": {"image": (["sonic_sample_portrait.png"],)}}, "output": ["IMAGE", "MASK"]},
+    "LoadVideo": {"input": {"required": {"file": (["sonic_sample_video.mp4"],)}}, "output": ["VIDEO"]},
 }
 """The host's own nodes that the workflows use."""
 
