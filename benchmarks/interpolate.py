@@ -45,13 +45,15 @@ def measure(path: Path, pairs: int) -> None:
     tracker, interpolator = FaceTracker(), DisInterpolator()
     frames: list[torch.Tensor] = []
     gains, even = [], []
-    step = max(1, open_clip(path).length // (2 * pairs))
-    for number, frame in enumerate(open_clip(path).frames()):
+    count = 0
+    for frame in open_clip(path).frames():
         if frames and float((frame - frames[-1]).abs().mean()) < REPEATED:
             continue
-        frames = [*frames[-2:], frame.clone()]
-        if len(frames) < 3 or number % (2 * step) >= 2 or len(gains) == pairs:
+        frames, count = [*frames[-2:], frame.clone()], count + 1
+        if count < 3 or count % 2 == 0:
             continue
+        if len(gains) == pairs:
+            break
         first, middle, last = frames
         face = tracker.follow(middle)
         drawn, blend = interpolator.between(first, last, 0.5), (first + last) / 2
@@ -80,7 +82,7 @@ def main() -> None:
     """Measure the clips of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("videos", type=Path, nargs="+")
-    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--pairs", type=int, default=60, help="frames that are restored, from the beginning on")
     options = parser.parse_args()
     for path in options.videos:
         measure(path, options.pairs)

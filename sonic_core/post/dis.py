@@ -31,6 +31,12 @@ SPREAD = 2.0
 """Standard deviation in pixels of the neighbourhood over which two warped frames are compared."""
 GRAIN = 1.5 / 255
 """Difference that noise makes; proposals that differ by less count as equally good."""
+STEADY, UNSTEADY = 0.22, 0.4
+"""Change of the motion from pair to pair, as a share of it, up to and from which it is steady and unsteady."""
+TRUST = (0.95, 0.5)
+"""How much the warped picture counts, against plain blending, in steady and in unsteady motion."""
+STILL = 0.2
+"""Pixels of motion that count for nothing when its change is judged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +47,8 @@ class _Pair:
     pixels: tuple[Picture, Picture]
     flows: tuple[Flow, Flow] | None
     """From the first to the second and back; None where a cut lies between."""
+    trust: float
+    """How much the warped picture counts, against plain blending."""
 
 
 class DisInterpolator:
@@ -50,6 +58,10 @@ class DisInterpolator:
     both as they are. Where the two halves of a proposal show the same thing it is believed; where flow is wrong or
     something appears or vanishes, no warp agrees, and what is left is plain blending. Between two frames of different
     scenes the nearer one is shown.
+
+    Two frames do not tell how the time between them passed: a video whose rate was once changed moves in jerks, and a
+    sharp picture of the wrong moment is worse than a blurred one. So the motion is compared with that of the pair
+    before, and the less steady it is, the more of plain blending is mixed in. Frames must be asked for in order.
 
     Source: Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016 (the flow).
     """
@@ -70,18 +82,34 @@ class DisInterpolator:
         """
         pair = self._last
         if pair is None or pair.given[0] is not first or pair.given[1] is not second:
-            pair = self._last = _measured(first, second)
+            before = pair.flows[0] if pair is not None and pair.flows and pair.given[1] is first else None
+            pair = self._last = _measured(first, second, before)
         if pair.flows is None:
             return (first if moment < 0.5 else second).clone()
-        return as_frame(_drawn(*pair.pixels, *pair.flows, moment))
+        blend = (1 - moment) * pair.pixels[0] + moment * pair.pixels[1]
+        return as_frame(pair.trust * _drawn(*pair.pixels, *pair.flows, moment) + (1 - pair.trust) * blend)
 
 
-def _measured(first: torch.Tensor, second: torch.Tensor) -> _Pair:
+def _measured(first: torch.Tensor, second: torch.Tensor, before: Flow | None) -> _Pair:
+    """Measure the flow between two frames; ``before`` is that which led to the first of them, if it is known."""
     pixels = as_pixels(first), as_pixels(second)
     if is_cut(*map(thumbnail, pixels)):
-        return _Pair((first, second), pixels, None)
-    before, after = (as_gray(fitted(one, FLOW_SIDE)) for one in pixels)
-    return _Pair((first, second), pixels, (dense_flow(before, after), dense_flow(after, before)))
+        return _Pair((first, second), pixels, None, 0.0)
+    one, other = (as_gray(fitted(picture, FLOW_SIDE)) for picture in pixels)
+    forward = dense_flow(one, other)
+    return _Pair((first, second), pixels, (forward, dense_flow(other, one)), _trust(before, forward))
+
+
+def _trust(before: Flow | None, flow: Flow) -> float:
+    """Say how much a warped picture counts where the flow follows on ``before``; halfway where that is unknown."""
+    if before is None:
+        return sum(TRUST) / 2
+
+    def size(values: Flow) -> float:
+        return float(np.sqrt((values * values).sum(-1).mean()))
+
+    change = size(flow - before) / (size(flow) + size(before) + STILL)
+    return float(np.interp(change, (STEADY, UNSTEADY), TRUST))
 
 
 def _drawn(first: Picture, second: Picture, forward: Flow, backward: Flow, moment: float) -> Picture:
