@@ -26,6 +26,10 @@ from .types import Audio, Face, FaceFinder, Model, Placement, Portrait, Progress
 if TYPE_CHECKING:
     from .clip import Clip, open_clip
     from .pipeline import MODEL_NAMES, TalkingPortrait, load_model
+    from .post.align import Refinement, measure_sync, refined
+    from .post.interpolate import at_rate
+    from .post.smooth import SmoothReport, smoothed
+    from .sync import SyncMeasurement
 
 __version__ = "0.1.0"
 
@@ -43,21 +47,35 @@ __all__ = [
     "Placement",
     "Portrait",
     "Progress",
+    "Refinement",
     "Settings",
     "SettingsError",
+    "SmoothReport",
     "SonicError",
     "SonicWarning",
+    "SyncMeasurement",
     "TalkingPortrait",
+    "at_rate",
     "load_model",
+    "measure_sync",
     "open_clip",
+    "refined",
+    "smoothed",
 ]
 
 _LAZY = {
     "Clip": "clip",
     "MODEL_NAMES": "pipeline",
+    "Refinement": "post.align",
+    "SmoothReport": "post.smooth",
+    "SyncMeasurement": "sync",
     "TalkingPortrait": "pipeline",
+    "at_rate": "post.interpolate",
     "load_model": "pipeline",
+    "measure_sync": "post.align",
     "open_clip": "clip",
+    "refined": "post.align",
+    "smoothed": "post.smooth",
 }
 """Modules of the names that are imported when they are first asked for: these modules take torch."""
 

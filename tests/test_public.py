@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_public_names_are_frozen():
     assert sorted(sonic_core.__all__) == [
         "Audio", "CheckpointError", "Clip", "Face", "FaceFinder", "FaceNotFoundError", "InputError", "MODEL_NAMES",
-        "MediaError", "Model", "Placement", "Portrait", "Progress", "Settings", "SettingsError", "SonicError",
-        "SonicWarning", "TalkingPortrait", "load_model", "open_clip",
+        "MediaError", "Model", "Placement", "Portrait", "Progress", "Refinement", "Settings", "SettingsError",
+        "SmoothReport", "SonicError", "SonicWarning", "SyncMeasurement", "TalkingPortrait", "at_rate", "load_model",
+        "measure_sync", "open_clip", "refined", "smoothed",
     ]  # fmt: skip
     for name in sonic_core.__all__:
         assert hasattr(sonic_core, name)
