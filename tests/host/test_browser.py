@@ -83,8 +83,6 @@ def test_from_the_template_browser_to_a_playing_video(canvas: Canvas, nodes: str
 def test_the_repair_template_shows_what_was_found_and_plays_the_result(canvas: Canvas, nodes: str) -> None:
     page = canvas.page
     choose_template(canvas, nodes, "talking_video_repair")
-    page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-    page.wait_for_timeout(1500)
     press_run(canvas)
     play(canvas)
     page.wait_for_function(CURVE, timeout=20_000)
