@@ -148,6 +148,15 @@ def test_what_cannot_be_measured_or_is_too_far_goes_on_unchanged(
 
 
 @ON_ONE_HOST
+def test_a_video_can_be_measured_and_nothing_else(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    meadow().export(comfy.home / "input/measured.mp4")
+    prompt["3"]["inputs"]["file"] = "measured.mp4"
+    run = comfy.run({key: prompt[key] for key in "34"})
+    assert set(run.outputs) == {"4"}
+    assert comfy.path(run.file("4")).exists()
+
+
+@ON_ONE_HOST
 def test_what_is_not_saved_is_forgotten(comfy: Comfy, prompt: dict[str, Any]) -> None:
     prompt["3"]["inputs"]["file"] = "meadow.mp4"
     meadow().export(comfy.home / "input/meadow.mp4")
