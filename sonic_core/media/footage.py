@@ -25,8 +25,8 @@ from .files import check_readable
 
 MOST_CHUNK = 16
 """Frames in a chunk at most."""
-CHUNK_PIXELS = 1 << 22
-"""Pixels in a chunk at most, so that large frames come in smaller chunks: 50 MB as float."""
+CHUNK_PIXELS = 1 << 21
+"""Pixels in a chunk at most, so that large frames come in smaller chunks: 25 MB as float."""
 
 _WANTED = "a video (MP4, MOV, MKV, WebM or AVI)"
 _NOT_VIDEOS = {"tty", "image2"}

@@ -144,9 +144,8 @@ class _Plan:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A frame, what is kept of it, and how it hangs together with the one before."""
+    """What is kept of a frame, and how it hangs together with the one before."""
 
-    pixels: Picture
     look: Look
     flow: Flow | None
     """From the frame before to this one; None where a scene begins."""
@@ -159,13 +158,13 @@ def _smooth(
     tally = _Tally()
     with closing(read_ahead(_watched(clip, FaceTracker(finder)), _AHEAD)) as seen:
         scene = _Scene(plan, tally)
-        for one in seen:
+        for pixels, one in seen:
             if one.flow is None:
                 for frame in scene.rest():
                     yield frame[None]
                 scene = _Scene(plan, tally)
             tally.watch(one)
-            frame = scene.take(one)
+            frame = scene.take(pixels, one)
             if frame is not None:
                 yield frame[None]
         for frame in scene.rest():
@@ -176,7 +175,7 @@ def _smooth(
         report(done)
 
 
-def _watched(clip: Clip, tracker: FaceTracker) -> Generator[_Seen, None, None]:
+def _watched(clip: Clip, tracker: FaceTracker) -> Generator[tuple[Picture, _Seen], None, None]:
     """Look at the frames one after the other; between two looks of the tracker its face goes with the flow."""
     last, face, flow, age = None, None, None, 0
     with closing(_generated(clip.frames())) as frames:
@@ -192,7 +191,7 @@ def _watched(clip: Clip, tracker: FaceTracker) -> Generator[_Seen, None, None]:
                 face = tracker.follow(frame)
             age += 1
             last = look(small, guarded(face, clip.size, grid_size(small)))
-            yield _Seen(pixels, last, flow, face is not None)
+            yield pixels, _Seen(last, flow, face is not None)
 
 
 def carried(face: Face | None, flow: Flow, size: tuple[int, int]) -> Face | None:
@@ -212,17 +211,20 @@ class _Scene:
     def __init__(self, plan: _Plan, tally: _Tally) -> None:
         self.plan, self.tally = plan, tally
         self.window: deque[_Seen] = deque()
-        """From the first frame that is still needed to the newest."""
+        """From the first frame that is still looked at to the newest."""
+        self.waiting: deque[Picture] = deque()
+        """Pixels of those that are not done; what is past is known by its look only."""
         self.backs: deque[Flow] = deque()
         """One per frame but the first: the flow from it to the one before."""
         self.corrections: deque[Correction] = deque()
         """Of the window's frames that are done."""
 
-    def take(self, new: _Seen) -> torch.Tensor | None:
-        """Add a frame; return the one for which that was the last that it waited for, smoothed."""
+    def take(self, pixels: Picture, new: _Seen) -> torch.Tensor | None:
+        """Add a frame (h, w, 3); return the one for which that was the last that it waited for, smoothed."""
         if self.window and new.flow is not None:
             self.backs.append(reversed_link(new.flow))
         self.window.append(new)
+        self.waiting.append(pixels)
         ready = len(self.window) - len(self.corrections) > self.plan.reach
         return self._next() if ready else None
 
@@ -233,8 +235,8 @@ class _Scene:
 
     def _next(self) -> torch.Tensor:
         here, window = len(self.corrections), list(self.window)
-        middle = window[here]
-        height, width = middle.pixels.shape[:2]
+        middle, pixels = window[here], self.waiting.popleft()
+        height, width = pixels.shape[:2]
         seen = follow(
             [one.look for one in window],
             [one.flow for one in window[1:] if one.flow is not None],
@@ -251,7 +253,7 @@ class _Scene:
             self.window.popleft()
             self.backs.popleft()
             self.corrections.popleft()
-        return applied(middle.pixels, made)
+        return applied(pixels, made)
 
 
 def applied(pixels: Picture, made: Correction) -> torch.Tensor:
