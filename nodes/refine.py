@@ -123,7 +123,7 @@ class TemporalSmooth:
         if not strength:
             return (video,)
         with host.warnings_shown(unique_id):
-            clip = smoothed(host.clip_of(video), strength=strength, method=method, report=_told)
+            clip = smoothed(host.clip_of(video), strength=strength, method=method)
             return (host.video_of(clip, host.progress_of(unique_id)),)
 
 
@@ -143,7 +143,3 @@ def _refined(
         warnings.warn(f"Nothing was measured or changed: {error}", SonicWarning, stacklevel=2)
         return clip, None, note("not measured: unchanged")
     return made, done, drawn(done, max_offset)
-
-
-def _told(report: object) -> None:
-    host.log.info("%s", report)

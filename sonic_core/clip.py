@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import warnings
@@ -20,6 +21,8 @@ from .media.formats import format_of
 from .media.reverse import there_and_back
 from .media.video import check_target, probe_video, read_video, write_video
 from .types import Audio, Frames, Progress, ignore_progress
+
+log = logging.getLogger("sonic")
 
 _NOISE = 1e-6
 """Frames by which a computed length may exceed a whole number and still mean it."""
@@ -139,7 +142,7 @@ class Clip:
         check_target(path, file)
         clip, samples = (self.pingpong(file.bits) if pingpong else self)._with_sound(sound, bool(file.sounds))
         with closing(_generated(clip.read())) as chunks:  # a cancelled reader cleans up at once
-            return write_video(
+            written = write_video(
                 path,
                 chunks,
                 fps=clip.fps,
@@ -152,6 +155,10 @@ class Clip:
                 metadata=metadata,
                 progress=progress,
             )
+        heard = f"{samples / clip.audio.rate:.2f} s of sound" if clip.audio and samples else "no sound"
+        picture = f"{clip.length} frames of {clip.size[1]}×{clip.size[0]} at {float(clip.fps):g} per second"
+        log.info("combine: %s (%s), %s, %s", written, file.name, picture, heard)
+        return written
 
     def _with_sound(self, sound: str, audible: bool) -> tuple[Clip, int | None]:
         """Fit picture and sound to each other.

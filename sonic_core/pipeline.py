@@ -168,7 +168,7 @@ def finished(
         except InputError as error:
             log.info("lip sync: nothing was changed: %s", error)
     if settings.temporal_smoothing:
-        clip = smoothed(clip, finder=finder, report=lambda found: log.info("%s", found))
+        clip = smoothed(clip, finder=finder)
     return clip
 
 

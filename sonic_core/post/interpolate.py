@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -20,6 +21,8 @@ from ..types import Frames
 from ..weights.catalog import INTERPOLATOR
 from ..weights.store import find_part
 from .dis import DisInterpolator
+
+log = logging.getLogger("sonic")
 
 CHUNK = 4
 """Frames that are given at a time."""
@@ -86,7 +89,12 @@ def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None)
     if fps <= 0:
         raise InputError(f"Expected a frame rate above 0, got {fps}.")
     length = frame_count(float(clip.length / clip.fps), fps)
-    return retimed(clip, fps, length, interpolator or best_interpolator())
+    if fps == clip.fps and length == clip.length:
+        return clip
+    interpolator = interpolator or best_interpolator()
+    rates = f"{float(clip.fps):g} → {float(fps):g} frames per second, {clip.length} → {length} frames"
+    log.info("frame rate: %s, those in between drawn by %s", rates, type(interpolator).__name__)
+    return retimed(clip, fps, length, interpolator)
 
 
 def best_interpolator(weights: Sequence[str | Path] = ()) -> Interpolator:
