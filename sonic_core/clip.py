@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from .errors import InputError, SettingsError, SonicWarning
+from .media.ahead import closable
 from .media.audio import read_track
 from .media.formats import format_of
 from .media.reverse import there_and_back
@@ -80,7 +81,7 @@ class Clip:
         """
 
         def read() -> Iterator[Frames]:
-            with closing(_generated(self.read())) as chunks:
+            with closing(closable(self.read())) as chunks:
                 yield from there_and_back(chunks, self.length, self.size, bits)
 
         return replace(self, read=read, length=max(1, 2 * self.length - 2))
@@ -92,7 +93,7 @@ class Clip:
 
         def read() -> Iterator[Frames]:
             last = None
-            with closing(_generated(self.read())) as chunks:
+            with closing(closable(self.read())) as chunks:
                 for chunk in chunks:
                     yield chunk
                     last = chunk[-1:].clone()
@@ -141,7 +142,7 @@ class Clip:
         file.quality(crf)
         check_target(path, file)
         clip, samples = (self.pingpong(file.bits) if pingpong else self)._with_sound(sound, bool(file.sounds))
-        with closing(_generated(clip.read())) as chunks:  # a cancelled reader cleans up at once
+        with closing(closable(clip.read())) as chunks:  # a cancelled reader cleans up at once
             written = write_video(
                 path,
                 chunks,
@@ -223,8 +224,3 @@ def frame_count(duration: float, fps: Fraction) -> int:
     if not (math.isfinite(duration) and duration > 0):
         raise InputError(f"Expected a duration above 0 seconds, got {duration}.")
     return max(1, math.ceil(Fraction(duration) * fps - Fraction(_NOISE)))
-
-
-def _generated(chunks: Iterator[Frames]) -> Generator[Frames, None, None]:
-    """Make a generator of any iterator, so that it can be closed."""
-    yield from chunks

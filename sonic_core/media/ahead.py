@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -36,6 +36,11 @@ def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Genera
     finally:
         maker.unwanted.set()
         maker.join()
+
+
+def closable(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """Make a generator of any iterator, so that whoever stops early can close it and the file behind it."""
+    yield from items
 
 
 @dataclass(frozen=True)

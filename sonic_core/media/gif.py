@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -25,7 +25,7 @@ from av.video.stream import VideoStream
 
 from ..errors import SonicWarning
 from ..types import Frames
-from .ahead import read_ahead
+from .ahead import closable, read_ahead
 from .colour import Bytes, rgb24
 from .container import opened, write_container
 from .files import file_errors
@@ -82,7 +82,7 @@ def write_gif(target: Path, part: Path, file: Format, reel: Reel) -> None:
         seen = replace(reel, chunks=_seen(reel.chunks, palette), audio=None, metadata={}, progress=report)
         write_container(target, waiting, lossless_format(), seen, crf=None)
         painted = Path(folder) / "painted.gif" if reel.metadata else part
-        with closing(_generated(read_video(waiting))) as chunks:
+        with closing(closable(read_video(waiting))) as chunks:
             _encode(target, painted, file, replace(reel, chunks=chunks), _palette_frame(palette))
         if reel.metadata:
             with file_errors(target):
@@ -206,8 +206,3 @@ def _copied_with_comments(source: Path, part: Path, texts: Mapping[str, str]) ->
                 after.write(bytes([len(block)]) + block)
             after.write(b"\0")
         shutil.copyfileobj(before, after)
-
-
-def _generated(chunks: Iterator[Frames]) -> Generator[Frames, None, None]:
-    """Make a generator of any iterator, so that it can be closed."""
-    yield from chunks

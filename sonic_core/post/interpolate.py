@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +17,7 @@ import torch
 from ..clip import Clip, frame_count
 from ..devices import OwnKeeper, choose_device
 from ..errors import InputError
+from ..media.ahead import closable
 from ..types import Frames
 from ..weights.catalog import INTERPOLATOR
 from ..weights.store import find_part
@@ -115,7 +116,7 @@ def best_interpolator(weights: Sequence[str | Path] = ()) -> Interpolator:
 
 
 def _retime(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Iterator[Frames]:
-    with closing(_generated(clip.frames())) as frames:
+    with closing(closable(clip.frames())) as frames:
         strip = _Strip(frames)
         for begin in range(0, length, CHUNK):
             places = (number * clip.fps / fps for number in range(begin, min(begin + CHUNK, length)))
@@ -148,8 +149,3 @@ class _Strip:
             self.held.append(frame.clone())  # a view would hold its whole chunk
             self.seen += 1
         return self.held[min(number, self.seen - 1) - self.seen]
-
-
-def _generated(frames: Iterator[torch.Tensor]) -> Generator[torch.Tensor, None, None]:
-    """Make a generator of any iterator, so that it can be closed."""
-    yield from frames

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from ..clip import Clip
+from ..media.ahead import closable
 from ..media.video import read_video, write_lossless
 from ..types import Frames, Progress, ignore_progress
 
@@ -37,7 +38,7 @@ def kept(clip: Clip, progress: Progress = ignore_progress) -> Clip:
     def told(_: str, done: int, total: int) -> None:
         progress(STAGE, done, total)
 
-    with closing(_generated(clip.read())) as chunks:
+    with closing(closable(clip.read())) as chunks:
         write_lossless(file.path, chunks, fps=clip.fps, length=clip.length, size=clip.size, audio=None, progress=told)
     return replace(clip, read=file.read)
 
@@ -57,8 +58,3 @@ class _File:
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.parent.rmdir()
-
-
-def _generated(chunks: Iterator[Frames]) -> Generator[Frames, None, None]:
-    """Make a generator of any iterator, so that it can be closed."""
-    yield from chunks

@@ -16,7 +16,7 @@ import torch
 from ..clip import Clip
 from ..errors import SettingsError
 from ..faces.track import FaceTracker
-from ..media.ahead import read_ahead
+from ..media.ahead import closable, read_ahead
 from ..types import Face, FaceFinder, Frames
 from .flow import Flow, Picture, as_frame, as_gray, as_pixels, fitted, is_cut, places, resized, thumbnail, warp
 from .paths import (
@@ -178,7 +178,7 @@ def _smooth(
 def _watched(clip: Clip, tracker: FaceTracker) -> Generator[tuple[Picture, _Seen], None, None]:
     """Look at the frames one after the other; between two looks of the tracker its face goes with the flow."""
     last, face, flow, age = None, None, None, 0
-    with closing(_generated(clip.frames())) as frames:
+    with closing(closable(clip.frames())) as frames:
         for frame in frames:
             pixels = as_pixels(frame)
             small = fitted(pixels, WORK_SIDE)
@@ -302,8 +302,3 @@ class _Tally:
         """Sum up."""
         left = np.sqrt(self.energies / max(1, self.weighed)).tolist()
         return SmoothReport(self.frames, max(0, self.scenes - 1), self.faces, *left)
-
-
-def _generated(frames: Iterator[torch.Tensor]) -> Generator[torch.Tensor, None, None]:
-    """Make a generator of any iterator, so that it can be closed."""
-    yield from frames

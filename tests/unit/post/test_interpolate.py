@@ -8,8 +8,9 @@ import torch
 from sonic_core.clip import Clip
 from sonic_core.devices import OwnKeeper
 from sonic_core.errors import InputError
+from sonic_core.post.dis import DisInterpolator
 from sonic_core.post.flownet import FlowInterpolator, IFNet
-from sonic_core.post.interpolate import retimed
+from sonic_core.post.interpolate import best_interpolator, retimed
 from sonic_core.types import Audio
 
 SLOW = Fraction(25, 2)
@@ -120,3 +121,8 @@ def test_the_network_draws_each_missing_frame_once():
     frames = torch.cat(list(retimed(clip, Fraction(50), 9, interpolator).read()))
     assert len(runs) == 6 and torch.equal(frames[::4], source)
     assert frames.min() >= 0 and frames.max() <= 1
+
+
+def test_the_published_interpolator_is_taken_where_it_is_found(tiny_set, empty_place):
+    assert isinstance(best_interpolator([tiny_set]), FlowInterpolator)
+    assert isinstance(best_interpolator(), DisInterpolator)
