@@ -9,10 +9,13 @@ after a forced correction; and how often the sounds of the other videos, of ``--
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core.clip import open_clip
 from sonic_core.faces.mouth import MouthMotion, mouth_motion
