@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.host.harness import ROOT, Comfy, checkouts, python_of, started
+from tests.host.harness import ROOT, Comfy, Shelf, checkouts, python_of, started
 from tests.parity.make_weights import write_set
 
 HOSTS = checkouts()
-
-
-@dataclass
-class Shelf:
-    """Where a host looks for weights; a set can be put there."""
-
-    full: Path
-    sonic: Path
-    checkpoints: Path
-
-    def fill(self, svd: str = "svd_xt.safetensors") -> None:
-        """Put everything where the host's layout has it."""
-        inside = [*(self.full / "Sonic").iterdir(), self.full / "whisper-tiny", self.full / "RIFE"]
-        self.sonic.mkdir(exist_ok=True)
-        for path in inside:
-            (self.sonic / path.name).symlink_to(path)
-        (self.checkpoints / svd).symlink_to(self.full / "svd_xt.safetensors")
-
-    def clear(self) -> None:
-        """Take everything away."""
-        for folder in (self.sonic, self.checkpoints):
-            for path in folder.glob("*"):
-                path.unlink()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -174,9 +174,39 @@ class Comfy:
         return (self.home / "server.log").read_text()
 
 
+@dataclass
+class Shelf:
+    """Where a host looks for weights; a set can be put there."""
+
+    full: Path
+    sonic: Path
+    checkpoints: Path
+
+    def fill(self, svd: str = "svd_xt.safetensors") -> None:
+        """Put everything where the host's layout has it."""
+        inside = [*(self.full / "Sonic").iterdir(), self.full / "whisper-tiny", self.full / "RIFE"]
+        self.sonic.mkdir(exist_ok=True)
+        for path in inside:
+            (self.sonic / path.name).symlink_to(path)
+        (self.checkpoints / svd).symlink_to(self.full / "svd_xt.safetensors")
+
+    def clear(self) -> None:
+        """Take everything away."""
+        for folder in (self.sonic, self.checkpoints):
+            for path in folder.glob("*"):
+                path.unlink()
+
+
 @contextmanager
-def started(checkout: Path, python: str, home: Path) -> Iterator[Comfy]:
-    """Start a host on the processor with our pack as its only one, and end it."""
+def started(checkout: Path, python: str, home: Path, front_end: str | None = None) -> Iterator[Comfy]:
+    """Start a host on the processor with our pack as its only one, and end it.
+
+    Args:
+        checkout: The host's folder.
+        python: What it runs under.
+        home: A new folder for all that it keeps.
+        front_end: The folder of another front end than its own.
+    """
     for name in ("custom_nodes", "input", "output", "models", "user/default"):
         (home / name).mkdir(parents=True)
     (home / "custom_nodes" / PACK).symlink_to(ROOT)
@@ -195,6 +225,7 @@ def started(checkout: Path, python: str, home: Path) -> Iterator[Comfy]:
     ]
     flags += ["--database-url", f"sqlite:///{home}/host.db", "--preview-method", "auto"]
     flags += ["--extra-model-paths-config", str(_more_folders(home))]
+    flags += ["--front-end-root", front_end] if front_end else []
     flags += shlex.split(os.environ.get("COMFYUI_ARGS", ""))
     with (home / "server.log").open("w") as log, subprocess.Popen(
         [python, "main.py", *flags], cwd=checkout, env={"OMP_NUM_THREADS": "1", **os.environ}, stdout=log,
