@@ -1,0 +1,65 @@
+"""Each template, from the template browser to a playing video."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.canvas import Canvas
+from tests.host.harness import Comfy, Shelf
+
+CURVE = """() => {
+  const drawn = app.graph.nodes.find(node => node.type === 'LipSyncRefine').imgs ?? [];  // classic
+  const all = [...drawn, ...document.querySelectorAll('img')];
+  return all.some(img => img.naturalWidth === 640 && img.src.includes('sonic_'));
+}"""
+
+
+def test_fast_digital_human(canvas: Canvas) -> None:
+    canvas.choose_template("fast_digital_human")
+    canvas.shoot("fast_opened")
+    assert canvas.press_run() == "execution_success"
+    _, height = canvas.play()
+    canvas.shoot("fast_done")
+    assert height >= 512
+    assert canvas.ours == []
+
+
+def test_high_quality_digital_human(canvas: Canvas, comfy: Comfy, shelf: Shelf) -> None:
+    shelf.fill()
+    comfy.forget()
+    canvas.choose_template("high_quality_digital_human")
+    canvas.turn("SONIC_PreData", duration=1.0, min_resolution=128)
+    canvas.turn("SonicSampler", inference_steps=1, window=14, fps=12.5)
+    assert canvas.press_run() == "execution_success"
+    _, height = canvas.play()
+    canvas.shoot("high_quality_done")
+    assert height >= 128
+    assert canvas.ours == []
+
+
+def test_talking_video_repair(canvas: Canvas) -> None:
+    canvas.choose_template("talking_video_repair")
+    assert canvas.press_run() == "execution_success"
+    _, height = canvas.play()
+    canvas.page.wait_for_function(CURVE, timeout=20_000)
+    canvas.shoot("repair_done")
+    assert height == 384
+    assert canvas.page.get_by_text("Error loading").count() == canvas.page.get_by_text("failed to load").count() == 0
+    assert canvas.ours == []
+
+
+@pytest.mark.parametrize("canvas", ["classic"], indirect=True)
+def test_the_template_browser_shows_every_template_with_its_picture(canvas: Canvas, comfy: Comfy) -> None:
+    page = canvas.page
+    page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.get_by_text("sonic-portrait", exact=True).first.click()
+    names = comfy.read("/api/workflow_templates")["sonic-portrait"]
+    assert len(names) >= 3
+    for name in names:
+        card = page.get_by_test_id(f"template-workflow-{name}")
+        card.wait_for(timeout=20_000)
+        page.wait_for_function(
+            "name => [...document.querySelectorAll('img')].some(i => i.src.includes(name) && i.naturalWidth > 100)",
+            arg=name,
+        )
+    canvas.shoot("template_browser")
