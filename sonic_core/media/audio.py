@@ -273,7 +273,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
         with av.open(f"file:{path}", metadata_errors="ignore") as container:
             if not container.streams.audio:
                 return None
-            frames = _frames(container, path)
+            frames = sound_frames(container, path)
             first = next(frames, None)
             if first is None:
                 return Audio(torch.zeros(1, 0), container.streams.audio[0].rate or 1)
@@ -283,8 +283,8 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
                 lead += round(((first.time or 0.0) - origin) * rate)
             most = round(duration * rate) if duration is not None else _ENDLESS
             buffer = _Buffer(first.layout.nb_channels, min(most, _expected(container, rate)))
-            _collect(_continuous(chain([first], frames), path, strict=origin is None), buffer, lead, most)
-            _drop_padding(container, buffer, lead, rate)
+            _collect(continuous(chain([first], frames), path, strict=origin is None), buffer, lead, most)
+            buffer.count = max(0, buffer.count - padding(container, buffer.count - lead, rate))
     except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
     audio = Audio(torch.from_numpy(buffer.samples[:, : buffer.count]), rate, buffer.mapped)
@@ -304,16 +304,16 @@ def _collect(blocks: Iterator[Samples], buffer: _Buffer, lead: int, most: int) -
             return
 
 
-def _drop_padding(container: InputContainer, buffer: _Buffer, lead: int, rate: int) -> None:
-    """Leave out what fills the last AAC frame of an MP4: its header knows the true length, the decoder does not."""
+def padding(container: InputContainer, count: int, rate: int) -> int:
+    """Count, of ``count`` samples, those that fill the last AAC frame of an MP4: its header knows the true length."""
     stream = container.streams.audio[0]
-    if "mp4" in container.format.name and stream.duration and stream.time_base:
-        excess = buffer.count - lead - round(stream.duration * stream.time_base * rate)
-        if 0 < excess < _LONGEST_PADDING:
-            buffer.count = max(0, buffer.count - excess)
+    if "mp4" not in container.format.name or not stream.duration or not stream.time_base:
+        return 0
+    excess = count - round(stream.duration * stream.time_base * rate)
+    return excess if 0 < excess < _LONGEST_PADDING else 0
 
 
-def _frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
+def sound_frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
     """Decode the first sound track; damaged packets are left out, and said so at the end."""
     damaged = 0
     for packet in container.demux(container.streams.audio[0]):
@@ -327,7 +327,7 @@ def _frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
         warnings.warn(f"{damaged} damaged packets of the sound in {path} were left out.", SonicWarning, stacklevel=2)
 
 
-def _continuous(frames: Iterable[av.AudioFrame], path: Path, *, strict: bool) -> Iterator[Samples]:
+def continuous(frames: Iterable[av.AudioFrame], path: Path, *, strict: bool) -> Iterator[Samples]:
     """Turn frames to float blocks (channels, n), silence where the time stamps leave a gap.
 
     Samples that are not numbers are refused where ``strict``, else they become silence.
