@@ -5,6 +5,7 @@ from .embedded import EmbeddedFinder
 from .finder import choose_face, face_finder
 from .insightface import InsightFaceFinder
 from .lips import lip_line
+from .overlay import drawn, searched
 from .quality import quality_warnings
 from .yoloface import YoloFaceFinder
 
@@ -15,8 +16,10 @@ __all__ = [
     "choose_face",
     "crop_box",
     "crop_portrait",
+    "drawn",
     "face_finder",
     "face_mask",
     "lip_line",
     "quality_warnings",
+    "searched",
 ]
