@@ -1,34 +1,48 @@
+// What the pack adds to the canvas. Every other module here is named for what it does; this one only registers.
+
 import { app } from "../../../scripts/app.js";
-import { api } from "../../../scripts/api.js";
+import { addAdvice, ADVICE, learnAdvice, repeatAdvice } from "./advice.js";
+import { hearWarnings, tellConflicts } from "./messages.js";
+import { addPlayer, addSound, keepSound, SOUND } from "./sound.js";
+import { addVideoLine, markPictures, restoreVideoLines } from "./video.js";
+import { loadWords } from "./words.js";
 
-// The canvas puts an upload button on every input called "audio" that allows one, and that button wants a player before
-// it, which the canvas makes for its own nodes only. Without one the node cannot be placed at all.
-function addPlayer(definition) {
-  const { upload, ...rest } = definition.input.required;
-  definition.input.required = { ...rest, audioUI: ["AUDIO_UI", {}], upload: upload ?? ["AUDIOUPLOAD", {}] };
-}
-
-// What a node shows is taken for a video where a video goes in, unless the node says that it is a picture: the curve of
-// LipSyncRefine always is, what VideoCombine writes as WebP, GIF or PNG is for as long as it is shown.
-function sayWhatIsShown(node) {
-  if (node.comfyClass === "LipSyncRefine") node.previewMediaType = "image";
-  if (node.comfyClass !== "VideoCombine") return;
-  const before = node.onExecuted;
-  node.onExecuted = function (shown) {
-    before?.apply(this, arguments);
-    if (shown?.animated) this.previewMediaType = shown.animated[0] ? "video" : "image";
-  };
+/** Load the style sheet that lies beside this file. */
+function addStyle() {
+  const href = new URL("./sonic.css", import.meta.url).href;
+  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
 }
 
 app.registerExtension({
   name: "sonic.portrait",
+  settings: [
+    {
+      id: ADVICE,
+      category: ["Sonic", "Nodes", "Advice"],
+      name: "Say on the node when a value is outside the advised range",
+      type: "boolean",
+      defaultValue: true,
+      onChange: repeatAdvice,
+    },
+  ],
+  async init() {
+    addStyle();
+    await loadWords();
+  },
   beforeRegisterNodeDef(_type, definition) {
+    learnAdvice(definition);
     if (definition.name === "SonicLoadAudio") addPlayer(definition);
   },
-  nodeCreated: sayWhatIsShown,
+  getCustomWidgets: () => ({ [SOUND]: addSound }),
+  nodeCreated(node) {
+    addAdvice(node);
+    if (node.comfyClass === "SonicLoadAudio") keepSound(node);
+    if (node.comfyClass === "LipSyncRefine") markPictures(node);
+    if (node.comfyClass === "VideoCombine") addVideoLine(node);
+  },
+  onNodeOutputsUpdated: restoreVideoLines,
   setup() {
-    api.addEventListener("sonic.warning", ({ detail }) => {
-      app.extensionManager.toast.add({ severity: "warn", summary: "Sonic", detail: detail.message, life: 12000 });
-    });
+    hearWarnings();
+    return tellConflicts();
   },
 });

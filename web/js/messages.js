@@ -1,0 +1,22 @@
+// What the server has to say, in the corner of the page.
+
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
+import { word } from "./words.js";
+
+/** Show the warnings of nodes that run. */
+export function hearWarnings() {
+  api.addEventListener("sonic.warning", ({ detail }) => {
+    app.extensionManager.toast.add({ severity: "warn", summary: "Sonic", detail: detail.message, life: 12000 });
+  });
+}
+
+/** Show, until they are closed, which of our nodes another pack took the names of. */
+export async function tellConflicts() {
+  const answer = await api.fetchApi("/sonic/pack");
+  if (!answer.ok) return;
+  const summary = word("messages", "conflict");
+  for (const { message } of (await answer.json()).conflicts) {
+    app.extensionManager.toast.add({ severity: "error", summary, detail: message });
+  }
+}

@@ -1,0 +1,66 @@
+// What is asked of nodes and their widgets, in the host's own words.
+
+import { app } from "../../../scripts/app.js";
+
+/** Do something after a method of one object, which may not exist yet; what the method gives stays. */
+export function after(object, method, action) {
+  const before = object[method];
+  object[method] = function (...given) {
+    const result = before?.apply(this, given);
+    action.apply(this, given);
+    return result;
+  };
+}
+
+/** Do something at the end of the present task, once, however often it is asked for. */
+export function soon(action) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    queueMicrotask(() => {
+      asked = false;
+      action();
+    });
+  };
+}
+
+/** Find a node's widget. */
+export function widgetOf(node, name) {
+  return node.widgets?.find((widget) => widget.name === name);
+}
+
+/** Tell whether a widget's value comes from another node, so that nobody knows it yet. */
+export function isLinked(node, name) {
+  const slot = node.inputs?.findIndex((input) => input.name === name) ?? -1;
+  return slot >= 0 && node.isInputConnected(slot);
+}
+
+/** Set a widget as if a person had done it. */
+export function setValue(node, name, value) {
+  const widget = widgetOf(node, name);
+  widget.value = value;
+  widget.callback?.(value, app.canvas, node);
+  node.graph?.setDirtyCanvas(true, true);
+}
+
+/** Do something whenever values of widgets, or what is linked to them, may have changed. */
+export function whenChanged(node, names, action) {
+  for (const name of names) after(widgetOf(node, name), "callback", action);
+  after(node, "onConfigure", action);
+  after(node, "onConnectionsChange", action);
+}
+
+/** Tell whether nodes are elements of the page (Nodes 2.0), which then finds their sizes by itself. */
+export function nodesAreElements() {
+  return Boolean(window.LiteGraph?.vueNodesMode);
+}
+
+/** Let the wheel zoom the canvas over an element of a node, as it does everywhere else. */
+export function letWheelZoom(element) {
+  element.addEventListener("wheel", (event) => {
+    if (nodesAreElements()) return; // there the event arrives by itself
+    event.preventDefault();
+    app.canvas.canvas.dispatchEvent(new WheelEvent(event.type, event));
+  });
+}
