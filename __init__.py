@@ -11,13 +11,14 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
     from .nodes.export import VideoCombine
     from .nodes.generate import Sampler
     from .nodes.host import settle_in
-    from .nodes.load import LoadAudio, ModelLoader
+    from .nodes.load import LoadAudio, LoadAudioFolder, ModelLoader
     from .nodes.portrait import PreData
     from .nodes.refine import LipSyncRefine, TemporalSmooth
 
     NODE_CLASS_MAPPINGS = {
         "SonicModelLoader": ModelLoader,
         "SonicLoadAudio": LoadAudio,
+        "SonicLoadAudioFolder": LoadAudioFolder,
         "SONIC_PreData": PreData,
         "SonicSampler": Sampler,
         "LipSyncRefine": LipSyncRefine,
@@ -27,12 +28,13 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
     NODE_DISPLAY_NAME_MAPPINGS = {
         "SonicModelLoader": "Sonic Model Loader",
         "SonicLoadAudio": "Sonic Load Audio",
+        "SonicLoadAudioFolder": "Sonic Load Audio Folder",
         "SONIC_PreData": "Sonic PreData",
         "SonicSampler": "Sonic Sampler",
         "LipSyncRefine": "Sonic Lip Sync Refine",
         "TemporalSmooth": "Sonic Temporal Smooth",
         "VideoCombine": "Sonic Video Combine",
     }
-    settle_in(Path(__file__).resolve().parent)
+    settle_in(Path(__file__).resolve().parent, NODE_CLASS_MAPPINGS)
 
     __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]

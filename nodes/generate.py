@@ -45,6 +45,18 @@ class Sampler:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
+    @classmethod
+    def VALIDATE_INPUTS(cls, window: int | None = None, window_overlap: int | None = None) -> bool | str:
+        """Say before anything runs when windows overlap whole.
+
+        The host checks every other number, and does not check those that are named here.
+        """
+        from ..sonic_core.settings import check_possible
+
+        given = {"window": window, "window_overlap": window_overlap}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return host.problem(lambda: check_possible(**chosen))
+
     def sample(
         self,
         model: TalkingPortrait,
@@ -61,7 +73,7 @@ class Sampler:
             clip = model.model.animate(conditions.conditions, settings, progress)
             if settings.paste_back:
                 clip = pasted(clip, conditions.conditions.portrait)
-            return (host.video_of(clip, progress),)
+            return (host.video_of(clip, progress, show=True),)
 
 
 def _diffusion_widgets() -> dict[str, Widget]:

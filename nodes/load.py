@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from . import host
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from ..sonic_core.pipeline import TalkingPortrait
+    from ..sonic_core.types import Audio, Progress
 
 
 class ModelLoader:
@@ -129,3 +133,86 @@ class LoadAudio:
 
         sound = read_audio(host.input_path(audio), start=start, duration=duration or None)
         return host.audio_of(sound), sound.duration
+
+
+class LoadAudioFolder:
+    """Read all sounds of a folder, one video to be made of each."""
+
+    CATEGORY = "Sonic"
+    DESCRIPTION = (
+        "Reads every sound, or every video's sound, in a folder of the inputs folder. What follows runs once for each; "
+        "with filename_prefix linked to Sonic Video Combine every video is named after its sound."
+    )
+    FUNCTION = "load"
+    RETURN_TYPES = ("AUDIO", "FLOAT", "STRING")
+    RETURN_NAMES = ("audio", "duration", "filename_prefix")
+    OUTPUT_IS_LIST = (True, True, True)
+    OUTPUT_TOOLTIPS = (
+        "The sounds, one by one, in the order of their names.",
+        "Their lengths in seconds.",
+        "filename_prefix and the sound's own name, for Sonic Video Combine.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        """Describe the inputs."""
+        where = "A folder in the inputs folder. Sounds and videos directly in it are read."
+        which = "What the files' names look like: * is anything, ? is one character; for example *.wav or take_??.mp3."
+        name = "What the names of the videos begin with, folders included; the sound's own name follows."
+        return {
+            "required": {
+                "folder": (host.input_folders(), {"default": host.SOUND_SAMPLES, "tooltip": where}),
+                "pattern": ("STRING", {"default": "*", "tooltip": which}),
+                "filename_prefix": ("STRING", {"default": "sonic/batch/", "tooltip": name}),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID"},
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, folder: str | None, pattern: str | None) -> bool | str:
+        """Say before anything runs when there is nothing to read."""
+        return True if folder is None else host.problem(host.sound_files, folder, pattern or "*")
+
+    @classmethod
+    def IS_CHANGED(cls, folder: str | None = None, pattern: str | None = None, **_others: object) -> str:
+        """Read again when a file has come, gone or been replaced."""
+        from ..sonic_core.errors import SonicError
+
+        try:
+            return host.mark_of(*host.sound_files(folder, pattern or "*")) if folder else ""
+        except SonicError:
+            return ""
+
+    def load(
+        self, folder: str, pattern: str, filename_prefix: str, unique_id: str | None = None
+    ) -> tuple[list[dict[str, Any]], list[float], list[str]]:
+        """Read the sounds; what has none that can be used is left out, with a warning."""
+        paths = host.sound_files(folder, pattern)
+        host.check_prefix(filename_prefix + paths[0].stem)
+        with host.warnings_shown(unique_id):
+            sounds = _read_all(paths, host.progress_of(unique_id))
+        prefixes = [filename_prefix + path.stem for path in sounds]
+        return [host.audio_of(one) for one in sounds.values()], [one.duration for one in sounds.values()], prefixes
+
+
+def _read_all(paths: Sequence[Path], progress: Progress) -> dict[Path, Audio]:
+    """Read sounds by path.
+
+    Raises:
+        InputError: None of them can be used.
+    """
+    import warnings
+
+    from ..sonic_core.errors import InputError, SonicError, SonicWarning
+    from ..sonic_core.media.audio import read_audio
+
+    sounds = {}
+    for done, path in enumerate(paths, start=1):
+        try:
+            sounds[path] = read_audio(path)
+        except SonicError as error:
+            warnings.warn(f"{path.name} is left out: {error}", SonicWarning, stacklevel=2)
+        progress("read", done, len(paths))
+    if not sounds:
+        raise InputError(f"None of the {len(paths)} files in {paths[0].parent} has a sound that can be used.")
+    return sounds

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import host
+from .schema import advice
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +59,7 @@ class LipSyncRefine:
                         "step": 0.005,
                         "round": 0.001,
                         "tooltip": most,
+                        **advice(0.0, MAX_OFFSET, above="so large an offset is more often measured wrong than true"),
                     },
                 ),
                 "force": ("BOOLEAN", {"default": False, "tooltip": force}),
@@ -99,7 +101,10 @@ class TemporalSmooth:
         """Describe the inputs."""
         from ..sonic_core.post.smooth import METHODS, MOST_STRENGTH
 
-        much = "0: nothing. Up to 1: the share of the shake that is taken. Up to 2: slower shake too. Advised: 1."
+        much = (
+            "0: nothing. Up to 1: the share of the shake that is taken. Up to 2: slower shake too. Advised: 0.5 to 1."
+        )
+        advised = advice(0.5, 1.0, "much of the shake stays", "slow movement that is meant is flattened too")
         how = (
             "flow: keeps real motion. ema: an exponential moving average run both ways, which smooths more and also "
             "flattens quick motion."
@@ -109,7 +114,7 @@ class TemporalSmooth:
                 "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
                 "strength": (
                     "FLOAT",
-                    {"default": 1.0, "min": 0.0, "max": MOST_STRENGTH, "step": 0.05, "tooltip": much},
+                    {"default": 1.0, "min": 0.0, "max": MOST_STRENGTH, "step": 0.05, "tooltip": much, **advised},
                 ),
                 "method": (list(METHODS), {"default": METHODS[0], "tooltip": how}),
             },

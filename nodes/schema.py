@@ -4,9 +4,24 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypedDict
 
 Widget = tuple[str, dict[str, Any]]
+
+
+class Advice(TypedDict):
+    """The values that are advised, and what lies beyond; the canvas shows it once a value leaves them."""
+
+    least: float
+    most: float
+    below: str
+    """Empty: no advice on this side."""
+    above: str
+
+
+def advice(least: float, most: float, below: str = "", above: str = "") -> dict[str, Advice]:
+    """Describe an advised range to the canvas: an option for an input that is no setting of the engine's."""
+    return {"advised": Advice(least=least, most=most, below=below, above=above)}
 
 
 def widget(name: str, tip: str, **options: object) -> Widget:
@@ -29,6 +44,7 @@ def widget(name: str, tip: str, **options: object) -> Widget:
         limits = RANGES[name]
         described |= {"min": kind(limits.least), "max": kind(limits.most)}
         described["tooltip"] += f" Advised: {limits.advised_least:g} to {limits.advised_most:g}"
+        described |= advice(limits.advised_least, limits.advised_most, limits.below, limits.above)
         reasons = [f"below, {limits.below}"] * bool(limits.below) + [f"above, {limits.above}"] * bool(limits.above)
         described["tooltip"] += f" ({'; '.join(reasons)})."
     return "INT" if whole else "FLOAT", {**described, **options}

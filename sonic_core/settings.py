@@ -9,6 +9,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, TypeGuard
 
 from .errors import SettingsError, SonicWarning
 from .types import Box
@@ -106,12 +107,9 @@ class Settings:
             raise SettingsError(
                 f"duration must be above 0 seconds, got {self.duration}; leave it out for the sound's own length."
             )
-        for name in WHOLE:
-            _check_whole(name, getattr(self, name))
+        check_possible(**vars(self))
         for name, limits in RANGES.items():
-            check_range(name, getattr(self, name), limits)
-        if self.window_overlap >= self.window:
-            raise SettingsError(f"window_overlap must be below window, {self.window}; got {self.window_overlap}.")
+            _advise(name, getattr(self, name), limits)
         if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be a whole number from 0 to 2^64 − 1, got {self.seed}.")
         if self.face_index < 0:
@@ -136,24 +134,39 @@ def exact_fps(fps: Fraction | float) -> Fraction:
     return ntsc if near else Fraction(fps).limit_denominator(1001)
 
 
-def check_range(name: str, value: float, limits: Range) -> None:
-    """Raise when ``value`` is not possible, warn when it is not advised.
+def check_possible(**values: Any) -> None:  # noqa: ANN401
+    """Raise where ``Settings`` of these numbers would, but say nothing of what is advised.
+
+    Args:
+        values: Settings by name; those that are no numbers are not looked at.
 
     Raises:
-        SettingsError: ``value`` is not a number or lies outside ``limits.least`` … ``limits.most``.
+        SettingsError: A value is none of the possible ones.
     """
-    if not _is_number(value) or not limits.least <= value <= limits.most:
-        raise SettingsError(
-            f"{name} must be between {limits.least:g} and {limits.most:g}, got {value}; "
-            f"{limits.advised_least:g} to {limits.advised_most:g} is advised."
-        )
+    for name in WHOLE:
+        if name in values:
+            _check_whole(name, values[name])
+    for name, limits in RANGES.items():
+        value = values.get(name, limits.least)
+        if not _is_number(value) or not limits.least <= value <= limits.most:
+            raise SettingsError(
+                f"{name} must be between {limits.least:g} and {limits.most:g}, got {value}; "
+                f"{limits.advised_least:g} to {limits.advised_most:g} is advised."
+            )
+    window, overlap = values.get("window"), values.get("window_overlap")
+    if window is not None and overlap is not None and overlap >= window:
+        raise SettingsError(f"window_overlap must be below window, {window}; got {overlap}.")
+
+
+def _advise(name: str, value: float, limits: Range) -> None:
+    """Warn when ``value`` is not advised."""
     reason = limits.below if value < limits.advised_least else limits.above if value > limits.advised_most else ""
     if reason:
         advice = f"{limits.advised_least:g} to {limits.advised_most:g} is advised"
         warnings.warn(f"{name} is {float(value):g}: {reason} ({advice}).", SonicWarning, stacklevel=4)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool) and math.isfinite(value)
 
 

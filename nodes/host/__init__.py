@@ -4,26 +4,35 @@ Everything of the host's is looked up inside the function that needs it, so that
 where no host is.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+
+from .conflicts import Claims
 from .folders import (
     AUTO,
+    SOUND_SAMPLES,
     check_prefix,
     checkpoint_files,
     checkpoint_path,
     hand_over_folders,
     input_files,
+    input_folders,
     input_path,
     mark_of,
     output_folder,
     problem,
-    settle_in,
+    register_folders,
+    sound_files,
 )
 from .media import audio_of, image_of, picture_of, shown, sound_of
 from .memory import HostKeeper, precision
 from .progress import log, progress_of, warnings_shown
+from .routes import open_routes
 from .video import clip_of, formats, saved, video_of, workflow_metadata
 
 __all__ = [
     "AUTO",
+    "SOUND_SAMPLES",
     "HostKeeper",
     "audio_of",
     "check_prefix",
@@ -34,6 +43,7 @@ __all__ = [
     "hand_over_folders",
     "image_of",
     "input_files",
+    "input_folders",
     "input_path",
     "log",
     "mark_of",
@@ -45,8 +55,20 @@ __all__ = [
     "saved",
     "settle_in",
     "shown",
+    "sound_files",
     "sound_of",
     "video_of",
     "warnings_shown",
     "workflow_metadata",
 ]
+
+
+def settle_in(pack: Path, nodes: Mapping[str, type]) -> None:
+    """Make this pack at home in the host; called once, while the host imports it.
+
+    Args:
+        pack: This pack's folder.
+        nodes: Its nodes by name.
+    """
+    register_folders(pack)
+    open_routes(Claims(nodes, pack))

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
@@ -20,10 +22,12 @@ CHECKPOINTS = "checkpoints"
 AUTO = "auto"
 SAMPLES = ("portrait", "speech", "video")
 """What the workflows begin with: names, without ending, in the pack's assets."""
+SOUND_SAMPLES = "sonic_samples"
+"""The folder, among the inputs, of several sounds to begin with."""
 
 
-def settle_in(pack: Path) -> None:
-    """Register the model folders and lay the samples ready; called once, when the host imports the pack."""
+def register_folders(pack: Path) -> None:
+    """Register the model folders and lay the samples ready."""
     folder_paths = import_module("folder_paths")
     for name, endings in MODEL_FOLDERS.items():
         folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
@@ -44,12 +48,13 @@ def hand_over_folders() -> None:
 
 def _lay_samples(assets: Path, inputs: Path) -> None:
     """Copy the samples among the host's inputs where they are missing; never overwrite or fail."""
-    for sample in (file for name in SAMPLES for file in assets.glob(f"{name}.*")):
-        goal = inputs / f"sonic_sample_{sample.name}"
+    goals = {file: inputs / f"sonic_sample_{file.name}" for name in SAMPLES for file in assets.glob(f"{name}.*")}
+    goals |= {file: inputs / SOUND_SAMPLES / file.name for file in assets.glob("sounds/*.wav")}
+    for sample, goal in goals.items():
         beside = goal.with_name(f".{goal.name}.{uuid.uuid4().hex}")
         try:
             if not goal.exists():
-                inputs.mkdir(parents=True, exist_ok=True)
+                goal.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(sample, beside)
                 beside.replace(goal)
         except OSError as error:
@@ -60,10 +65,55 @@ def _lay_samples(assets: Path, inputs: Path) -> None:
 
 def input_files() -> list[str]:
     """List the sounds and videos in the host's inputs folder."""
-    folder_paths = import_module("folder_paths")
-    folder = Path(folder_paths.get_input_directory())
+    return sorted(_sounding(Path(import_module("folder_paths").get_input_directory())))
+
+
+def input_folders() -> list[str]:
+    """List the folders in the host's inputs folder."""
+    inputs = Path(import_module("folder_paths").get_input_directory())
+    folders = inputs.iterdir() if inputs.is_dir() else ()
+    return sorted((file.name for file in folders if file.is_dir() and not file.name.startswith(".")), key=_naturally)
+
+
+def sound_files(folder: str, pattern: str = "*") -> list[Path]:
+    """List the sounds and videos in a folder of the host's inputs folder, 2 before 10.
+
+    Args:
+        folder: A path below the inputs folder.
+        pattern: What their names look like, as shells write it.
+
+    Raises:
+        InputError: There is no such folder, it leads out of the inputs folder, or nothing in it fits.
+    """
+    from ...sonic_core.errors import InputError
+
+    inputs = os.path.abspath(import_module("folder_paths").get_input_directory())
+    path = Path(os.path.abspath(os.path.join(inputs, folder)))
+    if not path.is_relative_to(inputs):
+        raise InputError(f"{folder} leads out of the inputs folder: choose a folder inside it.")
+    if not path.is_dir():
+        raise InputError(
+            f"There is no folder {folder!r} in {inputs}: make it and put sounds into it, or choose another."
+        )
+    names = [name for name in _sounding(path) if fnmatch(name, pattern)]
+    if not names:
+        raise InputError(
+            f"No sound or video in {path} is called like {pattern!r}: put some there, or change the pattern."
+        )
+    return [path / name for name in sorted(names, key=_naturally)]
+
+
+def _sounding(folder: Path) -> list[str]:
+    """List the names of what may have sound in a folder, hidden files left out."""
     files = [file.name for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
-    return sorted(folder_paths.filter_files_content_types(files, ["audio", "video"]))
+    named = [name for name in files if not name.startswith(".")]
+    return import_module("folder_paths").filter_files_content_types(named, ["audio", "video"])
+
+
+def _naturally(name: str) -> list[tuple[int, str]]:
+    """Sort by the numbers in names, not by their digits."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def input_path(name: str) -> Path:
@@ -85,12 +135,12 @@ def input_path(name: str) -> Path:
     return Path(path)
 
 
-def problem(check: Callable[[str], object], value: str) -> bool | str:
-    """Say what ``check`` has against ``value``, or True when nothing: what VALIDATE_INPUTS answers."""
+def problem(check: Callable[..., object], *values: object) -> bool | str:
+    """Say what ``check`` has against ``values``, or True when nothing: what VALIDATE_INPUTS answers."""
     from ...sonic_core.errors import SonicError
 
     try:
-        check(value)
+        check(*values)
     except SonicError as error:
         return str(error)
     return True
@@ -153,6 +203,10 @@ def checkpoint_path(name: str) -> Path | None:
 
 
 def mark_of(*paths: Path) -> str:
-    """Tell which files these are and when they last changed: another mark means that a node must run again."""
-    states = [(path, path.stat()) for path in paths]
-    return " ".join(f"{path} {state.st_mtime_ns} {state.st_size}" for path, state in states)
+    """Tell which files these are, all those inside folders, and when they last changed.
+
+    Another mark means that a node must run again.
+    """
+    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    states = [(file, file.stat()) for file in files if file.is_file()]
+    return " ".join(f"{file} {state.st_mtime_ns} {state.st_size}" for file, state in states)

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from importlib import import_module
@@ -22,18 +25,30 @@ if TYPE_CHECKING:
     import torch
 
     from ...sonic_core.clip import Clip
-    from ...sonic_core.types import Progress
+    from ...sonic_core.types import Progress, Watching
 
 CHUNK = 16
 """Frames that are turned over at a time."""
+GLIMPSE = 0.5
+"""Seconds between two frames that are shown while a video is made."""
 
 
-def video_of(clip: Clip, progress: Progress) -> Any:
+def video_of(clip: Clip, progress: Progress, *, show: bool = False) -> Any:
     """Write ``clip`` to a lossless temporary file, chunk by chunk, and wrap that as a VIDEO.
 
     The file goes when the VIDEO does, and nothing stays behind when the work is cancelled.
+
+    Args:
+        clip: Read once.
+        progress: Hears of every frame.
+        show: Let it see one now and then, where it is ``Watching``.
     """
     from ...sonic_core.media.video import write_lossless
+    from ...sonic_core.types import Watching
+
+    if show and isinstance(progress, Watching):
+        glimpses = _Glimpses(clip, progress)
+        clip, progress = replace(clip, read=glimpses.read), glimpses
 
     path = temporary_file(".mkv")
     try:
@@ -44,6 +59,35 @@ def video_of(clip: Clip, progress: Progress) -> Any:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+class _Glimpses:
+    """Shows, now and then, the frame of a clip that was last made.
+
+    Frames are made in a thread of their own, ahead of the one that reports; the host listens to the latter.
+    """
+
+    def __init__(self, clip: Clip, progress: Watching) -> None:
+        self.clip, self.progress = clip, progress
+        self.latest: torch.Tensor | None = None
+        self.next_time = time.monotonic()
+
+    def read(self) -> Iterator[torch.Tensor]:
+        """Read the clip."""
+        from ...sonic_core.media.ahead import closable
+
+        with closing(closable(self.clip.read())) as chunks:
+            for chunk in chunks:
+                self.latest = chunk[-1]
+                yield chunk
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Pass the report on, and a picture where it is time for one."""
+        self.progress(stage, done, total)
+        now = time.monotonic()
+        if self.latest is not None and now >= self.next_time:
+            self.progress.show(self.latest)
+            self.next_time = now + GLIMPSE
 
 
 def clip_of(video: Any) -> Clip:

@@ -91,40 +91,40 @@ class _Outline:
         self.length = 0
         """Samples so far."""
         self._step, self._full = 1, 0
-        self._cells = np.empty((2 * _CELLS, 2), np.float32)
-        self._rest = np.empty((0, 2), np.float32)
+        self._cells = np.empty((2, 2 * _CELLS), np.float32)
+        self._rest = np.empty((2, 0), np.float32)
         """The samples of the cell that is not full yet."""
 
     def add(self, block: Samples) -> None:
         """Add samples (channels, n)."""
         self.length += block.shape[1]
-        swing = np.concatenate([self._rest, np.stack([block.min(0), block.max(0)], axis=1)])
-        while len(swing):
-            taken = min(len(swing) // self._step, len(self._cells) - self._full)
-            cells = _merged(swing[: taken * self._step], self._step)
-            self._cells[self._full : self._full + taken] = cells
+        swing = np.concatenate([self._rest, np.stack([block.min(0), block.max(0)])], axis=1)
+        while swing.size:
+            taken = min(swing.shape[1] // self._step, 2 * _CELLS - self._full)
+            cells = _merged(swing[:, : taken * self._step], self._step)
+            self._cells[:, self._full : self._full + taken] = cells
             self._full += taken
-            swing = swing[taken * self._step :]
-            if self._full < len(self._cells):
+            swing = swing[:, taken * self._step :]
+            if self._full < 2 * _CELLS:
                 break
-            self._cells[:_CELLS] = _merged(self._cells, 2)
+            self._cells[:, :_CELLS] = _merged(self._cells, 2)
             self._full, self._step = _CELLS, 2 * self._step
         self._rest = swing
 
     def parts(self, length: int, count: int) -> Samples:
         """Return (count, 2) of the first ``length`` samples."""
-        rest = [_merged(self._rest, len(self._rest))] if len(self._rest) else []
-        cells = np.concatenate([self._cells[: self._full], *rest])
-        if not len(cells):
+        rest = [_merged(self._rest, self._rest.shape[1])] if self._rest.size else []
+        lowest, highest = np.concatenate([self._cells[:, : self._full], *rest], axis=1)
+        if not len(lowest):
             return np.zeros((count, 2), np.float32)
         borders = np.arange(count + 1) * (length / (count * self._step))
-        first = np.minimum(borders[:-1].astype(int), len(cells) - 1)
-        last = np.clip(np.ceil(borders[1:]).astype(int), first + 1, len(cells))
-        pairs = [cells[begin:end] for begin, end in zip(first, last, strict=True)]
-        return np.array([(pair[:, 0].min(), pair[:, 1].max()) for pair in pairs], np.float32)
+        first = np.minimum(borders[:-1].astype(int), len(lowest) - 1)
+        last = np.clip(np.ceil(borders[1:]).astype(int), first + 1, len(lowest))
+        parts = [slice(begin, end) for begin, end in zip(first, last, strict=True)]
+        return np.array([(lowest[part].min(), highest[part].max()) for part in parts], np.float32)
 
 
 def _merged(swing: Samples, step: int) -> Samples:
-    """Merge every ``step`` rows of lowest and highest values into one."""
-    grouped = swing.reshape(-1, step, 2)
-    return np.stack([grouped[..., 0].min(1), grouped[..., 1].max(1)], axis=1)
+    """Merge every ``step`` of (2, n) lowest and highest values into one."""
+    lowest, highest = swing.reshape(2, -1, step)
+    return np.stack([lowest.min(1), highest.max(1)])

@@ -1,0 +1,81 @@
+"""What the canvas asks this pack over the host's web server."""
+
+# ruff: noqa: ANN401 - the host's objects have no types
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from .conflicts import Claims
+from .folders import input_path
+
+WAVEFORM, PACK = "/sonic/waveform", "/sonic/pack"
+COUNT = 600
+"""Parts of a waveform where the canvas does not say how many."""
+
+
+def open_routes(claims: Claims) -> None:
+    """Answer the canvas, and tell of conflicts once all packs are there; nothing where no server is."""
+    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    if server is None:
+        return
+
+    async def all_packs_are_there(_: Any) -> None:
+        claims.tell()
+
+    async def waveform(request: Any) -> Any:
+        return await _answered(lambda: _waveform(request.query.get("audio", ""), request.query.get("count", COUNT)))
+
+    async def pack(_: Any) -> Any:
+        from ...sonic_core import __version__
+
+        return await _answered(lambda: {"version": __version__, "conflicts": claims.tell()})
+
+    server.app.on_startup.append(all_packs_are_there)
+    if all(route.path != PACK for route in server.routes):  # a second copy of this pack may have been first
+        server.routes.get(WAVEFORM)(waveform)
+        server.routes.get(PACK)(pack)
+
+
+async def _answered(work: Callable[[], dict[str, Any]]) -> Any:
+    """Do ``work`` beside the event loop; what the engine refuses becomes a message with status 400."""
+    from ...sonic_core.errors import SonicError
+
+    respond = import_module("aiohttp.web").json_response
+    try:
+        return respond(await asyncio.get_running_loop().run_in_executor(None, work))
+    except (SonicError, OSError) as error:
+        return respond({"message": str(error)}, status=400)
+
+
+def _waveform(name: str, count: str | int) -> dict[str, Any]:
+    """Outline the sound of a file among the inputs.
+
+    Raises:
+        InputError: There is no such file, no sound in it, or ``count`` is no possible number.
+        MediaError: It cannot be decoded.
+    """
+    from ...sonic_core.errors import InputError
+
+    try:
+        parts = int(count)
+    except ValueError:
+        raise InputError(f"count must be a whole number, got {count!r}.") from None
+    path = input_path(name)
+    state = path.stat()
+    return _outline(path, parts, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=32)
+def _outline(path: Path, count: int, *_state: int) -> dict[str, Any]:
+    """Read the waveform of a file in one state."""
+    from ...sonic_core.media.waveform import read_waveform
+
+    made = read_waveform(path, count)
+    peaks = made.peaks.astype(float).clip(-1, 1).round(4).tolist()
+    return {"seconds": made.seconds, "rate": made.rate, "channels": made.channels, "peaks": peaks}
