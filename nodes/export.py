@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import host
+from .host.show import figures
 
 
 class VideoCombine:
@@ -75,7 +76,8 @@ class VideoCombine:
             file, is_video = host.saved(
                 clip, filename_prefix, save_output, format=format, crf=crf, metadata=metadata, **options
             )
-        return {"ui": {"images": [file], "animated": (is_video,)}, "result": (video,)}
+        told = figures(file, clip, format, pingpong=pingpong)
+        return {"ui": {"images": [file], "animated": (is_video,), "sonic_video": [told]}, "result": (video,)}
 
 
 def _further_inputs() -> dict[str, Any]:

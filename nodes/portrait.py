@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import host
+from .host.show import run_id, show_now
 from .schema import widget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import torch
 
+    from ..sonic_core.errors import InputError
     from ..sonic_core.pipeline import TalkingPortrait
     from ..sonic_core.settings import Settings
+    from ..sonic_core.types import Audio, Box, Face, FaceFinder, Portrait
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +48,41 @@ class Prepared:
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A portrait, and from what it was made: for the next sound that it says, and for the next run."""
+
+    portrait: Portrait
+    face: Face
+    """The face in the full picture's pixels."""
+    overlay: torch.Tensor
+    """The picture with all this drawn on it, (3, h, w)."""
+    asked: tuple[object, ...]
+    """The settings that decided."""
+
+    def answers(self, picture: torch.Tensor, asked: tuple[object, ...]) -> bool:
+        """Say whether the same would be made of ``picture``."""
+        import torch
+
+        return asked == self.asked and torch.equal(picture, self.portrait.placement.source)
+
+
 class PreData:
     """Find the face, crop it, and compute all that does not depend on the frame."""
 
     CATEGORY = "Sonic"
-    DESCRIPTION = "Finds the face in the picture, crops it, and prepares picture and sound for the sampler."
+    DESCRIPTION = (
+        "Finds the face in the picture, crops it, and prepares picture and sound for the sampler. The node shows what "
+        "is cut out and which face speaks."
+    )
     FUNCTION = "prepare"
     RETURN_TYPES = ("SONIC_CONDITIONS", "IMAGE")
     RETURN_NAMES = ("conditions", "portrait")
     OUTPUT_TOOLTIPS = ("For Sonic Sampler.", "The crop that will be animated.")
+
+    def __init__(self) -> None:
+        self._seen: Seen | None = None
+        self._run, self._told, self._shown = "", frozenset[str](), None
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -61,6 +91,11 @@ class PreData:
         resolution = "Shorter side of the animated crop in pixels, in multiples of 64."
         published = "On: sonic-base does as its release does, with its seams and its shorter end. Off is better."
         around = "How much is kept around the face, as a share of the face on each side."
+        index = "Which face: 0 is the largest. The node's picture shows the number of each."
+        box = (
+            "Where the face is, for pictures in which none is found: left,top,right,bottom in the picture's pixels, "
+            "such as 120,80,360,340. Empty: it is searched for."
+        )
         return {
             "required": {
                 "model": ("SONIC_MODEL", {"tooltip": "From Sonic Model Loader."}),
@@ -71,27 +106,134 @@ class PreData:
                 "expand_ratio": widget("expand_ratio", around, step=0.01),
             },
             "optional": {
-                "face_index": widget("face_index", "Which face: 0 is the largest.", min=0, max=99),
+                "face_index": widget("face_index", index, min=0, max=99),
                 "published": widget("published", published),
+                "face_box": ("STRING", {"default": "", "tooltip": box}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, face_box: str | None = "") -> bool | str:
+        """Say before anything runs when the box is none; of the numbers the host itself checks the range."""
+        return True if face_box is None else host.problem(box_of, face_box)
 
     def prepare(
         self,
         model: TalkingPortrait,
         image: torch.Tensor,
         audio: Mapping[str, Any],
+        *,
+        duration: float,
+        face_box: str = "",
         unique_id: str | None = None,
         **chosen: Any,
-    ) -> tuple[Prepared, torch.Tensor]:
-        """Make the conditions."""
-        from ..sonic_core import pipeline
+    ) -> dict[str, Any]:
+        """Make the conditions; of several sounds in one run the portrait is made, shown and warned about once."""
         from ..sonic_core.settings import Settings
 
-        with host.warnings_shown(unique_id) as told:
-            settings = Settings(**{**chosen, "duration": chosen["duration"] or None})
-            sound = pipeline.checked_audio(host.sound_of(audio), settings)
-            portrait = pipeline.prepare_portrait(host.picture_of(image), settings, weights=model.weights)
-            conditions = model.model.prepare(portrait, sound, settings, host.progress_of(unique_id))
-        return Prepared(conditions, settings, model.name, frozenset(told)), host.image_of(portrait.image)
+        if run_id() != self._run:
+            self._run, self._told, self._shown = run_id(), frozenset(), None
+        with host.warnings_shown(unique_id, self._told) as told:
+            settings = Settings(**chosen, duration=duration or None, face=box_of(face_box))
+            sound = _checked_sound(host.sound_of(audio), settings)
+            seen = self._look(host.picture_of(image), settings, model.weights, unique_id)
+            conditions = model.model.prepare(seen.portrait, sound, settings, host.progress_of(unique_id))
+        pictures = [] if seen is self._shown else [host.shown(seen.overlay)]
+        self._told, self._shown = self._told | told, seen
+        prepared = Prepared(conditions, settings, model.name, frozenset(told))
+        return {"ui": {"images": pictures}, "result": (prepared, host.image_of(seen.portrait.image))}
+
+    def _look(self, picture: torch.Tensor, settings: Settings, weights: Sequence[Path], node: str | None) -> Seen:
+        """Make the portrait, or take the last one where it would be the same, and warn of what it lacks."""
+        import warnings
+
+        from ..sonic_core.errors import SonicWarning
+        from ..sonic_core.faces import face_finder, quality_warnings
+
+        asked = (settings.min_resolution, settings.expand_ratio, settings.face, settings.face_index, weights)
+        seen = self._seen
+        if seen is None or not seen.answers(picture, asked):
+            finder = _Witness(face_finder("auto", weights))
+            seen = self._seen = Seen(*_found(picture, settings, finder, node), asked)
+        for reason in quality_warnings(picture, seen.face):
+            warnings.warn(reason, SonicWarning, stacklevel=2)
+        return seen
+
+
+def box_of(text: str) -> Box | None:
+    """Read a box, ``left,top,right,bottom``; None for no text.
+
+    Raises:
+        SettingsError: It is no box.
+    """
+    import math
+
+    from ..sonic_core.errors import SettingsError
+
+    if not text.strip():
+        return None
+    try:
+        left, top, right, bottom = (float(side) for side in text.split(","))
+    except ValueError:
+        left = top = right = bottom = math.nan
+    if not (0 <= left < right < math.inf and 0 <= top < bottom < math.inf):
+        raise SettingsError(
+            "face_box must be empty, or left,top,right,bottom in the picture's pixels such as 120,80,360,340; "
+            f"got {text!r}."
+        )
+    return left, top, right, bottom
+
+
+class _Witness:
+    """A face finder (the engine's ``FaceFinder``) that remembers what another one found."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self.name, self.finder = finder.name, finder
+        self.found: list[Face] = []
+
+    def find(self, image: torch.Tensor) -> list[Face]:
+        """List the faces of ``image`` (3, h, w), the largest first."""
+        self.found = self.finder.find(image)
+        return self.found
+
+
+def _found(
+    picture: torch.Tensor, settings: Settings, finder: _Witness, node: str | None
+) -> tuple[Portrait, Face, torch.Tensor]:
+    """Find the face, cut it out and draw that; where it fails, the node shows the picture that was searched."""
+    from ..sonic_core.errors import InputError
+    from ..sonic_core.faces import choose_face, crop_portrait, drawn, searched
+
+    try:
+        face = choose_face(picture, finder, settings)
+        portrait = crop_portrait(picture, face, settings)
+    except InputError as error:
+        caption, words = _failure(settings, finder, error)
+        show_now(searched(picture, caption, finder.found), node)
+        raise type(error)(words) from error
+    return portrait, face, drawn(portrait, finder.found)
+
+
+def _failure(settings: Settings, finder: _Witness, error: InputError) -> tuple[str, str]:
+    """Say why there is no portrait: in a few words, and in a sentence for the person at the canvas."""
+    if settings.face is not None:
+        return "face_box does not fit", str(error)
+    if finder.found:
+        most = len(finder.found) - 1
+        return f"face_index: 0 to {most}" if settings.face_index > most else "The face is too small", str(error)
+    return "No face found", (
+        f"No face was found (finder: {finder.name}): use a larger, brighter, front-facing picture, or write into "
+        "face_box where the face is, as left,top,right,bottom in pixels; the picture on this node has a ruler."
+    )
+
+
+def _checked_sound(sound: Audio, settings: Settings) -> Audio:
+    """Cut the sound to the wanted duration."""
+    from ..sonic_core.errors import InputError
+    from ..sonic_core.pipeline import checked_audio
+
+    try:
+        return checked_audio(sound, settings)
+    except InputError as error:
+        raise InputError(f"{error} On this node, duration 0 takes the whole.") from error

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("image", metavar="IMAGE")
     faces.add_argument("--finder", default="auto", help="auto, insightface, yoloface or embedded (%(default)s)")
     faces.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
 
     for more in (cli_video, cli_weights):
         more.add_commands(partial(_command, commands))
@@ -205,9 +206,12 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
 
 def _faces(options: argparse.Namespace) -> int:
     from .errors import FaceNotFoundError  # noqa: PLC0415
-    from .faces import face_finder, quality_warnings  # noqa: PLC0415
-    from .media.image import read_image  # noqa: PLC0415
+    from .faces import crop_portrait, drawn, face_finder, quality_warnings  # noqa: PLC0415
+    from .media.files import check_writable  # noqa: PLC0415
+    from .media.image import read_image, write_png  # noqa: PLC0415
 
+    if options.picture:
+        check_writable(options.picture, ".png")
     image = read_image(options.image)
     finder = face_finder(options.finder, [options.weights] if options.weights else ())
     found = finder.find(image)
@@ -229,7 +233,12 @@ def _faces(options: argparse.Namespace) -> int:
         f"face {index}: box {face['box']}, score {face['score']:.2f}" + "".join(f"\n  {w}" for w in face["warnings"])
         for index, face in enumerate(listed)
     ]
-    answer(options, {"faces": listed, "finder": finder.name}, "\n".join([*lines, f"finder: {finder.name}"]))
+    lines.append(f"finder: {finder.name}")
+    result = {"faces": listed, "finder": finder.name}
+    if options.picture:
+        result["picture"] = str(write_png(options.picture, drawn(crop_portrait(image, found[0], Settings()), found)))
+        lines.append(f"picture: {result['picture']}")
+    answer(options, result, "\n".join(lines))
     return 0
 
 

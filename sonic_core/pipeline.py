@@ -25,7 +25,7 @@ from .post.keep import kept
 from .post.paste import pasted
 from .post.smooth import smoothed
 from .settings import Settings
-from .types import Audio, FaceFinder, Model, Portrait, Progress, ignore_progress
+from .types import Audio, Model, Portrait, Progress, ignore_progress
 from .weights.store import find_base, has_base
 
 log = logging.getLogger("sonic")
@@ -131,15 +131,9 @@ def load_model(
 
 
 def prepare_portrait(
-    image: torch.Tensor, settings: Settings, *, weights: Sequence[str | Path] = (), finder: str | FaceFinder = "auto"
+    image: torch.Tensor, settings: Settings, *, weights: Sequence[str | Path] = (), finder: str = "auto"
 ) -> Portrait:
     """Find the face in a picture (3, h, w) and cut it out at working size.
-
-    Args:
-        image: RGB in [0, 1].
-        settings: Which face, and how much around it at which size.
-        weights: Folders in which weights of face finders are looked for first.
-        finder: A name that ``face_finder`` knows, or a finder.
 
     Raises:
         FaceNotFoundError: There is no face, or fewer than asked for.
@@ -147,7 +141,7 @@ def prepare_portrait(
     Warns:
         SonicWarning: The face can be animated, but something about it makes the result worse.
     """
-    face = choose_face(image, face_finder(finder, weights) if isinstance(finder, str) else finder, settings)
+    face = choose_face(image, face_finder(finder, weights), settings)
     for reason in quality_warnings(image, face):
         warnings.warn(reason, SonicWarning, stacklevel=2)
     return crop_portrait(image, face, settings)

@@ -171,6 +171,24 @@ def test_faces_answers_in_json(capsys):
     assert mouth[0][1] > left[1]
 
 
+def test_faces_draws_a_picture(tmp_path, capsys):
+    output = tmp_path / "seen.png"
+    assert main(["faces", str(PORTRAIT), "--picture", str(output), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["picture"] == str(output)
+    with Image.open(output) as drawn, Image.open(PORTRAIT) as plain:
+        assert drawn.size == (768, 768)
+        corner, before = (picture.convert("L").getpixel((20, 20)) for picture in (drawn, plain))
+    assert corner == pytest.approx(before / 2, abs=2)
+
+
+def test_faces_leaves_no_picture_where_there_is_nothing_to_draw(tmp_path, capsys):
+    grey = noise_picture(tmp_path / "grey.png", 300, 300)
+    assert main(["faces", str(grey), "--picture", str(tmp_path / "seen.png")]) == 2
+    assert main(["faces", str(PORTRAIT), "--picture", str(tmp_path / "seen.jpg")]) == 2
+    assert "ends in .png" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["grey.png"]
+
+
 def test_models_and_doctor_answer(capsys):
     assert main(["models", "--json"]) == 0
     names = [row["name"] for row in json.loads(capsys.readouterr().out)["models"]]

@@ -145,6 +145,44 @@ def test_every_format_is_shown(pack: ModuleType, canvas: Canvas, tmp_path: Path,
     assert bool(silent) == (name in {"webp", "gif"})
 
 
+@pytest.mark.parametrize("name", available_formats())
+@pytest.mark.parametrize("heard", [True, False])
+def test_the_figures_are_those_of_the_file(
+    pack: ModuleType, canvas: Canvas, tmp_path: Path, name: str, heard: bool
+) -> None:
+    long = sound(1.0) if heard else None
+    answer = combined(pack, video(audio=long), format=name, frame_rate=50.0, pingpong=True)
+    (told,), path = answer["ui"]["sonic_video"], shown(answer, tmp_path)
+    audible = heard and bool(FORMATS[name].sounds)
+    frames = 50 if audible else 38
+    assert told | answer["ui"]["images"][0] == told
+    assert (told["frames"], told["fps"], told["seconds"]) == (frames, 50.0, pytest.approx(frames / 50))
+    assert (told["width"], told["height"], told["format"], told["sound"]) == (64, 48, name, audible)
+    files = list(path.parent.iterdir()) if name == "png16" else [path]
+    assert told["bytes"] == sum(file.stat().st_size for file in files) > 0
+    if name == "png16":
+        assert sum(file.suffix == ".png" for file in files) == frames
+    elif name != "webp":  # which FFmpeg reads only of late
+        assert frames_of(path) == frames
+
+
+def test_a_trimmed_sound_leaves_the_picture_its_length(pack: ModuleType, canvas: Canvas) -> None:
+    (told,) = combined(pack, video(audio=sound(1.0)), sound="trimmed", frame_rate=29.97)["ui"]["sonic_video"]
+    assert (told["frames"], told["fps"], told["sound"]) == (12, pytest.approx(29.97, abs=0.001), True)
+    assert told["seconds"] == pytest.approx(12 / 29.97, abs=0.001)
+
+
+def test_a_linked_name_is_checked_when_it_is_known(pack: ModuleType, canvas: Canvas, tmp_path: Path) -> None:
+    node = pack.NODE_CLASS_MAPPINGS["VideoCombine"]
+    assert node.VALIDATE_INPUTS(filename_prefix=None) is True
+    assert "inside the outputs folder" in node.VALIDATE_INPUTS(filename_prefix="../out")
+    errors = sys.modules[f"{pack.__name__}.sonic_core.errors"]
+    for prefix in ("../out", "", "folder/"):
+        with pytest.raises(errors.SettingsError, match="inside the outputs folder"):
+            combined(pack, video(), prefix=prefix)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
 def test_the_workflow_is_in_the_first_picture(pack: ModuleType, canvas: Canvas, tmp_path: Path) -> None:
     from PIL import Image
 
