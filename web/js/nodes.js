@@ -64,3 +64,19 @@ export function letWheelZoom(element) {
     app.canvas.canvas.dispatchEvent(new WheelEvent(event.type, event));
   });
 }
+
+/**
+ * Keep a widget's element on the page. Where nodes are elements of the page, undo replaces a node by another of the
+ * same number, and the canvas goes on showing what belonged to the one that is gone.
+ */
+export function keepMounted(node, element) {
+  after(node, "onAdded", () => {
+    element.dataset.place = `${node.graph.id} ${node.id}`;
+    requestAnimationFrame(() => {
+      const { sonic, place } = element.dataset;
+      const same = document.querySelectorAll(`[data-sonic="${sonic}"][data-place="${CSS.escape(place)}"]`);
+      const gone = [...same].find((other) => other !== element);
+      if (nodesAreElements() && !element.isConnected) gone?.replaceWith(element);
+    });
+  });
+}

@@ -1,9 +1,10 @@
 // A place on a node for a few lines, which takes no room while there is nothing to say.
 
-import { letWheelZoom, nodesAreElements } from "./nodes.js";
 import { element } from "./elements.js";
+import { after, keepMounted, letWheelZoom, nodesAreElements } from "./nodes.js";
 
 const MARGIN = 8;
+const NARROWEST = 100;
 
 /**
  * Add a panel below a node's widgets. It is never saved, nor sent with a prompt.
@@ -16,30 +17,31 @@ export function addPanel(node, name) {
   const content = element("div", { class: "sonic-panel-content" });
   const panel = element("div", { class: "sonic-panel", "data-sonic": name }, content);
   const room = new Room(node, content);
-  const height = () => (room.open ? content.offsetHeight + 2 * MARGIN : 0);
   const widget = node.addDOMWidget(`sonic_${name}`, "sonic_panel", panel, {
     serialize: false,
     hideOnZoom: false,
     margin: MARGIN,
-    getMinHeight: height,
-    getMaxHeight: height,
+    getMinHeight: () => room.height,
+    getMaxHeight: () => room.height,
   });
   widget.serialize = false;
   letWheelZoom(panel);
+  keepMounted(node, panel);
+  const observer = new ResizeObserver(() => room.fit());
+  after(node, "onAdded", () => observer.observe(content));
+  after(node, "onRemoved", () => observer.disconnect());
   const show = (...children) => {
     content.replaceChildren(...children);
-    room.open = children.length > 0;
-    widget.hidden = widget.options.hidden = !room.open;
+    widget.hidden = widget.options.hidden = !children.length;
     room.fit();
   };
   show();
-  new ResizeObserver(() => room.fit()).observe(content);
   return show;
 }
 
-/** The height that a panel took from the page, given back when it closes. */
+/** The height that a panel takes; where the node has to grow for it, the node shrinks again afterwards. */
 class Room {
-  open = false;
+  height = 0;
   #taken = 0;
 
   constructor(node, content) {
@@ -47,18 +49,17 @@ class Room {
     this.content = content;
   }
 
-  /** Make the node as high as it has to be. */
+  /** Measure what is shown, and make the node as high as it has to be. */
   fit() {
-    if (nodesAreElements() || !this.node.graph) return;
-    const [width, height] = this.node.size;
-    if (!this.open) this.#resize(width, height - this.#taken);
-    else if (this.content.offsetHeight) this.#resize(width, Math.max(height, this.node.computeSize()[1]));
-  }
-
-  #resize(width, height) {
-    const before = this.node.size[1];
-    if (height !== before) this.node.setSize([width, height]);
-    this.#taken = this.open ? this.#taken + height - before : 0;
-    this.node.graph.setDirtyCanvas(true, true);
+    const { node, content } = this;
+    node.graph?.setDirtyCanvas(true, true); // what was hidden is laid out only when the canvas is drawn
+    if (content.childElementCount === 0) this.height = 0;
+    else if (content.offsetWidth >= NARROWEST) this.height = content.offsetHeight + 2 * MARGIN;
+    if (nodesAreElements() || !node.graph) return;
+    const [width, height] = node.size;
+    const own = height - this.#taken;
+    const wanted = Math.max(own, node.computeSize()[1]);
+    this.#taken = this.height ? wanted - own : 0;
+    if (wanted !== height) node.setSize([width, wanted]);
   }
 }

@@ -2,7 +2,7 @@
 
 import { api } from "../../../scripts/api.js";
 import { drawing, element } from "./elements.js";
-import { after, isLinked, letWheelZoom, setValue, soon, whenChanged, widgetOf } from "./nodes.js";
+import { after, isLinked, keepMounted, letWheelZoom, setValue, soon, whenChanged, widgetOf } from "./nodes.js";
 import { Player } from "./player.js";
 import { COUNT, Waveform } from "./waveform.js";
 import { word } from "./words.js";
@@ -49,11 +49,12 @@ export function keepSound(node) {
 /** A sound file and the part of it that the widgets `start` and `duration` take. */
 class Sound {
   #seconds = 0;
+  #failure = "";
   #drag;
 
   constructor(node) {
     this.node = node;
-    this.player = new Player(() => this.#point(), () => this.#say(word("sound", "unplayable")));
+    this.player = new Player(() => this.#point(), () => this.#fail(word("sound", "unplayable")));
     this.wave = new Waveform([this.#edge("start"), this.#edge("end")]);
     this.element = this.#build();
     this.redraw = soon(() => this.#redraw());
@@ -62,6 +63,7 @@ class Sound {
     whenChanged(node, ["start", "duration"], this.redraw);
     after(node, "onConnectionsChange", this.reload);
     after(node, "onRemoved", () => this.player.load(""));
+    keepMounted(node, this.element);
   }
 
   /** What the widgets take, in seconds; all of it where they are linked and nobody knows. */
@@ -167,10 +169,9 @@ class Sound {
     const { seconds = 0, peaks = [], message = "" } = name ? await waveformOf(name) : {};
     if (this.name !== name) return; // another was chosen meanwhile
     this.#seconds = seconds;
-    this.player.load(name ? addressOf(name) : "");
+    this.player.load(seconds ? addressOf(name) : "");
     this.wave.draw(peaks);
-    this.#say(name ? message : word("sound", isLinked(this.node, "audio") ? "linked" : "none"));
-    this.#redraw();
+    this.#fail(name ? message : word("sound", isLinked(this.node, "audio") ? "linked" : "none"));
   }
 
   #redraw() {
@@ -183,7 +184,8 @@ class Sound {
     this.whole.hidden = whole || !free;
     this.wave.mark(...[start, end].map((seconds) => seconds / (this.#seconds || 1)));
     for (const [index, value] of [start, end].entries()) this.#label(this.wave.edges[index], value);
-    if (this.#seconds) this.#say(start < end ? "" : word("sound", "late", { seconds: this.#seconds.toFixed(2) }));
+    const late = this.#seconds && start >= end ? word("sound", "late", { seconds: this.#seconds.toFixed(2) }) : "";
+    this.wave.say(this.#failure || late);
     this.#point();
   }
 
@@ -203,8 +205,10 @@ class Sound {
     this.button.disabled = !this.#seconds;
   }
 
-  #say(message) {
-    this.wave.say(message);
+  /** Show why the sound cannot be had or heard, or, with an empty reason, the sound. */
+  #fail(reason) {
+    this.#failure = reason;
+    this.#redraw();
   }
 
   #secondsAt(event) {
