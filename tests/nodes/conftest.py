@@ -6,6 +6,7 @@ import importlib.util
 import mimetypes
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -63,9 +64,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> FolderPaths:
     return FolderPaths(tmp_path_factory.mktemp("host"))
 
 
-@pytest.fixture(scope="session")
-def pack(folders: FolderPaths) -> Iterator[ModuleType]:
-    """The pack as the host has it."""
+@contextmanager
+def loaded(folders: FolderPaths) -> Iterator[ModuleType]:
+    """Load the pack as the host does, and forget it afterwards."""
     name = "/host/custom_nodes/sonic_x_portrait"
     spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
     assert spec is not None
@@ -77,6 +78,13 @@ def pack(folders: FolderPaths) -> Iterator[ModuleType]:
     for known in [known for known in sys.modules if known.startswith(name)]:
         del sys.modules[known]
     del sys.modules["folder_paths"]
+
+
+@pytest.fixture(scope="session")
+def pack(folders: FolderPaths) -> Iterator[ModuleType]:
+    """The pack as the host has it."""
+    with loaded(folders) as module:
+        yield module
 
 
 @pytest.fixture
