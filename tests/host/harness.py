@@ -104,8 +104,8 @@ class Listener:
 class Comfy:
     """A running host."""
 
-    def __init__(self, home: Path, port: int) -> None:
-        self.home, self.url = home, f"http://127.0.0.1:{port}"
+    def __init__(self, home: Path, port: int, python: str) -> None:
+        self.home, self.url, self.python = home, f"http://127.0.0.1:{port}", python
 
     def ask(self, path: str, body: object = None, kind: str = "application/json") -> bytes:
         """GET, or POST when there is a body."""
@@ -204,11 +204,11 @@ def started(checkout: Path, python: str, home: Path, front_end: str | None = Non
     Args:
         checkout: The host's folder.
         python: What it runs under.
-        home: A new folder for all that it keeps.
+        home: A new folder for all that it keeps; other packs may lie in its custom_nodes already.
         front_end: The folder of another front end than its own.
     """
     for name in ("custom_nodes", "input", "output", "models", "user/default"):
-        (home / name).mkdir(parents=True)
+        (home / name).mkdir(parents=True, exist_ok=True)
     (home / "custom_nodes" / PACK).symlink_to(ROOT)
     (home / "user/default/comfy.settings.json").write_text('{"Comfy.TutorialCompleted": true}')
     with socket.socket() as probe:
@@ -232,7 +232,7 @@ def started(checkout: Path, python: str, home: Path, front_end: str | None = Non
         stderr=subprocess.STDOUT, start_new_session=True
     ) as process:  # fmt: skip
         try:
-            yield _ready(Comfy(home, port), process)
+            yield _ready(Comfy(home, port, python), process)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.host.conftest import Shelf
-from tests.host.harness import PACK, ROOT, Comfy, misfits
+from tests.host.harness import Comfy
 
 FILES = ("unet.pth", "audio2token.pth", "audio2bucket.pth", "flownet.pkl", "svd_xt.safetensors")
 WINDOWS = 6
@@ -35,14 +35,6 @@ def quiet(comfy: Comfy) -> Iterator[None]:
     begin = len(comfy.log)
     yield
     assert "Traceback" not in comfy.log[begin:]
-
-
-def test_the_template_is_offered_and_fits(comfy: Comfy) -> None:
-    name = "high_quality_digital_human"
-    workflow = json.loads((ROOT / f"workflows/{name}.json").read_text(encoding="utf-8"))
-    assert name in comfy.read("/api/workflow_templates")[PACK]
-    assert comfy.ask(f"/api/workflow_templates/{PACK}/{name}.jpg")[:2] == b"\xff\xd8"
-    assert misfits(workflow, comfy.read("/object_info")) == []
 
 
 def test_missing_weights_are_listed_and_found_once_they_are_there(

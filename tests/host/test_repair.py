@@ -21,7 +21,7 @@ from scipy.signal import correlate
 from sonic_core.clip import Clip, open_clip
 from sonic_core.media.audio import read_audio
 from tests.host.conftest import HOSTS
-from tests.host.harness import PACK, ROOT, Comfy, Run, misfits
+from tests.host.harness import ROOT, Comfy, Run
 
 SAMPLE = ROOT / "assets/video.mp4"
 NAME = "talking_video_repair"
@@ -59,12 +59,7 @@ def repaired(comfy: Comfy) -> Run:
     return comfy.run(saving(read_prompt()))
 
 
-def test_the_template_is_offered_and_fits(comfy: Comfy) -> None:
-    workflow = json.loads((ROOT / f"workflows/{NAME}.json").read_text(encoding="utf-8"))
-    known = comfy.read("/object_info")
-    assert NAME in comfy.read("/api/workflow_templates")[PACK]
-    assert comfy.ask(f"/api/workflow_templates/{PACK}/{NAME}.jpg")[:2] == b"\xff\xd8"
-    assert misfits(workflow, known) == []
+def test_the_sample_lies_among_the_inputs(comfy: Comfy) -> None:
     assert (comfy.home / "input/sonic_sample_video.mp4").read_bytes() == SAMPLE.read_bytes()
 
 

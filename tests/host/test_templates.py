@@ -1,0 +1,42 @@
+"""Every template in a real ComfyUI: offered, and fitting the nodes; test_client.py runs them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.host.harness import PACK, Comfy, misfits
+from tests.host.prompts import NAMES, Prompt, bundled, workflow_of
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_offered_with_a_picture_and_fits(comfy: Comfy, name: str) -> None:
+    assert name in comfy.read("/api/workflow_templates")[PACK]
+    assert comfy.read(f"/api/workflow_templates/{PACK}/{name}.json") == workflow_of(name)
+    assert comfy.ask(f"/api/workflow_templates/{PACK}/{name}.jpg")[:2] == b"\xff\xd8"
+    assert misfits(workflow_of(name), comfy.read("/object_info")) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_prompt_is_the_same_graph(comfy: Comfy, name: str) -> None:
+    workflow, prompt = workflow_of(name), bundled(name)
+    nodes = {str(node["id"]): node["type"] for node in workflow["nodes"] if not node["type"].endswith("Note")}
+    assert {node: made["class_type"] for node, made in prompt.items()} == nodes
+    ends = {node["id"]: [port["name"] for port in node.get("inputs", [])] for node in workflow["nodes"]}
+    drawn = {(str(source), slot, str(goal), ends[goal][port]) for _, source, slot, goal, port, _ in workflow["links"]}
+    assert set(links(prompt)) == drawn
+    known = comfy.read("/object_info")
+    for node in prompt.values():
+        described = known[node["class_type"]]["input"]
+        assert set(described["required"]) <= set(node["inputs"])
+        assert set(node["inputs"]) <= {*described["required"], *described.get("optional", {})}
+
+
+def links(prompt: Prompt) -> list[tuple[str, int, str, str]]:
+    """List what goes where: source, its output, goal, its input."""
+    found: list[tuple[str, int, str, str]] = []
+    for goal, node in prompt.items():
+        given: dict[str, Any] = node["inputs"]
+        found += [(*value, goal, name) for name, value in given.items() if isinstance(value, list)]
+    return found
