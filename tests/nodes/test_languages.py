@@ -118,16 +118,11 @@ def test_every_node_has_a_help_page_with_its_picture(pack: ModuleType, language:
 
 
 @languages
-def test_help_pages_list_the_inputs_and_outputs_that_exist(pack: ModuleType, language: str) -> None:
-    names, words = english(pack), read(language)
-    for name, described in names.items():
+def test_help_pages_list_the_inputs_and_outputs_as_the_node_does(pack: ModuleType, language: str) -> None:
+    for name, described in english(pack).items():
         for heading, group in zip(HEADINGS[language], ("inputs", "outputs"), strict=False):
-            keys = [one["name"] for one in described[group].values()]
-            labels = [words[name][group][key]["name"] for key in described[group]]
-            wanted = [
-                f"`{key}`" if label == key else f"{label} `{key}`" for key, label in zip(keys, labels, strict=True)
-            ]
-            assert sorted(row[0] for row in table(page_of(language, name), heading)) == sorted(wanted), name
+            shown = [read(language)[name][group][key]["name"] for key in described[group]]
+            assert [row[0].replace("<wbr>", "") for row in table(page_of(language, name), heading)] == shown, name
 
 
 @languages
