@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from ..errors import CheckpointError
+from ..types import Progress, ignore_progress
 from .catalog import BASE_PARTS
 
 Tensors = Mapping[str, torch.Tensor]
@@ -29,6 +30,8 @@ Recipe = Mapping[str, Callable[[Tensors], torch.Tensor]]
 
 PORTION = 256 * 2**20
 """Bytes of a mapped file that are looked at before it is opened anew, which lets the pages seen so far go."""
+STAGE = "read"
+"""The name under which progress is reported."""
 AGAIN = "download it again"
 _WRAPPERS = ("state_dict", "model", "params")
 _LONGEST_HEADER = 100 * 10**6
@@ -106,6 +109,7 @@ def load_into(
     recipe: Recipe | None = None,
     prefix: str | Sequence[str] = "",
     ignore: Sequence[str] = (),
+    progress: Progress = ignore_progress,
 ) -> None:
     """Fill a network that was built on the meta device with a file's tensors, strictly: names and shapes equal.
 
@@ -121,6 +125,7 @@ def load_into(
         prefix: What the file's names begin with, cut off, or several such: the first one that occurs counts. Names
             without it belong to something else. Where none occurs, names count as they are.
         ignore: Beginnings of names, with or without the prefix, of tensors that may be there and are not used.
+        progress: Called with ("read", tensors converted, tensors in all); what it raises leaves the network as it was.
 
     Raises:
         CheckpointError: The file cannot be read, or does not fit; the first tensor that does not is named.
@@ -145,7 +150,8 @@ def load_into(
         else:
             other[name] = tensor.nbytes
     tensor = tensors = None
-    for name, lent in lend_in_portions(path, other):
+    for done, (name, lent) in enumerate(lend_in_portions(path, other)):
+        progress(STAGE, done, len(other))
         filled[name] = ways[name](lent).to(dtype)
     network.load_state_dict(filled, strict=True, assign=True)
     _number_positions(network)

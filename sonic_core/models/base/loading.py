@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +11,7 @@ import torch
 from torch import nn
 
 from ...errors import CheckpointError
+from ...types import Progress, ignore_progress
 from ...weights.read import load_into
 from ...weights.store import BaseFiles
 from ...weights.svd import clip_source, vae_source
@@ -30,12 +33,22 @@ class Networks:
     def __init__(self, files: BaseFiles, dtype: torch.dtype) -> None:
         self.files, self.dtype = files, dtype
         self.config = BaseConfig.read(files.sizes)
+        self._progress: Progress = ignore_progress
+
+    @contextmanager
+    def reporting(self, progress: Progress) -> Iterator[None]:
+        """Report, and let be cancelled, what is read meanwhile: gigabytes take their time."""
+        before, self._progress = self._progress, progress
+        try:
+            yield
+        finally:
+            self._progress = before
 
     @cached_property
     def unet(self) -> Any:
         """The UNet with audio attention."""
         unet = empty_unet(self.config)
-        load_into(unet, self.files.unet, dtype=self.dtype)
+        load_into(unet, self.files.unet, dtype=self.dtype, progress=self._progress)
         return unet
 
     @cached_property
@@ -43,7 +56,7 @@ class Networks:
         """The VAE: its encoder in float32, its decoder in the wanted type."""
         vae = empty_vae(self.config)
         path, recipe = vae_source(self.files.svd)
-        load_into(vae, path, dtype=torch.float32, recipe=recipe)
+        load_into(vae, path, dtype=torch.float32, recipe=recipe, progress=self._progress)
         vae.decoder.to(self.dtype)
         make_lean(vae)
         return vae
@@ -53,7 +66,7 @@ class Networks:
         """CLIP's image encoder."""
         clip = empty_clip(self.config)
         path, recipe = clip_source(self.files.svd)
-        load_into(clip, path, dtype=self.dtype, recipe=recipe)
+        load_into(clip, path, dtype=self.dtype, recipe=recipe, progress=self._progress)
         return clip
 
     @cached_property

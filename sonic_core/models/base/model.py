@@ -65,13 +65,14 @@ class BaseModel:
         Raises:
             CheckpointError: A weight file is damaged or of another model.
         """
-        progress("look", 0, 1)
-        embedding, latents = encode_image(self.networks, self.keeper, portrait.image)
-        progress("look", 1, 1)
-        tokens, buckets = encode_audio(
-            self.networks, self.keeper, audio, embedding, published=settings.published, progress=progress
-        )
-        unconditional = unconditional_tokens(self.networks, self.keeper)
+        with self.networks.reporting(progress):
+            progress("look", 0, 1)
+            embedding, latents = encode_image(self.networks, self.keeper, portrait.image)
+            progress("look", 1, 1)
+            tokens, buckets = encode_audio(
+                self.networks, self.keeper, audio, embedding, published=settings.published, progress=progress
+            )
+            unconditional = unconditional_tokens(self.networks, self.keeper)
         return BaseConditions(portrait, audio, embedding, latents, tokens, unconditional, buckets)
 
     def animate(self, conditions: BaseConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
@@ -101,7 +102,8 @@ class BaseModel:
         schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
         latent_size = (conditions.latents.shape[1], conditions.latents.shape[2])
         job = Job(networks.config, latent_size, frames, schedule.window, schedule.overlap, networks.dtype)
-        unet = networks.unet
+        with networks.reporting(progress):
+            unet = networks.unet
         plan = make_plan(job, self.keeper.device, self.keeper.free(), weight(unet), weight(networks.vae.decoder))
         log.info("sonic-base: %s", plan)
         least, most = (networks.config.scheduler[name] for name in ("sigma_min", "sigma_max"))
@@ -127,14 +129,20 @@ class BaseModel:
                 self.keeper.bring(vae, plan.decoding * len(latents) // plan.chunk)
                 return decode_chunk(vae, latents)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or len(latents) == 1:
+                if not is_out_of_memory(error):
                     raise
+            self.keeper.make_room()
+            if len(latents) == 1:
+                height, width = (side * LATENT_SIDE for side in latents.shape[2:])
+                raise SettingsError(
+                    f"A frame of {width}×{height} does not fit into the memory of {self.keeper.device} when it is "
+                    f"decoded alone; lower min_resolution, now {min(width, height)}, or close other programs."
+                )
             latents = latents[: max(1, len(latents) // 2)]
             layout.chunk = min(layout.chunk, len(latents))
             warnings.warn(
                 f"Memory ran out; frames decoded at once from now on: {len(latents)}.", SonicWarning, stacklevel=2
             )
-            self.keeper.make_room()
 
 
 class _Predictor:
@@ -145,6 +153,7 @@ class _Predictor:
         self.guidance = Guidance(settings.appearance_guidance, settings.audio_guidance)
         scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
         self.buckets = conditions.buckets * scales
+        self.first = plan
         self.conditioning: ClipConditioning | None = None
 
     def predict(self, samples: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
@@ -199,8 +208,11 @@ class _Predictor:
         if plan is None:
             height, width = (side * LATENT_SIDE for side in self.job.latent_size)
             raise SettingsError(
-                f"{width}×{height} does not fit into the memory of {self.model.keeper.device}, even with everything "
-                f"done bit by bit ({self.plan}); lower min_resolution or window, or close other programs."
+                f"{width}×{height} does not fit into the memory of {self.model.keeper.device}. Less and less was tried "
+                f"at once: from {self.first.rows} branches in pieces of {self.first.piece} pixels down to "
+                f"{self.plan.rows} in pieces of {self.plan.piece}, about {self.plan.working / 1e9:.2f} GB beside the "
+                f"weights. Lower min_resolution, now {min(width, height)}, then window, now {self.job.window}; or "
+                "close other programs."
             )
         warnings.warn(f"Memory ran out; going on with less at once: {plan}.", SonicWarning, stacklevel=2)
         self.plan = plan

@@ -66,9 +66,11 @@ def test_too_little_memory_for_anything_is_one_sentence(tiny_model, conditions, 
     tight.network, tight.failures = tiny_model.networks.unet, 1000
     with (
         pytest.warns(SonicWarning, match="Memory ran out"),
-        pytest.raises(SettingsError, match=r"128×128 does not fit into the memory of cpu.*min_resolution") as failure,
+        pytest.raises(SettingsError, match="128×128 does not fit into the memory of cpu") as failure,
     ):
         tiny_model.animate(conditions, settings())
+    assert "from 3 branches in pieces of 4096 pixels down to 1 in pieces of 1024" in str(failure.value)
+    assert "Lower min_resolution, now 128, then window, now 4" in str(failure.value)
     assert "\n" not in str(failure.value)
     tight.failures = 0
     assert len(frames_of(tiny_model.animate(conditions, settings(inference_steps=1)))) == 13
@@ -95,8 +97,9 @@ def test_fewer_frames_are_decoded_when_memory_runs_out(tiny_model, conditions, s
     assert torch.equal(frames_of(clip), once)
     tight.failures = 1000
     fresh = tiny_model.animate(conditions, settings(inference_steps=1))
-    with pytest.warns(SonicWarning), pytest.raises(torch.OutOfMemoryError):
+    with pytest.warns(SonicWarning), pytest.raises(SettingsError, match="lower min_resolution, now 128") as failure:
         frames_of(fresh)
+    assert failure.value.__context__ is None, "nothing holds the tensors of what failed"
 
 
 def test_reading_twice_gives_the_same_and_chunks_are_small(tiny_model, conditions, settings):
@@ -179,6 +182,25 @@ def test_progress_counts_windows(tiny_model, portrait, sound, settings):
     assert heard[:2] == [("look", 0, 1), ("look", 1, 1)]
     assert [report for report in heard if report[0] == "listen"][-1] == ("listen", 7, 7)
     assert [report for report in heard if report[0] == "denoise"][1:] == [("denoise", n, 4) for n in range(1, 5)]
+
+
+def test_reading_the_weights_is_reported_and_can_be_cancelled(tiny_set, portrait, sound, settings):
+    class Enough(Exception):  # noqa: N818
+        pass
+
+    heard = []
+
+    def stop(*report):
+        heard.append(report)
+        if report[:2] == ("read", 3):
+            raise Enough
+
+    model = BaseModel(find_base([tiny_set]), OwnKeeper(CPU), torch.bfloat16)
+    with pytest.raises(Enough):
+        model.prepare(portrait, sound, settings(), stop)
+    assert "clip" not in vars(model.networks)
+    assert [report[:2] for report in heard] == [("look", 0), *(("read", done) for done in range(4))]
+    model.prepare(portrait, sound, settings())
 
 
 def test_whoever_watches_is_shown_pictures(tiny_model, conditions, settings):
