@@ -147,6 +147,19 @@ def test_files_outside_the_folders_are_refused_before_anything_runs(comfy: Comfy
     assert "must name files inside the outputs folder" in comfy.run(prompt).complaint
 
 
+def test_windows_that_cannot_advance_are_said(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    prompt["7"]["inputs"] |= {"window": 14, "window_overlap": 14}
+    assert comfy.run(prompt).complaint == "window_overlap must be below window, 14; got 14."
+
+
+def test_a_pattern_that_nothing_matches_is_refused_before_anything_runs(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    choice = {"folder": "sonic_samples", "pattern": "*.nothing", "filename_prefix": "batch/"}
+    prompt["4"] = {"class_type": "SonicLoadAudioFolder", "inputs": choice}
+    run = comfy.run(prompt)
+    assert set(run.refused["node_errors"]) == {"4"}
+    assert "*.nothing" in run.complaint
+
+
 def _frames(path: Path) -> int:
     with av.open(str(path)) as video:
         return sum(1 for _ in video.decode(video=0))
