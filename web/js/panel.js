@@ -4,6 +4,8 @@ import { element } from "./elements.js";
 import { after, keepMounted, letWheelZoom, nodesAreElements } from "./nodes.js";
 
 const MARGIN = 8;
+/** What the canvas adds to every fixed height. */
+const GAP = 4;
 const NARROWEST = 100;
 
 /**
@@ -17,14 +19,11 @@ export function addPanel(node, name) {
   const content = element("div", { class: "sonic-panel-content" });
   const panel = element("div", { class: "sonic-panel", "data-sonic": name }, content);
   const room = new Room(node, content);
-  const widget = node.addDOMWidget(`sonic_${name}`, "sonic_panel", panel, {
-    serialize: false,
-    hideOnZoom: false,
-    margin: MARGIN,
-    getMinHeight: () => room.height,
-    getMaxHeight: () => room.height,
-  });
+  const options = { serialize: false, hideOnZoom: false, margin: MARGIN };
+  const widget = node.addDOMWidget(`sonic_${name}`, "sonic_panel", panel, options);
   widget.serialize = false;
+  widget.computeLayoutSize = undefined; // with it the panel would share what the node is too high
+  widget.computeSize = () => [0, room.height - GAP];
   letWheelZoom(panel);
   keepMounted(node, panel);
   const observer = new ResizeObserver(() => room.fit());
