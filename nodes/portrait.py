@@ -222,7 +222,7 @@ def _failure(settings: Settings, finder: _Witness, error: InputError) -> tuple[s
     if finder.found:
         most = len(finder.found) - 1
         return f"face_index: 0 to {most}" if settings.face_index > most else "The face is too small", str(error)
-    return "No face found", (
+    return "No face found\nuse a larger, brighter, front-facing picture, or face_box", (
         f"No face was found (finder: {finder.name}): use a larger, brighter, front-facing picture, or write into "
         "face_box where the face is, as left,top,right,bottom in pixels; the picture on this node has a ruler."
     )

@@ -68,7 +68,7 @@ def searched(image: torch.Tensor, caption: str = "No face found", faces: Sequenc
 
     Args:
         image: The picture that was searched, (3, h, w) RGB in [0, 1].
-        caption: A few words; ASCII, as everything that is written here.
+        caption: A few words, and perhaps a longer line below; ASCII, as everything that is written here.
         faces: Faces that are there but were not asked for, the largest first.
 
     Returns:
@@ -166,13 +166,16 @@ class _Canvas:
         self.pen.text((x + width / 2, y + high / 2), text, colour, font, anchor="mm")
 
     def caption(self, text: str, colour: Colour) -> None:
-        """Write across the lower edge, as large as fits."""
-        size = 19 * self.unit
-        needed = self.pen.textlength(text, ImageFont.load_default(size))
-        size *= min(1, 0.9 * self.layer.width / needed)
+        """Write across the lower edge, the first line large, each as large as fits."""
         width, height = self.layer.size
-        self.pen.rectangle((0, height - 2 * size, width, height), _LABEL)
-        self.pen.text((width / 2, height - size), text, colour, ImageFont.load_default(size), anchor="mm")
+        bottom = height
+        for index, line in reversed(list(enumerate(text.splitlines()))):
+            size = (11 if index else 19) * self.unit
+            size *= min(1, 0.94 * width / self.pen.textlength(line, ImageFont.load_default(size)))
+            self.pen.rectangle((0, bottom - 1.7 * size, width, bottom - 1), _LABEL)
+            spot = (width / 2, bottom - 0.85 * size)
+            self.pen.text(spot, line, _INK if index else colour, ImageFont.load_default(size), anchor="mm")
+            bottom -= round(1.7 * size)
 
     def rulers(self, colour: Colour) -> None:
         """Count the picture's pixels along its upper and left edge."""
