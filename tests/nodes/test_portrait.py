@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -61,7 +62,7 @@ def canvas(pack: ModuleType, folders: FolderPaths, tmp_path: Path, monkeypatch: 
 
 @pytest.fixture(scope="module")
 def model(pack: ModuleType) -> Any:
-    return sys.modules[f"{pack.__name__}.sonic_core"].load_model("sonic-preview")
+    return import_module(f"{pack.__name__}.sonic_core").load_model("sonic-preview")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def node_of(pack: ModuleType) -> Any:
 
 
 def errors_of(pack: ModuleType) -> ModuleType:
-    return sys.modules[f"{pack.__name__}.sonic_core.errors"]
+    return import_module(f"{pack.__name__}.sonic_core.errors")
 
 
 def seen(answer: dict[str, Any], home: Path) -> torch.Tensor:
