@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import host
@@ -150,12 +151,14 @@ class PreData:
 
         from ..sonic_core.errors import SonicWarning
         from ..sonic_core.faces import face_finder, quality_warnings
+        from ..sonic_core.media.ahead import attended
 
         asked = (settings.min_resolution, settings.expand_ratio, settings.face, settings.face_index, weights)
         seen = self._seen
         if seen is None or not seen.answers(picture, asked):
             finder = _Witness(face_finder("auto", weights))
-            seen = self._seen = Seen(*_found(picture, settings, finder, node), asked)
+            search, progress = partial(_found, picture, settings, finder, node), host.progress_of(node)
+            seen = self._seen = Seen(*attended(search, lambda: progress("portrait", 0, 1)), asked)
         for reason in quality_warnings(picture, seen.face):
             warnings.warn(reason, SonicWarning, stacklevel=2)
         return seen

@@ -1,13 +1,17 @@
-"""Reading ahead: the next frames are made while the last ones are encoded."""
+"""Two things at once: the next frames are made while the last are encoded; somebody listens while others work."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, wait
 from contextlib import closing, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import torch
 
 Item = TypeVar("Item")
 
@@ -36,6 +40,30 @@ def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Genera
     finally:
         maker.unwanted.set()
         maker.join()
+
+
+def attended(work: Callable[[], Item], report: Callable[[], None], every: float = 0.2) -> Item:
+    """Do ``work`` that cannot be stopped in a thread of its own, and call ``report`` until it is done.
+
+    What ``report`` raises is raised here at once; the work then ends alone, and what it makes is dropped.
+
+    >>> attended(lambda: 42, lambda: None)
+    42
+    """
+    task: Future[Item] = Future()
+    inferring = torch.is_inference_mode_enabled()
+
+    def run() -> None:
+        try:
+            with torch.inference_mode(inferring):
+                task.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            task.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name="sonic-attended", daemon=True).start()
+    while wait([task], every).not_done:
+        report()
+    return task.result()
 
 
 def closable(items: Iterator[Item]) -> Generator[Item, None, None]:

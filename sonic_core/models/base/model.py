@@ -13,6 +13,7 @@ import torch
 from ...clip import Clip, frame_count
 from ...devices import Keeper, is_out_of_memory, weight
 from ...errors import InputError, SettingsError, SonicWarning
+from ...media.ahead import attended
 from ...media.audio import cut
 from ...post.flownet import FlowInterpolator, load_flownet
 from ...post.interpolate import retimed
@@ -26,6 +27,7 @@ from .denoise import Schedule, denoise, frame_noise, karras_sigmas
 from .guidance import ClipConditioning, Guidance, guided_prediction
 from .latent_preview import latents_to_rgb
 from .loading import Networks
+from .networks import import_classes
 from .plan import Job, Plan, lighter, make_plan
 from .vae import PUBLISHED_CHUNK, Layout, decode_chunk, decoded
 
@@ -67,6 +69,7 @@ class BaseModel:
         """
         with self.networks.reporting(progress):
             progress("look", 0, 1)
+            attended(import_classes, lambda: progress("look", 0, 1))
             embedding, latents = encode_image(self.networks, self.keeper, portrait.image)
             progress("look", 1, 1)
             tokens, buckets = encode_audio(

@@ -77,6 +77,14 @@ def empty_audio2bucket(config: BaseConfig) -> AudioToBuckets:
         return AudioToBuckets(**config.audio2bucket).eval().requires_grad_(False)
 
 
+def import_classes() -> None:
+    """Import diffusers' and transformers' classes, which takes seconds the first time and nothing later."""
+    from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder  # noqa: F401, PLC0415
+    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel  # noqa: F401, PLC0415
+    from transformers import CLIPVisionModelWithProjection  # noqa: F401, PLC0415
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder  # noqa: F401, PLC0415
+
+
 def _tuples(sizes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Make tuples of lists, which diffusers tells apart from numbers."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in sizes.items()}

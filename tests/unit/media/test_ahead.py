@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 
 import pytest
+import torch
 
-from sonic_core.media.ahead import read_ahead
+from sonic_core.media.ahead import attended, read_ahead
 
 
 def makers():
@@ -59,3 +61,49 @@ def test_it_runs_ahead_but_not_far():
     time.sleep(0.3)
     assert 3 <= len(made) <= 6
     taken.close()
+
+
+def test_somebody_listens_while_others_work():
+    heard, may_end = [], threading.Event()
+
+    def report():
+        heard.append(1)
+        if len(heard) == 3:
+            may_end.set()
+
+    assert attended(lambda: may_end.wait(10), report, every=0.01)
+    assert len(heard) >= 3
+
+
+def test_what_the_work_raises_is_raised():
+    with pytest.raises(KeyError, match="lost"):
+        attended(lambda: {}["lost"], lambda: None)
+
+
+def test_whoever_stops_listening_waits_no_longer():
+    def stop():
+        raise InterruptedError
+
+    may_end, ended = threading.Event(), threading.Event()
+
+    def work():
+        may_end.wait(10)
+        ended.set()
+
+    with pytest.raises(InterruptedError):
+        attended(work, stop, every=0.01)
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(10), "the work ends alone"
+
+
+def test_the_work_knows_whom_it_works_for():
+    whom = contextvars.ContextVar("whom")
+    whom.set("me")
+    assert attended(whom.get, lambda: None) == "me"
+
+
+@pytest.mark.parametrize("inferring", [True, False])
+def test_the_work_has_gradients_where_the_caller_has(inferring):
+    with torch.inference_mode(inferring):
+        assert attended(torch.is_inference_mode_enabled, lambda: None) == inferring
