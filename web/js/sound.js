@@ -59,7 +59,7 @@ class Sound {
     this.element = this.#build();
     this.redraw = soon(() => this.#redraw());
     this.reload = soon(() => this.#reload());
-    Object.defineProperty(this.element, "src", { set: this.reload }); // the canvas tells of another file so
+    this.#heed();
     whenChanged(node, ["start", "duration"], this.redraw);
     after(node, "onConnectionsChange", this.reload);
     after(node, "onRemoved", () => this.player.load(""));
@@ -102,6 +102,16 @@ class Sound {
     const made = element("div", { class: "sonic-sound", ...said }, bar, this.wave.element);
     letWheelZoom(made);
     return made;
+  }
+
+  /** Let the canvas tell of another file as it tells its own player: by an address. */
+  #heed() {
+    let address = "";
+    const set = (told) => {
+      address = told;
+      this.reload();
+    };
+    Object.defineProperty(this.element, "src", { get: () => address, set });
   }
 
   #edge(name) {
