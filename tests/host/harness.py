@@ -164,10 +164,11 @@ class Comfy:
         return [file for file in (self.home / "temp").glob("sonic_*") if file.suffix != ".png"]
 
     def litter(self) -> set[Path]:
-        """Every file that a run could leave behind."""
-        return {
+        """Every file that a run could leave behind, but the pictures that nodes show until the host ends."""
+        files = {
             file for name in ("temp", "output", "input") for file in (self.home / name).rglob("*") if file.is_file()
         }
+        return files - set((self.home / "temp").glob("sonic_*.png"))
 
     @property
     def log(self) -> str:

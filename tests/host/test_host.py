@@ -147,9 +147,11 @@ def test_files_outside_the_folders_are_refused_before_anything_runs(comfy: Comfy
     assert "must name files inside the outputs folder" in comfy.run(prompt).complaint
 
 
-def test_windows_that_cannot_advance_are_said(comfy: Comfy, prompt: dict[str, Any]) -> None:
+def test_windows_that_cannot_advance_are_refused_before_anything_runs(comfy: Comfy, prompt: dict[str, Any]) -> None:
     prompt["7"]["inputs"] |= {"window": 14, "window_overlap": 14}
-    assert comfy.run(prompt).complaint == "window_overlap must be below window, 14; got 14."
+    run = comfy.run(prompt)
+    assert set(run.refused["node_errors"]) == {"7"}
+    assert "window_overlap must be below window, 14; got 14." in run.complaint
 
 
 def test_a_pattern_that_nothing_matches_is_refused_before_anything_runs(comfy: Comfy, prompt: dict[str, Any]) -> None:
