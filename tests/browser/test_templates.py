@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.canvas import Canvas
+from tests.browser.canvas import VIDEO, Canvas
 from tests.host.harness import Comfy, Shelf
 
 CURVE = """() => {
@@ -48,13 +48,28 @@ def test_talking_video_repair(canvas: Canvas) -> None:
     assert canvas.ours == []
 
 
+def test_batch_digital_human(canvas: Canvas) -> None:
+    canvas.choose_template("batch_digital_human")
+    canvas.turn("SONIC_PreData", min_resolution=384)
+    assert canvas.press_run() == "execution_success"
+    canvas.play()
+    shown = canvas.page.locator("[data-sonic=video-info]").first
+    shown.get_by_text("chinese_0").wait_for(timeout=20_000)
+    shown.get_by_role("button").nth(1).click()
+    shown.get_by_text("english_0").wait_for(timeout=20_000)
+    canvas.page.wait_for_function(f"() => {VIDEO}?.src.includes('english_0')", timeout=20_000)
+    canvas.play()
+    canvas.shoot("batch_done")
+    assert canvas.ours == []
+
+
 @pytest.mark.parametrize("canvas", ["classic"], indirect=True)
 def test_the_template_browser_shows_every_template_with_its_picture(canvas: Canvas, comfy: Comfy) -> None:
     page = canvas.page
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text("sonic-portrait", exact=True).first.click()
     names = comfy.read("/api/workflow_templates")["sonic-portrait"]
-    assert len(names) >= 3
+    assert len(names) == 4
     for name in names:
         card = page.get_by_test_id(f"template-workflow-{name}")
         card.wait_for(timeout=20_000)
