@@ -179,7 +179,7 @@ def test_progress_counts_windows(tiny_model, portrait, sound, settings):
     heard = []
     known = tiny_model.prepare(portrait, sound, settings(), lambda *report: heard.append(report))
     tiny_model.animate(known, settings(), lambda *report: heard.append(report))
-    assert heard[:2] == [("look", 0, 1), ("look", 1, 1)]
+    assert list(dict.fromkeys(heard))[:2] == [("look", 0, 1), ("look", 1, 1)]  # the first is said again while it waits
     assert [report for report in heard if report[0] == "listen"][-1] == ("listen", 7, 7)
     assert [report for report in heard if report[0] == "denoise"][1:] == [("denoise", n, 4) for n in range(1, 5)]
 
@@ -199,7 +199,7 @@ def test_reading_the_weights_is_reported_and_can_be_cancelled(tiny_set, portrait
     with pytest.raises(Enough):
         model.prepare(portrait, sound, settings(), stop)
     assert "clip" not in vars(model.networks)
-    assert [report[:2] for report in heard] == [("look", 0), *(("read", done) for done in range(4))]
+    assert list(dict.fromkeys(report[:2] for report in heard)) == [("look", 0), *(("read", done) for done in range(4))]
     model.prepare(portrait, sound, settings())
 
 
