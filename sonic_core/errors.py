@@ -17,6 +17,12 @@ from __future__ import annotations
 class SonicError(Exception):
     """Root of every error that the engine raises on purpose."""
 
+    __module__ = "sonic_core"
+
+    def __init_subclass__(cls) -> None:
+        """Name the class by where people import it from: a host that loads the pack by its path shows that path."""
+        cls.__module__ = SonicError.__module__
+
 
 class SettingsError(SonicError, ValueError):
     """A setting has a value that cannot be honoured."""

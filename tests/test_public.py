@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,10 @@ def test_every_documented_setting_exists():
 def test_generate_takes_files_first():
     assert list(inspect.signature(TalkingPortrait.generate).parameters)[1:3] == ["audio", "image"]
     assert "weights" in inspect.signature(load_model).parameters
+
+
+def test_errors_are_called_by_where_people_import_them_from():
+    for name in (name for name in sonic_core.__all__ if name.endswith("Error")):
+        kind = getattr(sonic_core, name)
+        assert f"{kind.__module__}.{kind.__qualname__}" == f"sonic_core.{name}"
+        assert isinstance(pickle.loads(pickle.dumps(kind("said"))), kind)  # noqa: S301 - our own bytes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from tests.host.harness import PACK, checkouts
@@ -88,8 +90,9 @@ class Canvas:
 
     @property
     def ours(self) -> list[str]:
-        """Complaints that are not about a file of the host's own that is absent."""
-        return [line for line in self.complaints if "404" not in line or "sonic" in line.lower()]
+        """Complaints that are not about a file of the host's own, absent, nor about its registry, not to be reached."""
+        foreign = (line for line in self.complaints if not line.startswith("Connecting to 'https://api.comfy.org/"))
+        return [line for line in foreign if "404" not in line or "sonic" in line.lower()]
 
     def shoot(self, name: str) -> Path:
         """Keep a picture of the page."""
@@ -154,6 +157,28 @@ class Canvas:
         page.wait_for_function(f"() => {VIDEO}.currentTime > 0", timeout=20_000)
         width, height = page.evaluate(f"() => [{VIDEO}.videoWidth, {VIDEO}.videoHeight]")
         return width, height
+
+    def complaint(self) -> str:
+        """Read what the canvas shows of an error; the newest asks for a click first."""
+        page = self.page
+        shown = page.locator(".p-dialog, [data-testid=error-overlay]").first
+        shown.wait_for(timeout=60_000)
+        details = page.get_by_role("button", name="View details")
+        if details.count():
+            details.first.click()
+            page.wait_for_timeout(1500)
+        return page.locator("body").inner_text()
+
+    def seen(self, node: str, name: str, colour: tuple[int, int, int], near: int = 24) -> int:
+        """Count the pixels of a colour that the first node of a type shows."""
+        with Image.open(self.shoot_node(node, name)) as picture:
+            pixels = np.asarray(picture.convert("RGB")).astype(int)
+        return int((np.abs(pixels - colour).max(axis=2) <= near).sum())
+
+    def colour(self, place: str) -> tuple[int, ...]:
+        """Tell in which colour an element writes and draws."""
+        said = self.page.evaluate("place => getComputedStyle(document.querySelector(place)).color", place)
+        return tuple(int(float(value)) for value in re.findall(r"[\d.]+", said)[:3])
 
     def shoot_node(self, node: str, name: str, margin: int = 14) -> Path:
         """Keep a picture of the first node of a type alone, filling the window as far as it can."""

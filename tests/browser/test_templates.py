@@ -7,6 +7,10 @@ import pytest
 from tests.browser.canvas import VIDEO, Canvas
 from tests.host.harness import Comfy, Shelf
 
+FACE, LINE = (96, 214, 148), (111, 168, 255)
+"""Colours of the box around the face, and of the curve."""
+SUIT = (230, 100, 50)
+"""The bundled portrait wears orange."""
 CURVE = """() => {
   const drawn = app.graph.nodes.find(node => node.type === 'LipSyncRefine').imgs ?? [];  // classic
   const all = [...drawn, ...document.querySelectorAll('img')];
@@ -21,6 +25,10 @@ def test_fast_digital_human(canvas: Canvas) -> None:
     _, height = canvas.play()
     canvas.shoot("fast_done")
     assert height >= 512
+    assert canvas.seen("SONIC_PreData", "overlay", FACE) > 100
+    assert canvas.seen("SonicSampler", "sampling", SUIT, near=50) > 1000, "no picture of what was made"
+    assert canvas.seen("SonicLoadAudio", "waveform", canvas.colour(".sonic-bright")) > 100
+    assert "198 frames · 25 fps · 768 × 768" in canvas.page.locator("[data-sonic=video-info]").inner_text()
     assert canvas.ours == []
 
 
@@ -43,6 +51,7 @@ def test_talking_video_repair(canvas: Canvas) -> None:
     _, height = canvas.play()
     canvas.page.wait_for_function(CURVE, timeout=20_000)
     canvas.shoot("repair_done")
+    assert canvas.seen("LipSyncRefine", "curve", LINE) > 100
     assert height == 384
     assert canvas.page.get_by_text("Error loading").count() == canvas.page.get_by_text("failed to load").count() == 0
     assert canvas.ours == []
