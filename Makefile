@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format setup clean
+.PHONY: demo test check format pictures setup clean
 
 demo: $(READY)
 	$(BIN)/python -m sonic_core demo --paste-back
@@ -23,6 +23,13 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pictures of README and help pages, taken in a real ComfyUI; the tests that take them must pass.
+pictures: $(READY)
+	$(BIN)/python -m sonic_core generate --model sonic-preview --image assets/portrait.png --audio assets/speech.wav \
+		--duration 4 --min-resolution 384 --paste-back --output docs/images/result.webp
+	PICTURES=docs/images $(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m tests.browser.portraits
 
 setup: $(READY)
 

@@ -94,10 +94,23 @@ class Canvas:
         foreign = (line for line in self.complaints if not line.startswith("Connecting to 'https://api.comfy.org/"))
         return [line for line in foreign if "404" not in line or "sonic" in line.lower()]
 
-    def shoot(self, name: str) -> Path:
-        """Keep a picture of the page."""
+    def shoot(self, name: str, document: str = "") -> Path:
+        """Keep a picture of the page.
+
+        Args:
+            name: What it is called among the test's pictures.
+            document: What it is called in the documents, which get it too where $PICTURES names their folder.
+
+        Returns:
+            Where it lies.
+        """
         path = self.shots / f"{name}_{'nodes2' if self.nodes2 else 'classic'}.png"
         self.page.screenshot(path=str(path))
+        folder = os.environ.get("PICTURES")
+        if document and folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            with Image.open(path) as picture:
+                picture.convert("RGB").quantize(256).save(Path(folder) / f"{document}.png", optimize=True)
         return path
 
     def choose_template(self, name: str) -> None:

@@ -27,7 +27,7 @@ def test_the_person_at_the_canvas_reads_which_weights_are_missing(canvas: Canvas
     canvas.shoot("high_quality")
     assert canvas.press_run() != "execution_success"
     said = canvas.complaint()
-    canvas.shoot("missing_weights")
+    canvas.shoot("missing_weights", "missing_weights")
     assert "sonic-base needs files that are missing" in said
     assert all(f"put it into {comfy.home}/models/{folder}" in said for folder in ("sonic", "checkpoints"))
     assert canvas.ours == []
@@ -41,7 +41,7 @@ def test_without_a_face_the_node_shows_what_was_searched(
     canvas.turn("LoadImage", image="lawn.png")
     assert canvas.press_run() == "execution_error"
     said = canvas.complaint()
-    canvas.shoot("no_face")
+    canvas.shoot("no_face", "no_face")
     assert "No face was found" in said
     assert "face_box" in said
     canvas.page.keyboard.press("Escape")
@@ -142,7 +142,7 @@ def test_in_chinese_names_advice_and_help_are_chinese(canvas: Canvas, workflow: 
     canvas.open()
     canvas.load(workflow)
     canvas.fit()
-    canvas.shoot("chinese")
+    canvas.shoot("chinese", "chinese")
     titles = page.evaluate("() => app.graph.nodes.map(node => node.getTitle?.() ?? node.title)")
     assert {"Sonic 预处理", "Sonic 采样器", "Sonic 加载音频", "Sonic 模型加载器", "Sonic 视频合成"} <= set(titles)
     canvas.turn("SonicSampler", inference_steps=5)

@@ -23,7 +23,7 @@ def test_fast_digital_human(canvas: Canvas) -> None:
     canvas.shoot("fast_opened")
     assert canvas.press_run() == "execution_success"
     _, height = canvas.play()
-    canvas.shoot("fast_done")
+    canvas.shoot("fast_done", "canvas")
     assert height >= 512
     assert canvas.seen("SONIC_PreData", "overlay", FACE) > 100
     assert canvas.seen("SonicSampler", "sampling", SUIT, near=50) > 1000, "no picture of what was made"
@@ -50,7 +50,7 @@ def test_talking_video_repair(canvas: Canvas) -> None:
     assert canvas.press_run() == "execution_success"
     _, height = canvas.play()
     canvas.page.wait_for_function(CURVE, timeout=20_000)
-    canvas.shoot("repair_done")
+    canvas.shoot("repair_done", "repair")
     assert canvas.seen("LipSyncRefine", "curve", LINE) > 100
     assert height == 384
     assert canvas.page.get_by_text("Error loading").count() == canvas.page.get_by_text("failed to load").count() == 0
@@ -68,7 +68,7 @@ def test_batch_digital_human(canvas: Canvas) -> None:
     shown.get_by_text("english_0").wait_for(timeout=20_000)
     canvas.page.wait_for_function(f"() => {VIDEO}?.src.includes('english_0')", timeout=20_000)
     canvas.play()
-    canvas.shoot("batch_done")
+    canvas.shoot("batch_done", "batch")
     assert canvas.ours == []
 
 
@@ -86,4 +86,4 @@ def test_the_template_browser_shows_every_template_with_its_picture(canvas: Canv
             "name => [...document.querySelectorAll('img')].some(i => i.src.includes(name) && i.naturalWidth > 100)",
             arg=name,
         )
-    canvas.shoot("template_browser")
+    canvas.shoot("template_browser", "templates")

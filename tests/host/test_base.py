@@ -67,7 +67,7 @@ def test_the_prompt_becomes_a_video_with_previews_on_the_way(
     assert set(windows) >= set(range(1, WINDOWS + 1))
     assert {said["node"] for said in reports} >= {"6", "7", "8", "9", "10"}
     pictures = [said[8:] for said in heard if isinstance(said, bytes)]
-    assert len(pictures) == WINDOWS
+    assert len(pictures) > WINDOWS  # one of every window, then frames as they are decoded
     assert Image.open(io.BytesIO(pictures[-1])).size == (512, 512)
     with av.open(str(comfy.path(comfy.wait(ticket).file("8")))) as video:
         assert (video.streams.video[0].codec_context.name, video.streams.video[0].average_rate) == ("h264", 25)
