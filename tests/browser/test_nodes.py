@@ -27,7 +27,7 @@ def test_the_person_at_the_canvas_reads_which_weights_are_missing(canvas: Canvas
     canvas.shoot("high_quality")
     assert canvas.press_run() != "execution_success"
     said = canvas.complaint()
-    canvas.shoot("missing_weights", "missing_weights")
+    canvas.shoot("missing_weights")
     assert "sonic-base needs files that are missing" in said
     assert all(f"put it into {comfy.home}/models/{folder}" in said for folder in ("sonic", "checkpoints"))
     assert canvas.ours == []

@@ -68,7 +68,7 @@ def test_batch_digital_human(canvas: Canvas) -> None:
     shown.get_by_text("english_0").wait_for(timeout=20_000)
     canvas.page.wait_for_function(f"() => {VIDEO}?.src.includes('english_0')", timeout=20_000)
     canvas.play()
-    canvas.shoot("batch_done", "batch")
+    canvas.shoot("batch_done")
     assert canvas.ours == []
 
 
