@@ -41,24 +41,34 @@ def comfy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield host
 
 
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Chromium for all tests; each opens a page that knows nothing of the others'."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium: set $CHROMIUM")
+    with browsing.sync_playwright() as play:
+        made = play.chromium.launch(executable_path=chromium_for(tmp_path_factory.mktemp("chromium")), args=FLAGS)
+        yield made
+        made.close()
+
+
 @pytest.fixture(params=["classic", "nodes2"])
-def canvas(request: pytest.FixtureRequest, comfy: Comfy, tmp_path: Path) -> Iterator[Canvas]:
+def canvas(request: pytest.FixtureRequest, comfy: Comfy, browser: Any, tmp_path: Path) -> Iterator[Canvas]:
     """Both kinds of canvas; a test that needs one only is parametrised with its name, indirectly."""
     if request.param == "nodes2" and comfy.url in WITHOUT_NODES2:
         pytest.skip("this canvas has no Nodes 2.0")
     shots = Path(os.environ.get("SCREENSHOTS") or tmp_path / "shots") / comfy.home.name
     shots.mkdir(parents=True, exist_ok=True)
-    with browsing.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium_for(tmp_path), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1600, "height": 950})
-        made = Canvas(page, comfy.url, request.param == "nodes2", shots)
-        made.open()
-        if made.nodes2 and made.version < (1, 37):
-            WITHOUT_NODES2.add(comfy.url)
-            pytest.skip("this canvas has no Nodes 2.0")
-        yield made
-        made.set("Comfy.Locale", "en")  # the host remembers what a person chose
-        browser.close()
+    page = browser.new_page(viewport={"width": 1600, "height": 950})
+    made = Canvas(page, comfy.url, request.param == "nodes2", shots)
+    made.open()
+    if made.nodes2 and made.version < (1, 37):
+        WITHOUT_NODES2.add(comfy.url)
+        page.context.close()
+        pytest.skip("this canvas has no Nodes 2.0")
+    yield made
+    made.set("Comfy.Locale", "en")  # the host remembers what a person chose
+    page.context.close()
 
 
 @pytest.fixture

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.browser.canvas import CHROMIUM, FLAGS, Canvas, chromium_for, stages
+from tests.browser.canvas import Canvas, stages
 from tests.host.harness import python_of, started
 from tests.host.test_routes import RIVAL
 
-browsing = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-
-def test_the_person_at_the_canvas_is_told_which_pack_has_our_name(tmp_path: Path) -> None:
-    if not stages() or not CHROMIUM:
-        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*, or no Chromium")
+def test_the_person_at_the_canvas_is_told_which_pack_has_our_name(browser: Any, tmp_path: Path) -> None:
+    if not stages():
+        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*")
     stage = stages()[-1]
     python = python_of(stage.checkout)
     if python is None:
@@ -23,11 +22,7 @@ def test_the_person_at_the_canvas_is_told_which_pack_has_our_name(tmp_path: Path
     rival = tmp_path / "home/custom_nodes/Rival.Pack"
     rival.mkdir(parents=True)
     (rival / "__init__.py").write_text(RIVAL)
-    with (
-        started(stage.checkout, python, tmp_path / "home", stage.front_end) as comfy,
-        browsing.sync_playwright() as play,
-    ):
-        browser = play.chromium.launch(executable_path=chromium_for(tmp_path), args=FLAGS)
+    with started(stage.checkout, python, tmp_path / "home", stage.front_end) as comfy:
         page = browser.new_page(viewport={"width": 1600, "height": 950})
         canvas = Canvas(page, comfy.url, nodes2=False, shots=tmp_path)
         canvas.open()
@@ -35,4 +30,4 @@ def test_the_person_at_the_canvas_is_told_which_pack_has_our_name(tmp_path: Path
         page.get_by_text(said["message"]).first.wait_for(timeout=20_000)
         canvas.shoot("conflict")
         assert "Rival.Pack" in said["message"]
-        browser.close()
+        page.context.close()
