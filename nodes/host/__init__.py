@@ -26,7 +26,7 @@ from .folders import (
 )
 from .media import audio_of, image_of, picture_of, shown, sound_of
 from .memory import HostKeeper, precision
-from .progress import log, progress_of, warnings_shown
+from .progress import heed_cancel, log, progress_of, warnings_shown
 from .routes import open_routes
 from .video import clip_of, formats, saved, video_of, workflow_metadata
 
@@ -41,6 +41,7 @@ __all__ = [
     "clip_of",
     "formats",
     "hand_over_folders",
+    "heed_cancel",
     "image_of",
     "input_files",
     "input_folders",

@@ -8,6 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .progress import heed_cancel
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -52,7 +54,7 @@ class HostKeeper:
         """Make ``network`` one of the host's models."""
         for block in network.modules():
             if next(block.children(), None) is not None:
-                block.register_forward_pre_hook(_heed_cancel)
+                block.register_forward_pre_hook(heed_cancel)  # one pass can take minutes
         kind = import_module("comfy.model_patcher").ModelPatcher
         offload = _management().unet_offload_device()
         self._patchers[network] = kind(_carrier()(network), load_device=self.device, offload_device=offload)
@@ -80,15 +82,6 @@ def _carrier() -> Any:
         """Carries one network."""
 
     return SonicNetwork
-
-
-def _heed_cancel(*_: object) -> None:
-    """Stop between two layers when the person at the canvas cancels; one pass through a network can take minutes.
-
-    Raises:
-        Exception: The host's own.
-    """
-    _management().throw_exception_if_processing_interrupted()
 
 
 def _management() -> Any:

@@ -22,6 +22,15 @@ def progress_of(node: str | None = None) -> Watching:
     return _Report(node)
 
 
+def heed_cancel(*_: object) -> None:
+    """Stop here when the person at the canvas has cancelled.
+
+    Raises:
+        Exception: The host's own.
+    """
+    import_module("comfy.model_management").throw_exception_if_processing_interrupted()
+
+
 class _Report:
     """A report to the canvas (the engine's ``Watching``): one bar per stage, and pictures where the host wants any."""
 
@@ -36,7 +45,7 @@ class _Report:
         Raises:
             Exception: The host's own, when the run is cancelled.
         """
-        import_module("comfy.model_management").throw_exception_if_processing_interrupted()  # the bar looks too rarely
+        heed_cancel()  # the bar looks too rarely
         if stage not in self.bars:
             self.bars[stage] = import_module("comfy.utils").ProgressBar(total, node_id=self.node)
         self.bar = self.bars[stage]

@@ -2,7 +2,7 @@
 
 from .crop import crop_box, crop_portrait, face_mask
 from .embedded import EmbeddedFinder
-from .finder import choose_face, face_finder
+from .finder import AttendedFinder, choose_face, face_finder
 from .insightface import InsightFaceFinder
 from .lips import lip_line
 from .overlay import drawn, searched
@@ -10,6 +10,7 @@ from .quality import quality_warnings
 from .yoloface import YoloFaceFinder
 
 __all__ = [
+    "AttendedFinder",
     "EmbeddedFinder",
     "InsightFaceFinder",
     "YoloFaceFinder",

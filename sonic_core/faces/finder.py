@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ..errors import FaceNotFoundError, InputError, SettingsError
+from ..media.ahead import attended
 from ..settings import Settings
 from ..types import Box, Face, FaceFinder, largest_first
 from .embedded import EmbeddedFinder, fit_inside
@@ -38,6 +40,17 @@ def face_finder(name: str = "auto", weights: Sequence[str | Path] = ()) -> FaceF
     if name == "yoloface" or (name == "auto" and locate_yoloface(weights) is not None):
         return YoloFaceFinder(locate_yoloface(weights))
     return EmbeddedFinder()
+
+
+class AttendedFinder:
+    """A finder that calls ``report`` a few times a second while it searches; what that raises ends the search."""
+
+    def __init__(self, finder: FaceFinder, report: Callable[[], None]) -> None:
+        self.name, self._finder, self._report = finder.name, finder, report
+
+    def find(self, image: torch.Tensor) -> list[Face]:
+        """List the faces of ``image`` (3, h, w), the largest first."""
+        return attended(partial(self._finder.find, image), self._report)
 
 
 def choose_face(image: torch.Tensor, finder: FaceFinder, settings: Settings) -> Face:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sonic_core.errors import FaceNotFoundError, InputError
-from sonic_core.faces import EmbeddedFinder, choose_face, quality_warnings
+from sonic_core.faces import AttendedFinder, EmbeddedFinder, choose_face, quality_warnings
 from sonic_core.settings import Settings
 from sonic_core.types import Face
 
@@ -94,3 +94,16 @@ def test_each_fault_is_named_with_its_figure():
     assert "dark" in quality_warnings(image * 0.1, face)[0]
     assert "overexposed" in quality_warnings((image + 0.7).clamp(0, 1), face)[0]
     assert "little contrast" in quality_warnings(image * 0.1 + 0.4, face)[0]
+
+
+def test_a_search_that_is_listened_to_finds_the_same_and_can_be_ended(astronaut):
+    calls = []
+    finder = AttendedFinder(EmbeddedFinder(), lambda: calls.append(1))
+    assert (finder.name, finder.find(astronaut)) == ("embedded", EmbeddedFinder().find(astronaut))
+    assert calls
+
+    def stop():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        AttendedFinder(EmbeddedFinder(), stop).find(astronaut)
