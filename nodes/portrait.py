@@ -77,7 +77,6 @@ class PreData:
         "is cut out and which face speaks."
     )
     FUNCTION = "prepare"
-    OUTPUT_NODE = True  # what is cut out is worth a run alone, and is shown again when nothing has to be found anew
     RETURN_TYPES = ("SONIC_CONDITIONS", "IMAGE")
     RETURN_NAMES = ("conditions", "portrait")
     OUTPUT_TOOLTIPS = ("For Sonic Sampler.", "The crop that will be animated.")
