@@ -81,14 +81,22 @@ async def queue(session: aiohttp.ClientSession, prompt: Prompt, client: str) -> 
     """Hand the prompt over; the answer is its id, or what is wrong with it, node by node."""
     async with session.post("/prompt", json={"prompt": prompt, "client_id": client}) as answer:
         said = await answer.json()
-        if answer.ok:
+        if answer.ok and not said["node_errors"]:
             return said["prompt_id"]
     wrong = [
         f"{node['class_type']} ({number}): {error['message']}: {error['details']}"
         for number, node in (said["node_errors"] or {}).items()
         for error in node["errors"]
     ]
+    if answer.ok:  # a part is wrong, and ComfyUI begins with the rest
+        await stop(session, said["prompt_id"])
     raise ClientError(f"ComfyUI refused the prompt: {'; '.join(wrong) or said['error']['message']}")
+
+
+async def stop(session: aiohttp.ClientSession, ticket: str) -> None:
+    """Take a run out of the queue, where it still waits, or end it where it runs."""
+    await session.post("/queue", json={"delete": [ticket]})
+    await session.post("/interrupt", json={"prompt_id": ticket})
 
 
 async def hear(line: aiohttp.ClientWebSocketResponse, ticket: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -168,8 +176,7 @@ async def talk(chosen: argparse.Namespace) -> list[Path]:
             return [await fetch(session, file, goal) for file, goal in wanted]
         except asyncio.CancelledError:  # Ctrl-C
             if ticket:
-                await session.post("/queue", json={"delete": [ticket]})  # where it still waits
-                await session.post("/interrupt", json={"prompt_id": ticket})  # where it runs
+                await stop(session, ticket)
             raise
         except aiohttp.ClientError as error:
             raise ClientError(f"ComfyUI at {server} does not do its part ({error}): is it running there?") from None

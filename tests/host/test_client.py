@@ -151,6 +151,18 @@ def test_what_goes_wrong_is_one_sentence_and_leaves_no_file(client: Client, opti
     assert client.made == []
 
 
+def test_a_prompt_that_is_wrong_in_part_does_not_run_the_rest(client: Client) -> None:
+    done = client.run("talking_video_repair", "--set=6.frame_rate=1000", "--set=4.max_offset=0.04")
+    assert done.returncode == 2, done.stderr
+    assert "VideoCombine (6): Value 1000.0 bigger than max of 240.0: frame_rate" in said(done)
+    assert client.made == []
+    while client.comfy.read("/queue")["queue_running"]:
+        time.sleep(0.1)
+    ours = [one for one in client.comfy.read("/history").values() if one["prompt"][2].get("4", {}).get("inputs", {})
+            .get("max_offset") == 0.04]  # fmt: skip
+    assert ["execution_success" in dict(one["status"]["messages"]) for one in ours] in ([], [False])
+
+
 @pytest.mark.parametrize("by", ["server", "ctrl-c"])
 def test_a_run_is_stopped(client: Client, by: str) -> None:
     long = ["--set=6.min_resolution=1024", "--set=7.fps=120", f"--set=7.seed={len(by)}"]
