@@ -84,11 +84,6 @@ class Canvas:
         self.page.evaluate("([name, value]) => app.extensionManager.setting.set(name, value)", [setting, value])
 
     @property
-    def version(self) -> tuple[int, ...]:
-        """The canvas' own version."""
-        return tuple(map(int, self.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__").split(".")[:2]))
-
-    @property
     def ours(self) -> list[str]:
         """Complaints that are not about a file of the host's own, absent, nor about its registry, not to be reached."""
         foreign = (line for line in self.complaints if not line.startswith("Connecting to 'https://api.comfy.org/"))

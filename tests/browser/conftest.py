@@ -11,13 +11,10 @@ from typing import Any
 import pytest
 
 from tests.browser.canvas import CHROMIUM, FLAGS, Canvas, chromium_for, stages
-from tests.host.harness import ROOT, Comfy, Shelf, python_of, started
+from tests.host.harness import ROOT, Comfy, Shelf, needed_python, started
 from tests.parity.make_weights import write_set
 
 browsing = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-WITHOUT_NODES2: set[str] = set()
-"""Hosts whose canvas was found to be too old for Nodes 2.0."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,15 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", params=stages() or [None], ids=lambda stage: str(stage or "no host"))
-def comfy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
+def comfy(request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
     stage = request.param
-    if stage is None:
-        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*")
-    if not CHROMIUM:
-        pytest.skip("no Chromium: set $CHROMIUM")
-    python = python_of(stage.checkout)
-    if python is None:
-        pytest.skip(f"no Python for {stage.checkout.name}: set $COMFYUI_PYTHON or make {stage.checkout.name}/venv")
+    python = needed_python(stage and stage.checkout)
     with started(stage.checkout, python, tmp_path_factory.mktemp(str(stage)), stage.front_end) as host:
         yield host
 
@@ -52,20 +43,29 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         made.close()
 
 
+@pytest.fixture(scope="session")
+def version(comfy: Comfy, browser: Any) -> tuple[int, ...]:
+    """The version of the canvas that the host serves."""
+    page = browser.new_page()
+    page.goto(comfy.url, wait_until="domcontentloaded")
+    page.wait_for_function("() => window.__COMFYUI_FRONTEND_VERSION__", timeout=120_000)
+    said = page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__")
+    page.context.close()
+    return tuple(map(int, said.split(".")[:2]))
+
+
 @pytest.fixture(params=["classic", "nodes2"])
-def canvas(request: pytest.FixtureRequest, comfy: Comfy, browser: Any, tmp_path: Path) -> Iterator[Canvas]:
+def canvas(
+    request: pytest.FixtureRequest, comfy: Comfy, browser: Any, version: tuple[int, ...], tmp_path: Path
+) -> Iterator[Canvas]:
     """Both kinds of canvas; a test that needs one only is parametrised with its name, indirectly."""
-    if request.param == "nodes2" and comfy.url in WITHOUT_NODES2:
+    if request.param == "nodes2" and version < (1, 37):
         pytest.skip("this canvas has no Nodes 2.0")
     shots = Path(os.environ.get("SCREENSHOTS") or tmp_path / "shots") / comfy.home.name
     shots.mkdir(parents=True, exist_ok=True)
     page = browser.new_page(viewport={"width": 1600, "height": 950})
     made = Canvas(page, comfy.url, request.param == "nodes2", shots)
     made.open()
-    if made.nodes2 and made.version < (1, 37):
-        WITHOUT_NODES2.add(comfy.url)
-        page.context.close()
-        pytest.skip("this canvas has no Nodes 2.0")
     yield made
     made.set("Comfy.Locale", "en")  # the host remembers what a person chose
     page.context.close()

@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.browser.canvas import Canvas, stages
-from tests.host.harness import python_of, started
+from tests.host.harness import needed_python, started
 from tests.host.test_routes import RIVAL
 
 
 def test_the_person_at_the_canvas_is_told_which_pack_has_our_name(browser: Any, tmp_path: Path) -> None:
-    if not stages():
-        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*")
-    stage = stages()[-1]
-    python = python_of(stage.checkout)
-    if python is None:
-        pytest.skip(f"no Python for {stage.checkout.name}: set $COMFYUI_PYTHON or make {stage.checkout.name}/venv")
+    stage = stages()[-1] if stages() else None
+    python = needed_python(stage and stage.checkout)
+    assert stage
     rival = tmp_path / "home/custom_nodes/Rival.Pack"
     rival.mkdir(parents=True)
     (rival / "__init__.py").write_text(RIVAL)

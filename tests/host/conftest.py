@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.harness import ROOT, Comfy, Shelf, checkouts, python_of, started
+from tests.host.harness import ROOT, Comfy, Shelf, checkouts, needed_python, started
 from tests.parity.make_weights import write_set
 
 HOSTS = checkouts()
@@ -24,12 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=HOSTS or [None], ids=lambda path: path.name if path else "no host")
 def comfy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
-    checkout = request.param
-    if checkout is None:
-        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*")
-    python = python_of(checkout)
-    if python is None:
-        pytest.skip(f"no Python for {checkout.name}: set $COMFYUI_PYTHON or make {checkout.name}/venv")
+    checkout, python = request.param, needed_python(request.param)
     with started(checkout, python, tmp_path_factory.mktemp(checkout.name)) as host:
         yield host
 

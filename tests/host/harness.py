@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PACK = "sonic-portrait"
 PYTHONS = ("venv/bin/python", ".venv/bin/python", "../python_embeded/python.exe", "venv/Scripts/python.exe")
@@ -36,6 +38,16 @@ def python_of(checkout: Path) -> str | None:
     """Find the Python that a host runs under: ``$COMFYUI_PYTHON`` or the environment in its folder."""
     inside = (checkout / place for place in PYTHONS)
     return os.environ.get("COMFYUI_PYTHON") or next((str(path) for path in inside if path.exists()), None)
+
+
+def needed_python(checkout: Path | None) -> str:
+    """Find the Python of a host to test against; without host or Python the test is skipped and says what it lacks."""
+    if checkout is None:
+        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*")
+    python = python_of(checkout)
+    if python is None:
+        pytest.skip(f"no Python for {checkout.name}: set $COMFYUI_PYTHON or make {checkout.name}/venv")
+    return python
 
 
 @dataclass

@@ -11,7 +11,7 @@ import av
 import pytest
 
 from tests.host.conftest import HOSTS
-from tests.host.harness import Comfy, python_of, started
+from tests.host.harness import Comfy, needed_python, started
 from tests.host.prompts import Prompt, brief_changes, bundled, short_sound, short_video
 
 VHS = Path(os.environ.get("VHS_PATH") or Path.home() / "ComfyUI-VideoHelperSuite")
@@ -23,11 +23,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A host with both packs, and a short sound and video among its inputs."""
     if not (VHS / "videohelpersuite").is_dir():
         pytest.skip("no Video Helper Suite at $VHS_PATH or ~/ComfyUI-VideoHelperSuite")
-    if request.param is None:
-        pytest.skip("no ComfyUI at $COMFYUI_PATH or ~/ComfyUI*")
-    python = python_of(request.param)
-    if python is None:
-        pytest.skip(f"no Python for {request.param.name}")
+    python = needed_python(request.param)
     home = tmp_path_factory.mktemp("both")
     (home / "custom_nodes").mkdir()
     (home / "custom_nodes/videohelpersuite").symlink_to(VHS)

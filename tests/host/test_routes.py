@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.host.conftest import HOSTS
-from tests.host.harness import PACK, ROOT, Comfy, python_of, started
+from tests.host.harness import PACK, ROOT, Comfy, needed_python, started
 
 RIVAL = """
 class Rival:
@@ -87,10 +87,9 @@ def test_alone_there_is_no_conflict(comfy: Comfy) -> None:
     assert comfy.read("/sonic/pack") == {"version": "0.1.0", "conflicts": []}
 
 
-@pytest.fixture(params=HOSTS, ids=lambda path: path.name)
+@pytest.fixture(params=HOSTS or [None], ids=lambda path: path.name if path else "no host")
 def checkout(request: pytest.FixtureRequest) -> Path:
-    if python_of(request.param) is None:
-        pytest.skip(f"no Python for {request.param.name}")
+    needed_python(request.param)
     return request.param
 
 
@@ -100,7 +99,7 @@ def beside(checkout: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, fir
     listed = folder / "packs.yaml"
     listed.write_text(f"more:\n  base_path: {folder}\n  is_default: {str(first).lower()}\n  custom_nodes: packs\n")
     monkeypatch.setenv("COMFYUI_ARGS", f"--extra-model-paths-config {listed}")
-    with started(checkout, str(python_of(checkout)), folder / "home") as host:
+    with started(checkout, needed_python(checkout), folder / "home") as host:
         yield host
 
 
