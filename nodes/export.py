@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from . import host
-from .host.show import figures
 
 
 class VideoCombine:
@@ -76,7 +75,7 @@ class VideoCombine:
             file, is_video = host.saved(
                 clip, filename_prefix, save_output, format=format, crf=crf, metadata=metadata, **options
             )
-        told = figures(file, clip, format, pingpong=pingpong)
+        told = host.figures(file, clip, format, pingpong=pingpong)
         return {"ui": {"images": [file], "animated": (is_video,), "sonic_video": [told]}, "result": (video,)}
 
 

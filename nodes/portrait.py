@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import host
-from .host.show import run_id, show_now
 from .schema import widget
 
 if TYPE_CHECKING:
@@ -133,8 +131,8 @@ class PreData:
         """Make the conditions; of several sounds in one run the portrait is made, shown and warned about once."""
         from ..sonic_core.settings import Settings
 
-        if run_id() != self._run:
-            self._run, self._told, self._shown = run_id(), frozenset(), None
+        if host.run_id() != self._run:
+            self._run, self._told, self._shown = host.run_id(), frozenset(), None
         with host.warnings_shown(unique_id, self._told) as told:
             settings = Settings(**chosen, duration=duration or None, face=box_of(face_box))
             sound = _checked_sound(host.sound_of(audio), settings)
@@ -150,15 +148,14 @@ class PreData:
         import warnings
 
         from ..sonic_core.errors import SonicWarning
-        from ..sonic_core.faces import face_finder, quality_warnings
-        from ..sonic_core.media.ahead import attended
+        from ..sonic_core.faces import quality_warnings
 
         asked = (settings.min_resolution, settings.expand_ratio, settings.face, settings.face_index, weights)
         seen = self._seen
         if seen is None or not seen.answers(picture, asked):
-            finder = _Witness(face_finder("auto", weights))
-            search, progress = partial(_found, picture, settings, finder, node), host.progress_of(node)
-            seen = self._seen = Seen(*attended(search, lambda: progress("portrait", 0, 1)), asked)
+            host.progress_of(node)("portrait", 0, 1)
+            finder = _Witness(host.face_finder(weights))
+            seen = self._seen = Seen(*_found(picture, settings, finder, node), asked)
         for reason in quality_warnings(picture, seen.face):
             warnings.warn(reason, SonicWarning, stacklevel=2)
         return seen
@@ -213,7 +210,7 @@ def _found(
         portrait = crop_portrait(picture, face, settings)
     except InputError as error:
         caption, words = _failure(settings, finder, error)
-        show_now(searched(picture, caption, finder.found), node)
+        host.show_now(searched(picture, caption, finder.found), node)
         raise type(error)(words) from error
     return portrait, face, drawn(portrait, finder.found)
 

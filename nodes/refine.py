@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..sonic_core.clip import Clip
     from ..sonic_core.post.align import Refinement
-    from ..sonic_core.types import FaceFinder, Progress
+    from ..sonic_core.types import Progress
 
 
 class LipSyncRefine:
@@ -128,15 +128,8 @@ class TemporalSmooth:
         if not strength:
             return (video,)
         with host.warnings_shown(unique_id):
-            clip = smoothed(host.clip_of(video), strength=strength, method=method, finder=_finder())
+            clip = smoothed(host.clip_of(video), strength=strength, method=method, finder=host.face_finder())
             return (host.video_of(clip, host.progress_of(unique_id)),)
-
-
-def _finder() -> FaceFinder:
-    """Make the best finder that is there, which hears of a cancelled run while it searches."""
-    from ..sonic_core.faces import AttendedFinder, face_finder
-
-    return AttendedFinder(face_finder(), host.heed_cancel)
 
 
 def _refined(
@@ -150,7 +143,7 @@ def _refined(
     from ..sonic_core.post.curve import drawn, note
 
     try:
-        made, done = refined(clip, max_offset=max_offset, force=force, finder=_finder(), progress=progress)
+        made, done = refined(clip, max_offset=max_offset, force=force, finder=host.face_finder(), progress=progress)
     except InputError as error:
         warnings.warn(f"Nothing was measured or changed: {error}", SonicWarning, stacklevel=2)
         return clip, None, note("not measured: unchanged")

@@ -26,8 +26,9 @@ from .folders import (
 )
 from .media import audio_of, image_of, picture_of, shown, sound_of
 from .memory import HostKeeper, precision
-from .progress import heed_cancel, log, progress_of, warnings_shown
+from .progress import face_finder, heed_cancel, log, progress_of, warnings_shown
 from .routes import open_routes
+from .show import figures, run_id, show_now
 from .video import clip_of, formats, saved, video_of, workflow_metadata
 
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "checkpoint_files",
     "checkpoint_path",
     "clip_of",
+    "face_finder",
+    "figures",
     "formats",
     "hand_over_folders",
     "heed_cancel",
@@ -53,8 +56,10 @@ __all__ = [
     "precision",
     "problem",
     "progress_of",
+    "run_id",
     "saved",
     "settle_in",
+    "show_now",
     "shown",
     "sound_files",
     "sound_of",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
-    from ...sonic_core.types import Watching
+    from ...sonic_core.types import FaceFinder, Watching
 
 log = logging.getLogger("sonic")
 
@@ -29,6 +31,13 @@ def heed_cancel(*_: object) -> None:
         Exception: The host's own.
     """
     import_module("comfy.model_management").throw_exception_if_processing_interrupted()
+
+
+def face_finder(weights: Sequence[Path] = ()) -> FaceFinder:
+    """Make the best face finder that is there; a search by it ends when the person at the canvas cancels."""
+    from ...sonic_core import faces
+
+    return faces.AttendedFinder(faces.face_finder("auto", weights), heed_cancel)
 
 
 class _Report:
