@@ -6,7 +6,7 @@ turned face has its eyes closer together but its mouth as far below them as befo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,6 +18,10 @@ EYES_TO_MOUTH = 1.06
 """Median distance from the eyes' midpoint to the mouth's, in eye distances (front-facing portraits, own count)."""
 MOUTH_TO_CHIN = 0.65
 """Median distance from the mouth's midpoint to the chin, in eye distances (likewise)."""
+MOUTH_STATIONS = np.linspace(-1, 1, 33, dtype=np.float32)
+"""Places along a mouth at which its contours are known, in half widths from the centre."""
+EYE_STATIONS = np.linspace(-1, 1, 17, dtype=np.float32)
+"""Places along an eye at which its lids are known, in half widths from the centre."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +52,24 @@ class Mouth:
     frame: Frame
     half_width: float
     """Half the distance between the corners."""
-    seam: np.ndarray
-    """Polynomial of the seam: down-position over along-position in half widths, highest power first."""
+    upper_outer: np.ndarray
+    """Upper edge of the upper lip: down-position at each of ``MOUTH_STATIONS``, (n,) float32, as the three below."""
+    upper_inner: np.ndarray
+    """Lower edge of the upper lip."""
+    lower_inner: np.ndarray
+    """Upper edge of the lower lip; where the mouth is shut the same as ``upper_inner``: the seam."""
+    lower_outer: np.ndarray
+    """Lower edge of the lower lip."""
+    teeth: np.ndarray
+    """Lower edge of the upper teeth where they are bared, ``upper_inner`` where they are not."""
     nose: float
-    """Distance from the seam up to the base of the nose."""
+    """Distance from the centre up to the base of the nose."""
     chin: float
-    """Distance from the seam down to the chin."""
+    """Distance from the centre down to the chin."""
     floor: float
-    """Distance from the seam down to the crop's lower edge."""
+    """Distance from the centre down to the crop's lower edge."""
+    sides: tuple[float, float]
+    """Distances from the centre to the face's outline, to the left and to the right along the axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +78,13 @@ class Eye:
 
     frame: Frame
     half_width: float
-    upper: float
-    """Height of the upper lid's edge above the centre."""
-    lower: float
-    """Depth of the lower lid's edge below the centre."""
-    blind: float
-    """Height of the skin between the upper lid's edge and the brow, which a blink draws down."""
+    """Half the distance between the eye's corners."""
+    upper_lid: np.ndarray
+    """Edge of the upper lid: down-position at each of ``EYE_STATIONS``, (n,) float32; negative is above the centre."""
+    lower_lid: np.ndarray
+    """Edge of the lower lid, likewise."""
+    brow: float
+    """Distance from the centre up to the lower edge of the brow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +96,8 @@ class Anatomy:
     """Centre between eyes and mouth; axes along the eyes."""
     mouth: Mouth
     eyes: tuple[Eye, Eye]
+    turn: float
+    """Degrees by which the head is turned to the picture's right, about −45 … 45."""
 
 
 def measure_anatomy(portrait: Portrait) -> Anatomy:
@@ -96,7 +113,8 @@ def measure_anatomy(portrait: Portrait) -> Anatomy:
         unit=unit,
         head=Frame((float(middle[0]), float(middle[1])), level),
         mouth=_measure_mouth(portrait, grey, points, unit),
-        eyes=_alike(_measure_eye(grey, eyes[0], level, unit), _measure_eye(grey, eyes[1], level, unit)),
+        eyes=_measure_eyes(grey, eyes, level, unit),
+        turn=0.0,
     )
 
 
@@ -106,47 +124,52 @@ def _direction(vector: np.ndarray) -> tuple[float, float]:
 
 
 def _measure_mouth(portrait: Portrait, grey: np.ndarray, points: np.ndarray, unit: float) -> Mouth:
-    """Fit the seam as a polynomial over the mouth's own axis and mark nose, chin and the picture's edge."""
+    """Follow the lips' seam, give the lips their usual thickness and mark nose, chin and the picture's edge."""
     line = np.asarray(lip_line(portrait.image, portrait.face), np.float32)
     left, right = line[0], line[-1]
     centre = (left + right) / 2
     frame = Frame((float(centre[0]), float(centre[1])), _direction(right - left))
     half = float(np.linalg.norm(right - left)) / 2
     along, depth = frame.local(line[:, 0], line[:, 1])
-    seam = np.polyfit(along / half, depth, 4 if len(line) >= 9 else 2)
+    seam = np.polyval(np.polyfit(along / half, depth, 4), MOUTH_STATIONS).astype(np.float32)
+    arch = np.sqrt(np.clip(1 - MOUTH_STATIONS**2, 0, 1)).astype(np.float32)
     nose = frame.local(points[2:3, 0], points[2:3, 1])[1][0]
-    middle = float(np.polyval(seam, 0.0))
+    middle = float(seam[len(seam) // 2])
     where, change = _profile(grey, frame, unit, (0.35, 1.0), 0.16)
     chin = where[np.argmax(np.abs(change) * _likely(where, MOUTH_TO_CHIN, 0.13))] * unit
     return Mouth(
         frame=frame,
         half_width=half,
-        seam=seam.astype(np.float32),
+        upper_outer=seam - 0.11 * unit * arch,
+        upper_inner=seam,
+        lower_inner=seam,
+        lower_outer=seam + 0.14 * unit * arch,
+        teeth=seam,
         nose=float(np.clip(0.7 * (middle - nose), 0.22 * unit, 0.5 * unit)),
         chin=float(chin),
         floor=max(grey.shape[0] - float(centre[1]), 0.8 * unit),
+        sides=(0.95 * unit, 0.95 * unit),
     )
 
 
-def _measure_eye(grey: np.ndarray, centre: np.ndarray, level: tuple[float, float], unit: float) -> Eye:
+def _measure_eyes(grey: np.ndarray, centres: np.ndarray, level: tuple[float, float], unit: float) -> tuple[Eye, Eye]:
     """Find the lids' edges and the brow as the steepest changes of brightness, near where they usually are.
 
-    The upper edge is taken a little high: skin drawn over the eye is a blink, an iris drawn down is a smear.
+    The upper edge is taken a little high: skin drawn over the eye is a blink, an iris drawn down is a smear. Both eyes
+    get the same lids, since two measurements are better than one and people blink with both.
     """
-    frame = Frame((float(centre[0]), float(centre[1])), level)
-    where, change = _profile(grey, frame, unit, (-0.5, 0.22), 0.1)
-    upper = float(-where[np.argmin(change * _likely(where, -0.1, 0.045))]) + 0.015
-    lower = float(where[np.argmax(change * _likely(where, 0.095, 0.045))])
-    brow = float(-where[np.argmax(change * _likely(where, -0.27, 0.06))])
-    blind = float(np.clip(brow - upper - 0.02, 0.05, 0.14))
-    return Eye(frame, 0.35 * unit, upper * unit, lower * unit, blind * unit)
-
-
-def _alike(one: Eye, other: Eye) -> tuple[Eye, Eye]:
-    """Give both eyes the same lids, since two measurements are better than one and people blink with both."""
-    upper, lower = (one.upper + other.upper) / 2, (one.lower + other.lower) / 2
-    shared = {"upper": upper, "lower": lower, "blind": min(one.blind, other.blind)}
-    return replace(one, **shared), replace(other, **shared)
+    frames = [Frame((float(x), float(y)), level) for x, y in centres]
+    found = []
+    for frame in frames:
+        where, change = _profile(grey, frame, unit, (-0.5, 0.22), 0.1)
+        upper = float(-where[np.argmin(change * _likely(where, -0.1, 0.045))]) + 0.015
+        lower = float(where[np.argmax(change * _likely(where, 0.095, 0.045))])
+        brow = float(-where[np.argmax(change * _likely(where, -0.27, 0.06))])
+        found.append((upper, lower, float(np.clip(brow, upper + 0.07, upper + 0.16))))
+    upper, lower, brow = np.array(found).mean(0) * unit
+    arch = (1 - np.abs(EYE_STATIONS) ** 3).astype(np.float32)
+    one, other = (Eye(frame, 0.35 * unit, -upper * arch, lower * arch, float(brow)) for frame in frames)
+    return one, other
 
 
 def _profile(

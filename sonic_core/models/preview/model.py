@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-import cv2
 import numpy as np
 import torch
 
@@ -14,10 +13,10 @@ from ...clip import Clip, frame_count
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, ignore_progress
 from .anatomy import Anatomy, measure_anatomy
+from .drawing import Drawing
 from .gestures import gesture_curves
-from .mouth import Palette, mix_palette, paint_lashes, paint_mouth
+from .pose import Pose
 from .speech import Speech, at_frames, speech_curves
-from .warp import Pose, Warp, blink_depth
 
 WIDEST = 0.26
 """Gap between the lips, in face units, when speech asks for an opening of 1 at dynamic_scale 1."""
@@ -32,8 +31,6 @@ class PreviewConditions:
     audio: Audio
     anatomy: Anatomy
     speech: Speech
-    blink_depth: float
-    """How far this portrait's eyes may close, 0.45 … 1."""
 
 
 class PreviewModel:
@@ -47,10 +44,7 @@ class PreviewModel:
     ) -> PreviewConditions:
         """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration."""
         del settings, progress
-        anatomy = measure_anatomy(portrait)
-        grey = cv2.cvtColor(np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY)
-        depth = blink_depth(grey, Warp(anatomy, grey.shape))
-        return PreviewConditions(portrait, audio, anatomy, speech_curves(audio), depth)
+        return PreviewConditions(portrait, audio, measure_anatomy(portrait), speech_curves(audio))
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
@@ -81,7 +75,7 @@ def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: 
             opening=float(max(mouth[0][i], 0) * WIDEST * unit),
             width=float(mouth[1][i]),
             rounding=float(mouth[2][i]),
-            blink=float(blink[i]) * conditions.blink_depth if scale > 0 else 0.0,
+            blink=float(blink[i]) if scale > 0 else 0.0,
             brows=float(brows[i]) * scale,
             yaw=float(yaw[i]) * scale,
             pitch=float(pitch[i]) * scale,
@@ -92,19 +86,8 @@ def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: 
 
 def _draw(conditions: PreviewConditions, poses: list[Pose]) -> Iterator[Frames]:
     """Draw the frames of all ``poses``, some at a time."""
-    portrait, anatomy = conditions.portrait, conditions.anatomy
-    image = np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy())
-    palette = mix_palette(image, anatomy)
-    warp = Warp(anatomy, image.shape[:2])
+    image = np.ascontiguousarray(conditions.portrait.image.permute(1, 2, 0).numpy())
+    drawing = Drawing(image, conditions.anatomy)
     for start in range(0, len(poses), _CHUNK):
-        frames = [draw_frame(image, warp, palette, pose) for pose in poses[start : start + _CHUNK]]
+        frames = [drawing.frame(pose) for pose in poses[start : start + _CHUNK]]
         yield torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
-
-
-def draw_frame(image: np.ndarray, warp: Warp, palette: Palette, pose: Pose) -> np.ndarray:
-    """Draw one frame: (h, w, 3) from the portrait (h, w, 3), both float32 in [0, 1]."""
-    maps = warp.maps(pose)
-    frame = cv2.remap(image, maps.x, maps.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    paint_lashes(frame, maps.lashes)
-    paint_mouth(frame, maps.gap, palette, warp.anatomy.unit)
-    return np.clip(frame, 0, 1, out=frame)

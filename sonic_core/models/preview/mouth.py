@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .anatomy import Anatomy
+from .anatomy import MOUTH_STATIONS, Anatomy
 from .easing import smooth_rise
-from .warp import Gap, Lash
+from .lips import Gap
 
 _TOOTH_EDGES = np.array([-0.345, -0.235, -0.13, 0.0, 0.13, 0.235, 0.345], np.float32)
 """Borders of the six upper front teeth in face units (8.5, 6.5 and 7.5 mm wide; the eyes are 63 mm apart)."""
@@ -28,6 +28,19 @@ class Palette:
     """Half the mouth's width in pixels."""
     softness: float
     """Pixels over which an edge of the portrait spreads."""
+
+
+class Interior:
+    """Paints what is seen between one portrait's lips."""
+
+    def __init__(self, image: np.ndarray, anatomy: Anatomy) -> None:
+        """Take colours from the portrait, (h, w, 3) in [0, 1]."""
+        self.unit = anatomy.unit
+        self.palette = mix_palette(image, anatomy)
+
+    def paint(self, frame: np.ndarray, gap: Gap) -> None:
+        """Paint into ``frame`` (h, w, 3), in place, where the lips have parted."""
+        paint_mouth(frame, gap, self.palette, self.unit)
 
 
 def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
@@ -78,12 +91,6 @@ def paint_mouth(frame: np.ndarray, gap: Gap, palette: Palette, unit: float) -> N
     area += cover[..., None] * (inside - area)
 
 
-def paint_lashes(frame: np.ndarray, lashes: list[Lash]) -> None:
-    """Darken ``frame`` (h, w, 3), in place, along the edge of a closing lid."""
-    for lash in lashes:
-        frame[lash.area] *= 1 - 0.42 * lash.cover[..., None]
-
-
 def _teeth_are_bared(image: np.ndarray, anatomy: Anatomy, skin: np.ndarray) -> bool:
     """Tell whether white, and not a lip, lies just above the seam: teeth are bluer than any skin."""
     white = _along_seam(image, anatomy, (-0.09, -0.02)).min(-1) > skin.min() + 0.08
@@ -94,7 +101,7 @@ def _along_seam(image: np.ndarray, anatomy: Anatomy, below: tuple[float, float])
     """Sample a band along the middle of the seam, ``below[0]`` to ``below[1]`` units below it: (6, 15, 3)."""
     mouth = anatomy.mouth
     along, depth = np.meshgrid(np.linspace(-0.4, 0.4, 15) * mouth.half_width, np.linspace(*below, 6) * anatomy.unit)
-    dx, dy = mouth.frame.turned(along, np.polyval(mouth.seam, along / mouth.half_width) + depth)
+    dx, dy = mouth.frame.turned(along, np.interp(along / mouth.half_width, MOUTH_STATIONS, mouth.upper_inner) + depth)
     x = np.asarray(dx + mouth.frame.centre[0], np.float32)
     y = np.asarray(dy + mouth.frame.centre[1], np.float32)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -13,14 +13,15 @@ from sonic_core import Audio, Settings, load_model
 from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from sonic_core.models.preview.anatomy import measure_anatomy
+from sonic_core.models.preview.drawing import Drawing
+from sonic_core.models.preview.eyes import Eyes
 from sonic_core.models.preview.gestures import gesture_curves
+from sonic_core.models.preview.pose import Pose
 from sonic_core.models.preview.speech import CURVE_RATE, at_frames, speech_curves
-from sonic_core.models.preview.warp import Pose, Warp, blink_depth
 from sonic_core.pipeline import prepare_portrait
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 SETTINGS = Settings(min_resolution=384)
-REST = {"opening": 0.0, "width": 0.0, "rounding": 0.0, "blink": 0.0, "brows": 0.0, "yaw": 0.0, "pitch": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -96,48 +97,57 @@ def test_people_blink_ten_to_thirty_times_a_minute():
     assert 100 <= count <= 300
 
 
-def test_at_rest_the_frame_is_the_portrait(portrait):
-    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
-    maps = warp.maps(Pose(**REST))
-    assert np.allclose(maps.x, warp.x, atol=1e-3)
-    assert np.allclose(maps.y, warp.y, atol=1e-3)
+@pytest.fixture(scope="module")
+def drawing(portrait):
+    return Drawing(np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy()), measure_anatomy(portrait))
+
+
+def places(drawing: Drawing, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+    """Where each pixel of the frame comes from."""
+    x, y = drawing.head.undo(pose)
+    drawing.eyes.undo(x, y, pose)
+    drawing.lips.undo(x, y, pose)
+    return x, y
+
+
+def test_at_rest_the_frame_is_the_portrait(drawing):
+    x, y = places(drawing, Pose(rest=1.0))
+    assert np.allclose(x, drawing.head.x, atol=1e-3)
+    assert np.allclose(y, drawing.head.y, atol=1e-3)
 
 
 @pytest.mark.parametrize(
     "pose", [{"opening": 30.0}, {"yaw": 1.2, "pitch": 1.2}, {"blink": 1.0}, {"rounding": 1.0}, {"brows": 1.0}]
 )
-def test_nothing_moves_at_the_edge_of_the_crop(portrait, pose):
-    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
-    maps = warp.maps(Pose(**{**REST, **pose}))
-    for moved, still in ((maps.x, warp.x), (maps.y, warp.y)):
-        change = np.abs(moved - still)
-        assert change.max() > 0.5 or "brows" in pose or moved is maps.x
+def test_nothing_moves_at_the_edge_of_the_crop(drawing, pose):
+    x, y = places(drawing, Pose(**pose))
+    changes = np.abs(x - drawing.head.x), np.abs(y - drawing.head.y)
+    assert max(change.max() for change in changes) > 0.5
+    for change in changes:
         assert max(change[0].max(), change[-1].max(), change[:, 0].max(), change[:, -1].max()) < 0.05
 
 
-def test_maps_never_fold_over(portrait):
+def test_maps_never_fold_over(drawing):
     """Going down a column the source never runs backwards: nothing is shown twice."""
-    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
-    maps = warp.maps(Pose(**{**REST, "opening": 0.26 * warp.anatomy.unit, "yaw": 1.0, "blink": 1.0}))
-    assert np.diff(maps.y, axis=0).min() > -0.6
-    assert np.diff(maps.x, axis=1).min() > -0.5  # the lid's edge, where it covers the eye of a tilted head
+    x, y = places(drawing, Pose(opening=0.26 * drawing.lips.anatomy.unit, yaw=1.0, blink=1.0))
+    assert np.diff(y, axis=0).min() > -0.6
+    assert np.diff(x, axis=1).min() > -0.5  # the lid's edge, where it covers the eye of a tilted head
 
 
-def test_eyes_close_wholly_only_where_a_smooth_lid_comes_out(portrait):
-    grey = portrait.image.mean(0).numpy()
-    warp = Warp(measure_anatomy(portrait), grey.shape)
-    assert blink_depth(grey, warp) == 1.0
-    framed = grey.copy()
-    for eye in warp.anatomy.eyes:
+def test_eyes_close_wholly_only_where_a_smooth_lid_comes_out(drawing):
+    assert drawing.eyes.depth == 1.0
+    framed = drawing.image.copy()
+    for eye in drawing.eyes.anatomy.eyes:
         x, y = (int(part) for part in eye.frame.centre)
-        framed[int(y - eye.upper - 0.6 * eye.blind) :, x : x + 4] = 1 - framed[y, x].round()
-        framed[int(y - eye.upper - 0.6 * eye.blind) : int(y - eye.upper), x - 30 : x] = 0
-    assert blink_depth(framed, warp) < 0.8
+        top, edge = int(y - eye.brow), int(y + eye.upper_lid.min())
+        framed[top:, x : x + 4] = 1 - framed[y, x].mean().round()
+        framed[top:edge, x - 30 : x] = 0
+    assert Eyes(drawing.eyes.anatomy, framed).depth < 0.8
 
 
-def test_the_gap_is_as_high_as_asked(portrait):
-    warp = Warp(measure_anatomy(portrait), portrait.image.shape[1:])
-    gap = warp.maps(Pose(**{**REST, "opening": 12.0})).gap
+def test_the_gap_is_as_high_as_asked(drawing):
+    x, y = drawing.head.undo(Pose())
+    gap = drawing.lips.undo(x, y, Pose(opening=12.0))
     assert gap.height.max() == pytest.approx(12.0, rel=0.03)
 
 

@@ -1,0 +1,40 @@
+"""One portrait, drawn in any pose.
+
+All maps are inverse: for a pixel of the frame they name the place in the portrait. They are put together from the
+outside in: first the head's turn is undone, then lids and brows, then lips and jaw. Everything fades to nothing before
+the face's outline (sideways) and before the crop's edge, so the background stays and the crop can be pasted back.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .anatomy import Anatomy
+from .eyes import Eyes
+from .head import Head
+from .lips import Lips
+from .mouth import Interior
+from .pose import Pose
+
+
+class Drawing:
+    """Draws one portrait; what does not change from frame to frame is made once."""
+
+    def __init__(self, image: np.ndarray, anatomy: Anatomy) -> None:
+        """Take the portrait's crop, (h, w, 3) float32 in [0, 1], and where its movable parts are."""
+        self.image = image
+        self.head = Head(anatomy, image.shape[:2])
+        self.eyes = Eyes(anatomy, image)
+        self.lips = Lips(anatomy, image.shape[:2])
+        self.interior = Interior(image, anatomy)
+
+    def frame(self, pose: Pose) -> np.ndarray:
+        """Draw one frame, (h, w, 3) float32 in [0, 1]."""
+        x, y = self.head.undo(pose)
+        lashes = self.eyes.undo(x, y, pose)
+        gap = self.lips.undo(x, y, pose)
+        frame = cv2.remap(self.image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        self.eyes.paint(frame, lashes)
+        self.interior.paint(frame, gap)
+        return np.clip(frame, 0, 1, out=frame)
