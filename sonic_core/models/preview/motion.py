@@ -1,0 +1,165 @@
+"""Sound → what a mouth does to say it, by a small network that learned from synthesised speech (``sonic_core.train``).
+
+Zero phase: the only shifts are the stated advances, since real mouths lead their sound a little.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+from scipy.interpolate import PchipInterpolator
+
+from ...types import Audio
+from .easing import smooth_rise
+from .features import Scale, measure_levels, peak_of, scale_of, standardise
+from .network import CHANNELS, REACH, MouthNetwork, load_network, shut
+
+MOTION_RATE = 50
+"""Values per second of every curve."""
+WEIGHTS = Path(__file__).with_name("mouth.safetensors")
+ADVANCE = 0.04
+"""Seconds by which lips and jaw lead the sound; real mouths lead by 40 … 80 ms."""
+CLOSURE_ADVANCE = 0.01
+"""Seconds by which the lips' closures lead: they are heard when they happen."""
+
+_BLOCK = 3000  # levels: 30 s
+_SILENT = 1e-4  # of full scale: a sound that never exceeds it is silence
+_CANCELLED = -75.0  # dB below its peak: channels that are each other's opposite leave nothing to hear
+_SHORTEST = 0.1  # s of sound in which there is nothing to say
+_PATIENCE = 0.25  # s: shorter pauses keep the mouth as it is, as real mouths do
+_EASE = 0.06  # s: deviation of the Gaussian by which a mouth comes to rest and leaves it
+_WIDE = (95, 0.95)  # this percentile of the opening while speaking …
+_GAIN = (0.8, 1.4)  # … is brought here, by no more than these factors
+_ENOUGH = 3.0  # s of speech after which a voice's own range is trusted
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """What a mouth does; every curve is (n,) float32."""
+
+    opening: np.ndarray
+    """0 … 1, seldom a little more: the gap of the lips relative to the widest that this voice ever opens them."""
+    width: np.ndarray
+    """−1 lips drawn together … 0 at rest … 1 spread."""
+    rounding: np.ndarray
+    """0 … 1: lips pursed."""
+    upper: np.ndarray
+    """0 … 1: upper lip raised."""
+    lower: np.ndarray
+    """−1 lower lip tucked under the teeth (f, v) … 0 at rest … 1 drawn down."""
+    jaw: np.ndarray
+    """0 shut … 1 dropped as far as this voice ever drops it."""
+    closure: np.ndarray
+    """0 … 1: lips pressed together (p, b, m)."""
+    speaking: np.ndarray
+    """0 in a pause … 1 in speech, smooth; short pauses within speech count as speech."""
+
+    def at(self, times: np.ndarray) -> Motion:
+        """Read the motion at frames' moments, the advances applied and the opening shut by the closures.
+
+        Curves that ``read_motion`` made are read between their values, smoothly and without overshoot; before the
+        sound the mouth is as at its beginning, after it at rest.
+
+        Args:
+            times: (m,) seconds.
+
+        Returns:
+            Curves (m,). They are final: reading them once more would advance them again.
+        """
+        times = np.asarray(times, np.float64)
+        read = {
+            field.name: _read(
+                getattr(self, field.name), times + (CLOSURE_ADVANCE if field.name == "closure" else ADVANCE)
+            )
+            for field in fields(self)
+        }
+        read["opening"] = shut(torch.from_numpy(read["opening"]), torch.from_numpy(read["closure"])).numpy()
+        return Motion(**read)
+
+
+def read_motion(audio: Audio) -> Motion:
+    """Read the mouth's motion off a sound.
+
+    The sound's gain changes nothing. Its colour, noise and range are judged over the whole of it, so the same words
+    move the lips a little differently in a longer sound.
+
+    Args:
+        audio: Any rate, any channels, any length; memory beside the sound grows by about 45 MB per hour.
+
+    Returns:
+        Curves of ``1 + round-down(duration · MOTION_RATE)`` values; value ``i`` belongs to the moment
+        ``i / MOTION_RATE``, the advances and the closures' effect on the opening not yet applied. Silence, and sounds
+        too short to say anything, give a mouth at rest: zeros.
+    """
+    count = 1 + audio.samples.shape[1] * MOTION_RATE // audio.rate
+    if audio.duration < _SHORTEST or peak_of(audio) < _SILENT:
+        return _still(count)
+    levels = measure_levels(audio)
+    if levels.max() < _CANCELLED:
+        return _still(count)
+    curves, closure, heard = _predict(_network(), levels, scale_of(levels))
+    speaking = _speaking(heard)
+    opening = np.maximum(curves[0], 0)
+    opening *= _gain(opening, speaking)
+    rest = dict(zip(CHANNELS, (opening, *curves[1:]), strict=True))
+    shaped = {name: curve * speaking for name, curve in rest.items()}
+    return Motion(**shaped, closure=closure * speaking, speaking=speaking)
+
+
+def _still(count: int) -> Motion:
+    """Rest for ``count`` values."""
+    return Motion(*(np.zeros(count, np.float32) for _ in fields(Motion)))
+
+
+@torch.inference_mode()
+def _predict(network: MouthNetwork, levels: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Run the network over levels (n, bands) in blocks that overlap by what it sees.
+
+    Returns:
+        Curves (channels, m), closure (m,) and the chance (m,) that somebody speaks, m = n / 2 rounded up.
+    """
+    parts = []
+    for start in range(0, len(levels), _BLOCK):
+        left, right = max(0, start - REACH), start + _BLOCK + REACH
+        mouth = network(torch.from_numpy(standardise(levels[left:right], scale))[None])
+        heard = 1 - mouth.kind.softmax(1)[:, :1]
+        both = torch.cat((mouth.curves, mouth.closure[:, None].sigmoid(), heard), 1)[0]
+        first = (start - left) // 2
+        parts.append(both[:, first : first + (min(_BLOCK, len(levels) - start) + 1) // 2])
+    values = torch.cat(parts, 1).numpy()
+    return values[: len(CHANNELS)], values[-2], values[-1]
+
+
+def _speaking(heard: np.ndarray) -> np.ndarray:
+    """Fill pauses shorter than ``_PATIENCE`` and ease in and out of the others: (n,) from (n,), both 0 … 1."""
+    sure = smooth_rise((ndimage.gaussian_filter1d(heard, 1.0) - 0.25) / 0.5)
+    reach = round(_PATIENCE * MOTION_RATE)
+    filled = ndimage.grey_closing(np.pad(sure, reach), reach)[reach:-reach]
+    return ndimage.gaussian_filter1d(filled, _EASE * MOTION_RATE, mode="constant").astype(np.float32)
+
+
+def _gain(opening: np.ndarray, speaking: np.ndarray) -> float:
+    """Choose the factor that brings this voice's wide openings to where wide is, within bounds."""
+    spoken = opening[speaking > 0.5]
+    if not len(spoken):
+        return 1.0
+    percentile, aim = _WIDE
+    gain = float(np.clip(aim / max(float(np.percentile(spoken, percentile)), 1e-3), *_GAIN))
+    return 1 + (gain - 1) * min(1.0, len(spoken) / MOTION_RATE / _ENOUGH)
+
+
+def _read(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Read ``curve`` (n,) at ``times`` (m,) in seconds; after its end comes rest."""
+    place = np.clip(times * MOTION_RATE, 0, len(curve))
+    return PchipInterpolator(np.arange(len(curve) + 1), np.append(curve, 0))(place).astype(np.float32)
+
+
+@functools.cache
+def _network() -> MouthNetwork:
+    """Load the weights, once."""
+    return load_network(WEIGHTS)
