@@ -1,4 +1,4 @@
-"""Eyes that blink and brows that rise."""
+"""Eyes that blink and brows that move."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .anatomy import EYE_STATIONS, Anatomy, Eye
-from .easing import smooth_rise
+from .anatomy import Anatomy
+from .easing import smooth_fall, smooth_rise
+from .lids import Lid, measure_lid
 from .pose import Pose
+
+BROW_RISE = 0.045
+"""How far a fully raised brow rises, in face units."""
+LOWER_RISE = 0.012
+"""How far the lower lid rises in a blink, in face units."""
+_REACH = 0.16
+"""How far the head may carry an eye between two frames' rest and turn, in face units."""
 
 
 @dataclass(frozen=True, eq=False)
-class Lash:
-    """The line of lashes of a closing eye in one frame."""
+class Veil:
+    """What a closing lid puts over the frame."""
 
     area: tuple[slice, slice]
-    cover: np.ndarray
-    """How much of it lies on each pixel of the area, (h, w) in [0, 1]."""
+    layer: np.ndarray
+    """Colours times cover, and cover, (h, w, 4) in [0, 1]."""
 
 
 class Eyes:
@@ -27,70 +35,80 @@ class Eyes:
     def __init__(self, anatomy: Anatomy, image: np.ndarray) -> None:
         """Measure what a blink needs of the portrait ``image`` (h, w, 3) in [0, 1]."""
         self.anatomy = anatomy
-        unit, size = anatomy.unit, image.shape[:2]
-        self._areas = [_rectangle(size, eye.frame.centre, unit) for eye in anatomy.eyes]
-        self.depth = 1.0
-        self.depth = self._blink_depth(image)
+        self._size = size = image.shape[:2]
+        self._lids = [measure_lid(eye, image, anatomy.unit) for eye in anatomy.eyes]
+        self.depth = min(lid.depth for lid in self._lids)
+        centres = np.array([eye.frame.centre for eye in anatomy.eyes])
+        unit = anatomy.unit
+        before, beyond = np.array([0.55, 0.95]) * unit, np.array([0.55, 0.4]) * unit
+        self._area = _rectangle(centres.min(0) - before, centres.max(0) + beyond, size)
+        self._brows, self._lower = self._weights()
 
-    def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> list[Lash]:
+    def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> list[Veil]:
         """Undo lids and brows: change the places x, y (h, w) in the portrait, in place.
 
         Returns:
             What ``paint`` must draw on the frame.
         """
-        lashes = []
-        if pose.blink > 0.01 or abs(pose.brows) > 0.01:
-            for eye, area in zip(self.anatomy.eyes, self._areas, strict=True):
-                x[area], y[area], cover = self._lids(eye, x[area], y[area], pose)
-                lashes.append(Lash(area, cover))
-        return lashes
+        blink = float(np.clip(pose.blink, 0, 1)) * self.depth
+        veils = [self._veil(lid, x, y, blink) for lid in self._lids] if blink > 0.01 else []
+        if blink > 0.01 or abs(pose.brows) > 0.01:
+            unit, area = self.anatomy.unit, self._area
+            rows, columns = area
+            moved = np.float32(BROW_RISE * unit * np.clip(pose.brows, -1, 1.5)) * self._brows
+            moved += np.float32(LOWER_RISE * unit * blink) * self._lower
+            here = cv2.remap(moved, x[area] - columns.start, y[area] - rows.start, cv2.INTER_LINEAR)
+            right, down = self.anatomy.head.turned(0.0, here)
+            x[area] += right
+            y[area] += down
+        return veils
 
-    def paint(self, frame: np.ndarray, lashes: list[Lash]) -> None:
-        """Darken ``frame`` (h, w, 3), in place, along the edge of a closing lid."""
-        for lash in lashes:
-            frame[lash.area] *= 1 - 0.42 * lash.cover[..., None]
+    def paint(self, frame: np.ndarray, veils: list[Veil]) -> None:
+        """Lay the lids over ``frame`` (h, w, 3), in place."""
+        for veil in veils:
+            frame[veil.area] *= 1 - veil.layer[..., 3:]
+            frame[veil.area] += veil.layer[..., :3]
 
-    def _lids(self, eye: Eye, x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw the upper lid down like a blind: the skin above is stretched, the eye is covered, not squeezed."""
-        unit, blink = self.anatomy.unit, pose.blink * self.depth
-        along, down = eye.frame.local(x, y)
-        share = along / np.float32(eye.half_width)
-        rest = np.interp(share, EYE_STATIONS, eye.upper_lid).astype(np.float32)
-        shut = np.interp(share, EYE_STATIONS, eye.lower_lid).astype(np.float32)
-        inside = (np.abs(share) < 1).astype(np.float32)
-        edge = rest + np.float32(blink * 0.95) * (shut - rest)
-        brow = np.minimum(np.float32(-eye.brow), rest - 1)
-        fraction = np.clip((down - brow) / np.maximum(edge - brow, 1), 0, None)
-        lifted = np.where((down > brow) & (fraction <= 1), brow + fraction * (rest - brow), down)
-        fade = smooth_rise((1.05 - np.abs(share)) * 4) if blink > 0.01 else 0
-        raised = 0.035 * unit * pose.brows
-        raised = raised * np.exp(-((along / (0.38 * unit)) ** 2) - (((down + 0.3 * unit) / (0.13 * unit)) ** 2))
-        dx, dy = eye.frame.turned(0.0, (lifted - down) * fade + raised)
-        cover = min(1.6 * blink, 1.0) * inside * np.exp(-(((down - edge) / (0.022 * unit)) ** 2))
-        return x + dx, y + dy, cover
+    def _veil(self, lid: Lid, x: np.ndarray, y: np.ndarray, blink: float) -> Veil:
+        """Draw a lid on the portrait and carry it to where the head has turned."""
+        rows, columns = lid.area
+        margin = int(_REACH * self.anatomy.unit)
+        area = (
+            slice(max(rows.start - margin, 0), min(rows.stop + margin, self._size[0])),
+            slice(max(columns.start - margin, 0), min(columns.stop + margin, self._size[1])),
+        )
+        places = x[area] - columns.start, y[area] - rows.start
+        return Veil(area, cv2.remap(lid.draw(blink), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
 
-    def _blink_depth(self, image: np.ndarray) -> float:
-        """Tell how far the eyes of a portrait can be closed so that it looks right: 1 wholly, 0.45 a half blink.
+    def _weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Tell how far each pixel of the area goes along with the brows and with the lower lids, (h, w) each in [0, 1].
 
-        A closed lid is smooth skin. Where it is not, the eye was elsewhere, or glasses or a brow were pulled down.
+        A brow takes the forehead with it, less and less upward, and stretches the skin between itself and the lid.
         """
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        y, x = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]].astype(np.float32)
-        down_x, down_y = x.copy(), y.copy()
-        self.undo(down_x, down_y, Pose(blink=1.0))
-        closed = cv2.remap(grey, down_x, down_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        rough = []
-        for eye in self.anatomy.eyes:
+        unit = self.anatomy.unit
+        y, x = np.mgrid[self._area].astype(np.float32)
+        brows, lower = np.zeros_like(x), np.zeros_like(x)
+        for eye, lid in zip(self.anatomy.eyes, self._lids, strict=True):
             along, down = eye.frame.local(x, y)
-            upper, lower = float(eye.upper_lid.min()), float(eye.lower_lid.max())
-            lid = (np.abs(along) < eye.half_width * 0.8) & (down > 0.9 * upper) & (down < 0.75 * lower)
-            rough.append(float(closed[lid].std()) if lid.any() else 0.0)
-        excess = max(rough) / max(float(grey.std()), 1e-3) - 0.65
-        return float(np.clip(1 - excess / 0.15 * 0.55, 0.45, 1))
+            brow, open_edge = -np.float32(eye.brow), np.float32(lid.top)
+            gap = max(open_edge - brow, 0.05 * unit)
+            strength = min(1.0, float(gap) / (2.2 * BROW_RISE * unit))
+            rise = smooth_rise((open_edge - down) / gap) * smooth_fall((brow - 0.14 * unit - down) / (0.45 * unit))
+            brows += strength * rise * smooth_fall((np.abs(along) - 0.25 * unit) / (0.28 * unit))
+            share = along / np.float32(eye.half_width)
+            below = (down - np.float32(eye.lower_lid.max())) / (0.1 * unit)
+            lower += np.exp(-(below**2)) * smooth_fall(np.abs(share) / 1.2)
+        within = smooth_rise(_edge_distance(*x.shape) / (0.05 * unit))
+        return np.clip(brows, 0, 1) * within, lower * within
 
 
-def _rectangle(size: tuple[int, int], centre: tuple[float, float], unit: float) -> tuple[slice, slice]:
-    height, width = size
-    left, right = max(int(centre[0] - 0.42 * unit), 0), min(int(centre[0] + 0.42 * unit) + 1, width)
-    top, bottom = max(int(centre[1] - 0.5 * unit), 0), min(int(centre[1] + 0.25 * unit) + 1, height)
-    return slice(top, bottom), slice(left, right)
+def _rectangle(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
+    left, top = np.maximum(low.astype(int), 0)
+    right, bottom = np.minimum(high.astype(int) + 1, size[::-1])
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+
+def _edge_distance(height: int, width: int) -> np.ndarray:
+    """Count the pixels from each pixel of a rectangle to its nearest edge, (h, w)."""
+    rows, columns = np.ogrid[0:height, 0:width]
+    return np.minimum(np.minimum(rows, height - 1 - rows), np.minimum(columns, width - 1 - columns)).astype(np.float32)

@@ -14,7 +14,6 @@ from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from sonic_core.models.preview.anatomy import measure_anatomy
 from sonic_core.models.preview.drawing import Drawing
-from sonic_core.models.preview.eyes import Eyes
 from sonic_core.models.preview.gestures import gesture_curves
 from sonic_core.models.preview.pose import Pose
 from sonic_core.models.preview.speech import CURVE_RATE, at_frames, speech_curves
@@ -132,17 +131,6 @@ def test_maps_never_fold_over(drawing):
     x, y = places(drawing, Pose(opening=0.26 * drawing.lips.anatomy.unit, yaw=1.0, blink=1.0))
     assert np.diff(y, axis=0).min() > -0.6
     assert np.diff(x, axis=1).min() > -0.5  # the lid's edge, where it covers the eye of a tilted head
-
-
-def test_eyes_close_wholly_only_where_a_smooth_lid_comes_out(drawing):
-    assert drawing.eyes.depth == 1.0
-    framed = drawing.image.copy()
-    for eye in drawing.eyes.anatomy.eyes:
-        x, y = (int(part) for part in eye.frame.centre)
-        top, edge = int(y - eye.brow), int(y + eye.upper_lid.min())
-        framed[top:, x : x + 4] = 1 - framed[y, x].mean().round()
-        framed[top:edge, x - 30 : x] = 0
-    assert Eyes(drawing.eyes.anatomy, framed).depth < 0.8
 
 
 def test_the_gap_is_as_high_as_asked(drawing):
