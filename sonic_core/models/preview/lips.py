@@ -1,54 +1,250 @@
-"""Lips part along their seam, spread and purse; jaw and chin follow."""
+"""Lips part, spread, purse and press; jaw, chin and cheeks follow.
+
+A dense mesh lies over mouth, cheeks and chin, a knot at every ninetieth of the eyes' distance. What moves it are the
+anatomy's own curves (base of the nose, the four edges of the lips, chin, where the neck begins), at stations along the
+mouth: a pose moves the curves; between two of them the movement is eased, so that a lip moves as one piece with its
+texture and thickness, and the skin around it gives way. Upper and lower lip are two layers, so that they part and are
+not stretched.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from .anatomy import MOUTH_STATIONS, Anatomy, Mouth
+from .anatomy import MOUTH_STATIONS, Anatomy
 from .easing import smooth_fall, smooth_rise
 from .pose import Pose
 
-UPPER_SHARE = 0.25
-"""Share of the opening by which the upper lip rises; the lower lip and the jaw take the rest."""
-CHIN_SHARE = 0.8
-"""How far the chin follows the lower lip."""
-SINK = 0.14
+JAW_DROP = 0.17
+"""How far, in face units, the chin goes down at a jaw of 1."""
+SINK = 0.12
 """Share of the opening by which the whole mouth, corners included, follows the jaw."""
+_MESH = 1 / 90  # face units between two knots of the mesh
+_REACH = 3.2  # half widths to either side at which the mesh ends
+_STATIONS = np.linspace(-_REACH, _REACH, 161, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """The opening between the lips in one frame, over a rectangle of the picture."""
+    """The opening between the lips in one frame, over a rectangle of the picture; arrays are (h, w) float32."""
 
     rows: slice
     columns: slice
     along: np.ndarray
-    """Position along the mouth in half widths, (h, w)."""
+    """Position along the mouth in half widths."""
     below: np.ndarray
-    """Pixels below the upper lip's edge, (h, w); negative above it."""
+    """Pixels below the upper lip's edge; negative above it."""
     height: np.ndarray
-    """Height of the gap in this column, (h, w)."""
+    """Height of the gap in this column."""
+    across: np.ndarray
+    """Position along the mouth in face units, in the skull: lips move over it."""
+    skull: np.ndarray
+    """Pixels below the place where the upper lip's edge rests."""
+    jaw: np.ndarray
+    """Pixels below the place where that edge would be if it had gone down with the jaw."""
+    own: np.ndarray
+    """How far this place lies inside the mouth that the portrait itself shows open: 0 … 1."""
+    x: np.ndarray
+    """Place in the portrait that shows what lies here in the skull (teeth): column."""
+    y: np.ndarray
+    """Likewise: row."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """Rows of the mesh in one pose, at every station: (n,) float32 each, pixels down from the mouth's centre."""
+
+    where: np.ndarray
+    """(5, n) where the rows upper outer, upper inner, lower inner, lower outer and chin have gone."""
+    moved: np.ndarray
+    """(5, n) how far they have gone."""
 
 
 class Lips:
     """Moves one portrait's lips and jaw."""
 
     def __init__(self, anatomy: Anatomy, size: tuple[int, int]) -> None:
-        """Lay the grids for a crop of ``size`` (h, w)."""
+        """Lay the mesh and the grids for a crop of ``size`` (h, w)."""
         self.anatomy = anatomy
         self.size = size
-        mouth, reach = anatomy.mouth, 1.0 * anatomy.unit
-        self._area = self._rectangle(mouth.frame.centre, (reach, mouth.nose + 0.2 * anatomy.unit), (reach, mouth.floor))
-        y, x = np.mgrid[self._area].astype(np.float32)
-        self._weights = _mouth_weights(anatomy, x, y)
+        mouth, unit = anatomy.mouth, anatomy.unit
+        inside = np.clip(_STATIONS, -1, 1)
+        lines = (mouth.upper_outer, mouth.upper_inner, mouth.lower_inner, mouth.lower_outer)
+        self._rest = np.stack(
+            [*(np.interp(inside, MOUTH_STATIONS, line) for line in lines), np.full_like(inside, mouth.chin)]
+        ).astype(np.float32)
+        self._teeth = np.interp(inside, MOUTH_STATIONS, mouth.teeth).astype(np.float32)
+        self.open_at_rest = float((self._rest[2] - self._rest[1]).max()) > 0.02 * unit
+        self._bared = float((self._teeth - self._rest[1]).max()) > 0.02 * unit
+        left, right = (max(side, 1.2 * mouth.half_width) for side in mouth.sides)
+        reach = max(left, right) + 0.05 * unit
+        self._step = max(1, round(unit * _MESH))
+        self._area = self._rectangle(mouth.frame.centre, (reach, mouth.nose + 0.25 * unit), (reach, mouth.floor))
+        self._knots = tuple(slice(part.start, part.stop, self._step) for part in self._area)
+        y, x = np.mgrid[self._knots].astype(np.float32)
+        along, down = mouth.frame.local(x, y)
+        across = along / np.float32(mouth.half_width)
+        under_nose = smooth_rise((down + np.float32(mouth.nose)) / np.float32(0.8 * mouth.nose))
+        side = np.where(along < 0, np.float32(left), np.float32(right))
+        cheek = smooth_fall((np.abs(along) - np.float32(0.7 * mouth.half_width)) / (side - 0.7 * mouth.half_width))
+        self._purse = np.exp(-((down / (0.5 * unit)) ** 2)) * cheek * under_nose
+        self._sink = np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2) * under_nose
+        self._jaw = _jaw_follows(along, down, (left, right), mouth.chin, unit)
+        self._within = smooth_rise(_edge_distance(*x.shape) * np.float32(self._step / (0.06 * unit)))
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> Gap:
         """Undo lips and jaw: change the places x, y (h, w) in the portrait, in place, and say where lips part."""
+        moves, state = (self._spread_out(field) for field in self._mesh(x[self._knots], y[self._knots], pose))
         area = self._area
-        x[area], y[area], gap = self._lips(x[area], y[area], pose)
+        gap = self._gap(x[area], y[area], state)
+        beneath = state[..., 0] > 0.5 * state[..., 1]
+        x[area] += np.where(beneath, moves[..., 2], moves[..., 0])
+        y[area] += np.where(beneath, moves[..., 3], moves[..., 1])
         return gap
+
+    def _mesh(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+        """Move the mesh's knots, which lie at x, y (h, w) in the portrait.
+
+        Returns:
+            (h, w, 4): where a knot's picture comes from if the upper lip is there (x, y), and if the lower one is (x,
+            y), relative to the knot; and (h, w, 4): pixels below the upper lip's edge, height of the gap, place along
+            the mouth in half widths, how far the jaw has gone.
+        """
+        mouth, unit = self.anatomy.mouth, np.float32(self.anatomy.unit)
+        along, down = mouth.frame.local(x, y)
+        depth = down - np.float32(SINK * pose.opening) * self._sink
+        moved = along * (1 - np.float32(self._spread(pose)) * self._purse)
+        share = moved / np.float32(mouth.half_width)
+        where, gone = self._rows(self._shape(pose), share)
+        aside, sunk = (moved - along) * self._within, depth - down
+        above = (sunk - self._above(depth, where, gone, unit)) * self._within
+        beneath = (sunk - self._beneath(depth, where, gone, unit)) * self._within
+        moves = [*mouth.frame.turned(aside, above), *mouth.frame.turned(aside, beneath)]
+        state = [depth - where[1], where[2] - where[1], share, gone[4]]
+        return np.stack(moves, -1), np.stack(state, -1)
+
+    def _spread_out(self, knots: np.ndarray) -> np.ndarray:
+        """Fill the area between the mesh's knots linearly: (h, w, 4)."""
+        rows, columns = ((part.stop - part.start) for part in self._area)
+        scale = np.array([[1 / self._step, 0, 0], [0, 1 / self._step, 0]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(knots, scale, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+    def _spread(self, pose: Pose) -> float:
+        """How far the corners go outward, as a share of the mouth's width."""
+        wide_open = max(pose.opening / self.anatomy.unit - 0.1, 0.0)
+        return 0.09 * pose.width * (1 - pose.rounding) - 0.34 * pose.rounding - 0.4 * wide_open
+
+    def _shape(self, pose: Pose) -> _Shape:
+        """Move the rows at every station."""
+        unit, opening = self.anatomy.unit, max(pose.opening, 0.0)
+        upper_outer, upper_inner, lower_inner, lower_outer = self._rest[:4]
+        height = opening / unit
+        inner = 0.84 + 0.1 * min(height / 0.25, 1.0) + 0.04 * pose.width - 0.04 * pose.rounding
+        arch = np.clip(1 - (_STATIONS / np.float32(inner)) ** 2, 0, 1)
+        own = lower_inner - upper_inner
+        share = np.float32(0.16 + 0.16 * np.clip(pose.upper, 0, 1))
+        meet = np.float32(0.5 if self._bared else 0.3) * np.float32(1 - pose.rest)
+        closing = np.float32(1 - pose.rest)
+        pout = np.float32(0.02 * unit * pose.rounding) * arch
+        rise = pout + meet * own - share * np.float32(opening) * arch**0.85
+        drop = pout - (closing - meet) * own + (1 - share) * np.float32(opening) * arch**0.62
+        thick_above, thick_below = upper_inner - upper_outer, lower_outer - lower_inner
+        tuck = float(np.clip(-pose.lower, 0, 1))
+        above = -0.12 * pose.rounding + 0.07 * max(pose.width, 0) + 0.22 * pose.closure
+        below = 0.12 * pose.rounding - 0.07 * max(pose.width, 0) - 0.22 * pose.closure - 0.4 * tuck
+        middle = float(drop[len(drop) // 2])
+        jaw = float(np.clip(JAW_DROP * unit * pose.jaw, middle - 0.09 * unit, max(middle, 0) + 0.05 * unit))
+        gone = np.stack(
+            [
+                rise + np.float32(above) * thick_above,
+                rise,
+                drop,
+                drop + np.float32(below) * thick_below,
+                np.full_like(drop, max(jaw, -0.04 * unit)),
+            ]
+        )
+        return _Shape(self._rest + gone, gone)
+
+    def _rows(self, shape: _Shape, share: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Read the rows at every pixel's place along the mouth; the second list is how far they have gone."""
+        position = (share + np.float32(_REACH)) * np.float32((len(_STATIONS) - 1) / (2 * _REACH))
+        line = np.zeros_like(position)
+
+        def read(table: np.ndarray) -> list[np.ndarray]:
+            packed = np.ascontiguousarray(table.T[None].astype(np.float32))
+            values = cv2.remap(packed, position, line, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            return list(cv2.split(values))
+
+        where, gone = read(shape.where[:4]), read(shape.moved[:4])
+        chin = np.float32(shape.moved[4, 0]) * self._jaw
+        return [*where, np.float32(self._rest[4, 0]) + chin], [*gone, chin]
+
+    def _above(
+        self, depth: np.ndarray, where: list[np.ndarray], gone: list[np.ndarray], unit: np.float32
+    ) -> np.ndarray:
+        """How far what is seen at each knot has gone down if it belongs to the upper lip and what lies above."""
+        nose = np.minimum(np.float32(-self.anatomy.mouth.nose), where[0] - np.float32(0.1) * unit)
+        return _eased(depth, nose, where[0], gone[0]) + _eased(depth, where[0], where[1], gone[1] - gone[0])
+
+    def _beneath(
+        self, depth: np.ndarray, where: list[np.ndarray], gone: list[np.ndarray], unit: np.float32
+    ) -> np.ndarray:
+        """How far what is seen at each knot has gone down if it belongs to the lower lip and what lies below."""
+        mouth = self.anatomy.mouth
+        end = np.float32(min(mouth.floor - 0.03 * unit, mouth.chin + 0.65 * unit))
+        chin = where[4]
+        throat = np.minimum(chin + np.float32(0.05) * unit, end - 2 * np.abs(gone[4]) - 1)
+        total = gone[2] + _eased(depth, where[2], where[3], gone[3] - gone[2])
+        total += _eased(depth, where[3], np.maximum(chin, where[3] + 2), gone[4] - gone[3])
+        return total + _eased(depth, throat, end, -gone[4])
+
+    def _gap(self, x: np.ndarray, y: np.ndarray, state: np.ndarray) -> Gap:
+        """Cut the gap's rectangle out of the mouth's area."""
+        below, height = state[..., 0], state[..., 1]
+        seen = np.nonzero((below > -2) & (below < height + 2) & (height > 0.05))
+        if len(seen[0]) == 0:
+            none = np.zeros((0, 0), np.float32)
+            return Gap(slice(0, 0), slice(0, 0), *[none] * 9)
+        cut = slice(seen[0].min(), seen[0].max() + 1), slice(seen[1].min(), seen[1].max() + 1)
+        top, left = self._area[0].start, self._area[1].start
+        mouth = self.anatomy.mouth
+        below, height, moved, jaw = cv2.split(np.ascontiguousarray(state[cut]))
+        x, y = x[cut].copy(), y[cut].copy()
+        along, down = mouth.frame.local(x, y)
+        share = along / np.float32(mouth.half_width)
+        edge = np.interp(share, _STATIONS, self._rest[1]).astype(np.float32)
+        return Gap(
+            slice(top + cut[0].start, top + cut[0].stop),
+            slice(left + cut[1].start, left + cut[1].stop),
+            moved,
+            below,
+            height,
+            along / np.float32(self.anatomy.unit),
+            down - edge,
+            down - edge - jaw,
+            *self._own((x, y), share, down, edge),
+        )
+
+    def _own(
+        self, places: tuple[np.ndarray, np.ndarray], share: np.ndarray, down: np.ndarray, top: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tell where the portrait itself shows the inside of its mouth, and the place that shows it.
+
+        What the upper lip hides in the portrait and uncovers in the frame is continued from its edge.
+        """
+        x, y = places
+        if not self.open_at_rest:
+            return np.zeros_like(x), x, y
+        end = np.interp(share, _STATIONS, self._teeth if self._bared else self._rest[2]).astype(np.float32)
+        soft = np.float32(0.012 * self.anatomy.unit)
+        lift = np.maximum(np.minimum(top + soft, end) - down, 0)
+        own = smooth_rise((end - down) / soft) * smooth_rise((end - top) / (2 * soft))
+        dx, dy = self.anatomy.mouth.frame.turned(0.0, 1.0)
+        return own, x + dx * lift, y + dy * lift
 
     def _rectangle(
         self, centre: tuple[float, float], before: tuple[float, float], after: tuple[float, float]
@@ -56,92 +252,26 @@ class Lips:
         height, width = self.size
         left, right = max(int(centre[0] - before[0]), 0), min(int(centre[0] + after[0]) + 1, width)
         top, bottom = max(int(centre[1] - before[1]), 0), min(int(centre[1] + after[1]) + 1, height)
+        bottom -= (bottom - top - 1) % self._step
+        right -= (right - left - 1) % self._step
         return slice(top, bottom), slice(left, right)
 
-    def _lips(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, Gap]:
-        """Part the lips along their seam, lower the jaw, and spread or purse the mouth."""
-        mouth, unit = self.anatomy.mouth, np.float32(self.anatomy.unit)
-        along, down = mouth.frame.local(x, y)
-        sunk = np.float32(SINK * pose.opening) * self._weights.sink
-        spread = 0.10 * pose.width - 0.32 * pose.rounding - 0.3 * max(pose.opening / float(unit) - 0.12, 0)
-        moved = along * (1 - np.float32(spread) * self._weights.purse)
-        depth = (down - sunk) * (1 - np.float32(0.12 * pose.rounding) * self._weights.lips)
-        share = moved / np.float32(mouth.half_width)
-        seam = np.interp(share, MOUTH_STATIONS, mouth.upper_inner).astype(np.float32)
-        offset = depth - seam
-        profile = np.clip(1 - share * share, 0, 1) ** np.float32(0.65) * np.float32(pose.opening)
-        rise, fall = np.float32(UPPER_SHARE) * profile, np.float32(1 - UPPER_SHARE) * profile
-        upper = offset + rise * smooth_fall((-offset - rise) / np.float32(mouth.nose))
-        lower = offset - self._jaw(mouth, offset, fall, pose)
-        source = np.where(offset < (fall - rise) / 2, np.minimum(upper, 0), np.maximum(lower, 0))
-        beyond = np.abs(share) >= 1
-        source[beyond] = lower[beyond]
-        within = self._weights.within
-        dx, dy = mouth.frame.turned((moved - along) * within, (source + seam - down) * within)
-        gap = self._gap(share, offset + rise, rise + fall)
-        return x + dx, y + dy, gap
 
-    def _jaw(self, mouth: Mouth, offset: np.ndarray, fall: np.ndarray, pose: Pose) -> np.ndarray:
-        """How far each place below the seam has moved down: the lip by its opening, the chin with the jaw."""
-        unit = np.float32(self.anatomy.unit)
-        chin = np.float32(mouth.chin)
-        drop = np.float32((1 - UPPER_SHARE) * pose.opening)
-        blend = smooth_rise((offset - fall - np.float32(0.1) * unit) / (chin * np.float32(0.7)))
-        end = np.float32(min(mouth.floor - 0.03 * unit, mouth.chin + 0.6 * unit))
-        start = min(chin + CHIN_SHARE * drop, end - 2 * CHIN_SHARE * drop)  # a slower fall than the drop cannot fold
-        fade = smooth_fall((offset - start) / np.maximum(end - start, 1))
-        return (fall + blend * (CHIN_SHARE * drop * self._weights.jaw - fall)) * fade
-
-    def _gap(self, share: np.ndarray, below: np.ndarray, height: np.ndarray) -> Gap:
-        """Cut the gap's rectangle out of the mouth's area."""
-        rows, columns = np.nonzero((below > -2) & (below < height + 2) & (height > 0.05))
-        top, left = self._area[0].start, self._area[1].start
-        if len(rows) == 0:
-            empty = np.zeros((0, 0), np.float32)
-            return Gap(slice(0, 0), slice(0, 0), empty, empty, empty)
-        inner = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-        return Gap(
-            slice(top + inner[0].start, top + inner[0].stop),
-            slice(left + inner[1].start, left + inner[1].stop),
-            share[inner],
-            below[inner],
-            height[inner],
-        )
+def _eased(depth: np.ndarray, begin: np.ndarray, end: np.ndarray | np.floating, amount: np.ndarray) -> np.ndarray:
+    """Add ``amount`` smoothly between two rows."""
+    return amount * smooth_rise((depth - begin) / np.maximum(end - begin, np.float32(0.5)))
 
 
-@dataclass(frozen=True, eq=False)
-class _MouthWeights:
-    """How strongly each pixel of the mouth's area takes part in a movement, (h, w) float32 each, in [0, 1]."""
-
-    sink: np.ndarray
-    """Following the jaw with the whole mouth."""
-    purse: np.ndarray
-    """Spreading and pursing."""
-    lips: np.ndarray
-    """Swelling of pursed lips."""
-    jaw: np.ndarray
-    """Lowering of the jaw, across the face; it narrows toward the chin."""
-    within: np.ndarray
-    """1 inside the area, falling to 0 at its edges, so that whatever moves inside joins what stands still outside."""
+def _jaw_follows(
+    along: np.ndarray, down: np.ndarray, sides: tuple[float, float], chin: float, unit: float
+) -> np.ndarray:
+    """How far each place follows the chin: all in the middle, nothing at the face's outline, narrower at the chin."""
+    side = np.where(along < 0, np.float32(sides[0]), np.float32(sides[1]))
+    narrow = side * (1 - np.float32(0.22) * smooth_rise(down / np.float32(chin)))
+    return np.cos(np.clip(along / narrow, -1, 1) * np.float32(np.pi / 2)) ** 2
 
 
 def _edge_distance(height: int, width: int) -> np.ndarray:
     """Count the pixels from each pixel of a rectangle to its nearest edge, (h, w)."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     return np.minimum.reduce([rows, columns, height - 1 - rows, width - 1 - columns])
-
-
-def _mouth_weights(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> _MouthWeights:
-    mouth, unit = anatomy.mouth, np.float32(anatomy.unit)
-    along, down = mouth.frame.local(x, y)
-    across, narrow = (
-        along / np.float32(mouth.half_width),
-        unit * (0.95 - 0.25 * smooth_rise(down / np.float32(mouth.chin))),
-    )
-    return _MouthWeights(
-        sink=np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2),
-        purse=np.exp(-((across / 1.5) ** 2) - (down / (0.5 * unit)) ** 2),
-        lips=np.exp(-(across**2) - (down / (0.3 * unit)) ** 2),
-        jaw=np.cos(np.clip(along / narrow, -1, 1) * np.float32(np.pi / 2)) ** 2,
-        within=smooth_rise(_edge_distance(*x.shape) / (np.float32(0.06) * unit)),
-    )

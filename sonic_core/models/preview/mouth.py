@@ -1,4 +1,8 @@
-"""What is seen between open lips: teeth, tongue and shade in the portrait's own light and colours."""
+"""What is seen between open lips: teeth, tongue and shade in the portrait's own light, colours, sharpness and grain.
+
+The upper teeth hang in the skull and stay where they are while the lips move over them; the lower teeth and the tongue
+go down with the jaw. Where the portrait itself shows its teeth, those are kept.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,14 @@ from .anatomy import MOUTH_STATIONS, Anatomy
 from .easing import smooth_rise
 from .lips import Gap
 
-_TOOTH_EDGES = np.array([-0.345, -0.235, -0.13, 0.0, 0.13, 0.235, 0.345], np.float32)
-"""Borders of the six upper front teeth in face units (8.5, 6.5 and 7.5 mm wide; the eyes are 63 mm apart)."""
+SHOWN = 0.036
+"""How far the upper front teeth reach below a resting upper lip, in face units (2 to 3 mm of 63)."""
+BITE = 0.012
+"""How far, in face units, the lower teeth's edge lies above that of the upper ones in a shut mouth."""
+_TOOTH_EDGES = np.array([-0.455, -0.345, -0.235, -0.13, 0.0, 0.13, 0.235, 0.345, 0.455], np.float32)
+"""Borders of the upper front teeth in face units (8.5, 6.5, 7.5 and 7 mm wide; the eyes are 63 mm apart)."""
+_LOWER_EDGES = np.array([-0.39, -0.28, -0.17, -0.085, 0.0, 0.085, 0.17, 0.28, 0.39], np.float32)
+"""Borders of the lower front teeth, likewise (5.4, 5.6 and 7 mm)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +32,6 @@ class Palette:
     tooth: np.ndarray
     tongue: np.ndarray
     shade: np.ndarray
-    bared: bool
-    """The portrait already shows its upper teeth; they stay with the skull as they are, and none are painted."""
-    half_width: float
-    """Half the mouth's width in pixels."""
     softness: float
     """Pixels over which an edge of the portrait spreads."""
 
@@ -34,13 +40,72 @@ class Interior:
     """Paints what is seen between one portrait's lips."""
 
     def __init__(self, image: np.ndarray, anatomy: Anatomy) -> None:
-        """Take colours from the portrait, (h, w, 3) in [0, 1]."""
-        self.unit = anatomy.unit
+        """Take light, colours, sharpness and grain from the portrait, (h, w, 3) in [0, 1]."""
+        self.image = image
+        self.unit = np.float32(anatomy.unit)
+        self.half_width = anatomy.mouth.half_width
         self.palette = mix_palette(image, anatomy)
+        self._grain = _grain(image, anatomy)
 
     def paint(self, frame: np.ndarray, gap: Gap) -> None:
         """Paint into ``frame`` (h, w, 3), in place, where the lips have parted."""
-        paint_mouth(frame, gap, self.palette, self.unit)
+        if gap.height.size == 0:
+            return
+        soft = np.float32(self.palette.softness)
+        inside = self._cavity(gap)
+        self._lower_teeth(inside, gap)
+        self._tongue(inside, gap)
+        self._upper_teeth(inside, gap)
+        inside *= self._lip_shadow(gap)[..., None]
+        grain = cv2.remap(self._grain, gap.x, gap.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        inside += grain * np.minimum(0.25 + 1.2 * inside.mean(-1, keepdims=True), 1)
+        if gap.own.any():
+            own = cv2.remap(self.image, gap.x, gap.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            inside += gap.own[..., None] * (own - inside)
+        cover = smooth_rise(gap.below / soft + 0.5) * smooth_rise((gap.height - gap.below) / soft + 0.5)
+        cover *= smooth_rise(gap.height / (1.5 * soft))
+        area = frame[gap.rows, gap.columns]
+        area += cover[..., None] * (inside - area)
+
+    def _cavity(self, gap: Gap) -> np.ndarray:
+        """Fill the gap with the dark of the throat, a little lighter in the middle."""
+        vault = np.clip(1 - 0.75 * gap.along**2, 0, 1)
+        return self.palette.shade * (0.55 + 0.45 * vault)[..., None]
+
+    def _tongue(self, inside: np.ndarray, gap: Gap) -> None:
+        """Lay the tongue behind the lower teeth, rounded toward its tip and its sides."""
+        dome = np.clip(1 - (gap.across / np.float32(0.27)) ** 2, 0, 1)
+        top = gap.jaw / self.unit - np.float32(0.03) + np.float32(0.08) * dome
+        body = smooth_rise(top * 28) * smooth_rise(dome * 4)
+        light = (0.4 + 0.5 * smooth_rise(top / 0.11)) * (0.5 + 0.5 * dome)
+        inside += body[..., None] * (self.palette.tongue * light[..., None] - inside)
+
+    def _upper_teeth(self, inside: np.ndarray, gap: Gap) -> None:
+        """Hang the upper teeth in the skull: a lip that rises shows more of them."""
+        across = gap.across
+        nearest = np.abs(across[..., None] - _TOOTH_EDGES).min(-1)
+        row = np.float32(SHOWN) * (1 - np.clip(across / 0.5, -1, 1) ** 2 * 0.55)
+        notch = np.float32(0.009) * np.exp(-((nearest / 0.016) ** 2))
+        edge = (row - notch) * self.unit - gap.skull
+        light = _arch_light(across, 0.5) * (0.88 + 0.12 * smooth_rise(nearest / 0.02))
+        light = light * (0.86 + 0.14 * smooth_rise(edge / np.float32(0.02 * self.unit)))
+        cover = smooth_rise(edge / self.palette.softness + 0.5) * smooth_rise((0.47 - np.abs(across)) * 14)
+        inside += cover[..., None] * (self.palette.tooth * light[..., None] - inside)
+
+    def _lower_teeth(self, inside: np.ndarray, gap: Gap) -> None:
+        """Stand the lower teeth on the jaw: mostly behind the lower lip, seen when that is drawn down."""
+        nearest = np.abs(gap.across[..., None] - _LOWER_EDGES).min(-1)
+        notch = np.float32(0.006) * np.exp(-((nearest / 0.014) ** 2))
+        edge = gap.jaw - (notch + np.float32(SHOWN - BITE)) * self.unit
+        light = 0.66 * _arch_light(gap.across, 0.42) * (0.88 + 0.12 * smooth_rise(nearest / 0.018))
+        cover = smooth_rise(edge / self.palette.softness + 0.5) * smooth_rise((0.4 - np.abs(gap.across)) * 14)
+        inside += cover[..., None] * (self.palette.tooth * light[..., None] - inside)
+
+    def _lip_shadow(self, gap: Gap) -> np.ndarray:
+        """Darken what lies right under the upper lip, and a little above the lower one."""
+        above = smooth_rise(gap.below / np.float32(0.06 * self.unit))
+        beneath = smooth_rise((gap.height - gap.below) / np.float32(0.03 * self.unit))
+        return (0.64 + 0.36 * above) * (0.8 + 0.2 * beneath)
 
 
 def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
@@ -51,88 +116,65 @@ def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
         anatomy: Where lips and cheeks are.
     """
     unit = anatomy.unit
-    lip = np.median(_along_seam(image, anatomy, (0.03, 0.1)).reshape(-1, 3), axis=0)
-    face = _patch(image, anatomy.head.centre, 0.6 * unit, 0.7 * unit).reshape(-1, 3)
-    brightness = face.mean(1)
-    skin = np.median(face[brightness >= np.median(brightness)], axis=0)
-    light = float(np.clip(np.percentile(brightness, 96) * 0.92, 0.25, 0.86))
+    lip = np.median(_lower_lip(image, anatomy).reshape(-1, 3), axis=0)
+    face = _patch(image, anatomy.head.centre, 0.6 * unit, 0.7 * unit)
+    pixels = face.reshape(-1, 3)
+    brightness = pixels.mean(1)
+    skin = np.median(pixels[brightness >= np.median(brightness)], axis=0)
+    light = float(np.clip(0.6 * np.percentile(brightness, 96) + 0.4 * skin.mean(), 0.2, 0.8))
     tint = skin / max(float(skin.mean()), 1e-3)
-    tooth = light * (0.72 + 0.28 * tint)
-    bared = _teeth_are_bared(image, anatomy, skin)
     return Palette(
-        tooth=np.clip(tooth, 0, 0.95).astype(np.float32),
-        tongue=(0.7 * lip + 0.08 * skin).astype(np.float32),
-        shade=(0.2 * lip * lip / max(float(lip.max()), 1e-3)).astype(np.float32),
-        bared=bared,
-        half_width=anatomy.mouth.half_width,
-        softness=float(np.clip(0.009 * unit, 0.8, 3.0)),
+        tooth=np.clip(light * (0.66 + 0.34 * tint), 0, 0.92).astype(np.float32),
+        tongue=(0.62 * lip + 0.1 * skin).astype(np.float32),
+        shade=(0.17 * lip * lip / max(float(lip.max()), 1e-3)).astype(np.float32),
+        softness=_softness(face, unit),
     )
 
 
-def paint_mouth(frame: np.ndarray, gap: Gap, palette: Palette, unit: float) -> None:
-    """Paint the mouth's inside into ``frame`` (h, w, 3), in place, where the lips have parted."""
-    if gap.height.size == 0:
-        return
-    soft, height = palette.softness, gap.height
-    cover = (
-        smooth_rise(gap.below / soft)
-        * smooth_rise((height - gap.below) / soft)
-        * smooth_rise(height / (2 * soft) - 0.25)
+def _arch_light(across: np.ndarray, end: float) -> np.ndarray:
+    """How much light falls on a row of teeth that curves back into the mouth, 0 … 1."""
+    return 0.25 + 0.75 * np.clip(1 - (across / np.float32(end)) ** 2, 0, 1)
+
+
+def _softness(face: np.ndarray, unit: float) -> float:
+    """Measure over how many pixels the sharpest edges of a face spread."""
+    grey = cv2.cvtColor(np.ascontiguousarray(face), cv2.COLOR_RGB2GRAY)
+    slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125))
+    low, high = np.percentile(grey, (2, 98))
+    return float(np.clip(0.7 * (high - low) / max(float(np.percentile(slope, 99.5)), 1e-3), 1.2, max(0.03 * unit, 1.3)))
+
+
+def _grain(image: np.ndarray, anatomy: Anatomy) -> np.ndarray:
+    """Spread the finest structure of a cheek over the whole crop, mirrored from tile to tile: (h, w, 3), mean 0."""
+    unit, mouth = anatomy.unit, anatomy.mouth
+    wider = int(np.argmax(mouth.sides))
+    dx, dy = mouth.frame.turned((wider * 2 - 1) * 1.25 * mouth.half_width, -0.28 * unit)
+    patch = _patch(
+        image, (mouth.frame.centre[0] + float(dx), mouth.frame.centre[1] + float(dy)), 0.13 * unit, 0.13 * unit
     )
-    vault = np.clip(1 - 0.75 * gap.along**2, 0, 1)
-    inside = palette.shade * (0.6 + 0.4 * vault)[..., None]
-    _tongue(inside, gap, palette, vault)
-    if not palette.bared:
-        _upper_teeth(inside, gap, palette, unit, vault)
-    _lower_teeth(inside, gap, palette, unit, vault)
-    shadow = 0.55 + 0.45 * smooth_rise(gap.below / np.float32(0.09 * unit))
-    inside *= shadow[..., None]
-    area = frame[gap.rows, gap.columns]
-    area += cover[..., None] * (inside - area)
+    if min(patch.shape[:2]) < 4:
+        return np.zeros_like(image)
+    fine = patch - cv2.GaussianBlur(patch, (0, 0), 0.02 * unit + 1, borderType=cv2.BORDER_REFLECT_101)
+    limit = min(2.5 * float(fine.std()), 0.05) + 1e-6
+    fine = np.clip(fine, -limit, limit)
+    tile = np.concatenate([fine, fine[::-1]])
+    tile = np.concatenate([tile, tile[:, ::-1]], 1)
+    height, width = image.shape[:2]
+    repeats = -(-height // tile.shape[0]), -(-width // tile.shape[1]), 1
+    return np.ascontiguousarray(np.tile(tile, repeats)[:height, :width], np.float32)
 
 
-def _teeth_are_bared(image: np.ndarray, anatomy: Anatomy, skin: np.ndarray) -> bool:
-    """Tell whether white, and not a lip, lies just above the seam: teeth are bluer than any skin."""
-    white = _along_seam(image, anatomy, (-0.09, -0.02)).min(-1) > skin.min() + 0.08
-    return bool(white.mean() > 0.45)
-
-
-def _along_seam(image: np.ndarray, anatomy: Anatomy, below: tuple[float, float]) -> np.ndarray:
-    """Sample a band along the middle of the seam, ``below[0]`` to ``below[1]`` units below it: (6, 15, 3)."""
+def _lower_lip(image: np.ndarray, anatomy: Anatomy) -> np.ndarray:
+    """Sample the middle of the lower lip: (6, 15, 3)."""
     mouth = anatomy.mouth
-    along, depth = np.meshgrid(np.linspace(-0.4, 0.4, 15) * mouth.half_width, np.linspace(*below, 6) * anatomy.unit)
-    dx, dy = mouth.frame.turned(along, np.interp(along / mouth.half_width, MOUTH_STATIONS, mouth.upper_inner) + depth)
+    stations = np.linspace(-0.45, 0.45, 15)
+    top = np.interp(stations, MOUTH_STATIONS, mouth.lower_inner)
+    end = np.interp(stations, MOUTH_STATIONS, mouth.lower_outer)
+    depth = top + np.linspace(0.25, 0.75, 6)[:, None] * (end - top)
+    dx, dy = mouth.frame.turned(stations[None] * mouth.half_width + 0 * depth, depth)
     x = np.asarray(dx + mouth.frame.centre[0], np.float32)
     y = np.asarray(dy + mouth.frame.centre[1], np.float32)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _tongue(inside: np.ndarray, gap: Gap, palette: Palette, vault: np.ndarray) -> None:
-    """Lay the tongue on the floor of the mouth, brighter toward its tip."""
-    depth = (gap.height - gap.below) / np.maximum(gap.height, 1)
-    body = smooth_rise((0.72 * (1 - 0.7 * gap.along**2) - depth) * 2.5)
-    light = (0.35 + 0.5 * smooth_rise(1 - depth * 1.4)) * vault
-    inside += (body * 0.9)[..., None] * (palette.tongue * light[..., None] - inside)
-
-
-def _upper_teeth(inside: np.ndarray, gap: Gap, palette: Palette, unit: float, vault: np.ndarray) -> None:
-    """Hang the upper front teeth below the lip: they belong to the skull, so a rising lip shows more of them."""
-    across = gap.along * np.float32(palette.half_width / unit)
-    nearest = np.abs(across[..., None] - _TOOTH_EDGES).min(-1)
-    length = (0.045 + 0.3 * np.minimum(gap.height / np.float32(unit), 0.22)) * unit * (1 - 0.35 * gap.along**2)
-    scallop = np.float32(0.012 * unit) * smooth_rise(nearest / 0.03)
-    edge = length - np.float32(0.012 * unit) + scallop - gap.below
-    cover = smooth_rise(edge / palette.softness) * smooth_rise((gap.height / np.float32(unit) - 0.03) * 14)
-    light = (0.82 + 0.18 * smooth_rise(nearest / 0.022)) * (0.35 + 0.65 * vault)
-    inside += cover[..., None] * (palette.tooth * light[..., None] - inside)
-
-
-def _lower_teeth(inside: np.ndarray, gap: Gap, palette: Palette, unit: float, vault: np.ndarray) -> None:
-    """Let the edge of the lower teeth show above the lower lip of a wide-open mouth."""
-    rise = np.float32(0.04 * unit) * smooth_rise((gap.height / np.float32(unit) - 0.14) * 8) * (1 - 0.6 * gap.along**2)
-    edge = rise - (gap.height - gap.below)
-    cover = smooth_rise(edge / palette.softness)
-    inside += cover[..., None] * (palette.tooth * (0.62 * vault)[..., None] - inside)
 
 
 def _patch(image: np.ndarray, centre: tuple[float, float], wide: float, high: float) -> np.ndarray:
