@@ -11,13 +11,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...faces.lips import lip_line
+from ...faces import fit
+from ...faces.contours import Lips, expected_lips, fit_lips
+from ...faces.lids import Lids, fit_lids
+from ...faces.lips import as_bytes
 from ...types import Portrait
 
 EYES_TO_MOUTH = 1.06
 """Median distance from the eyes' midpoint to the mouth's, in eye distances (front-facing portraits, own count)."""
 MOUTH_TO_CHIN = 0.65
 """Median distance from the mouth's midpoint to the chin, in eye distances (likewise)."""
+NOSE_DEPTH = 0.46
+"""How far what lies under the nose stands before the plane of eyes and mouth, in face units."""
 MOUTH_STATIONS = np.linspace(-1, 1, 33, dtype=np.float32)
 """Places along a mouth at which its contours are known, in half widths from the centre."""
 EYE_STATIONS = np.linspace(-1, 1, 17, dtype=np.float32)
@@ -102,20 +107,39 @@ class Anatomy:
 
 def measure_anatomy(portrait: Portrait) -> Anatomy:
     """Measure the movable parts of a portrait's face from its five points and the picture around them."""
-    points = np.asarray(portrait.face.points, np.float32)
+    points = np.asarray(portrait.face.points, np.float64)
     eyes, corners = points[:2], points[3:]
     down = np.linalg.norm(corners.mean(0) - eyes.mean(0))
     unit = float(max(np.linalg.norm(eyes[1] - eyes[0]), down / EYES_TO_MOUTH * 0.95))
     level = _direction(eyes[1] - eyes[0])
-    grey = cv2.cvtColor(np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY)
+    origin = eyes.mean(0)
+    face = Frame((float(origin[0]), float(origin[1])), level)
+    patch_frame = fit.Frame(float(origin[0]), float(origin[1]), unit, float(np.rad2deg(np.arctan2(level[1], level[0]))))
+    pixels = as_bytes(portrait.image)
+    places = np.stack(face.local(*points.T), -1) / unit
+    lips = fit_lips(pixels, patch_frame, expected_lips(places[3], places[4]))
+    lids = fit_lids(pixels, patch_frame, places[:2])
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     middle = (eyes.mean(0) + corners.mean(0)) / 2
     return Anatomy(
         unit=unit,
         head=Frame((float(middle[0]), float(middle[1])), level),
-        mouth=_measure_mouth(portrait, grey, points, unit),
-        eyes=_measure_eyes(grey, eyes, level, unit),
-        turn=0.0,
+        mouth=_place_mouth(lips, face, unit, grey, float(places[2, 1])),
+        eyes=_place_eyes(lids, face, unit, grey),
+        turn=measure_turn(places),
     )
+
+
+def measure_turn(places: np.ndarray) -> float:
+    """Tell the head's turn to the picture's right in degrees from its five points, (5, 2) in face units.
+
+    What lies under the nose stands NOSE_DEPTH units before the plane of eyes and mouth, so a turn moves it aside.
+    """
+    eyes, nose, mouth = places[:2].mean(0), places[2], places[3:].mean(0)
+    down = mouth - eyes
+    share = float(np.clip((nose - eyes) @ down / max(float(down @ down), 1e-6), 0, 1))
+    aside = float((nose - eyes - share * down)[0])
+    return float(np.rad2deg(np.arcsin(np.clip(aside / NOSE_DEPTH, -0.7, 0.7))))
 
 
 def _direction(vector: np.ndarray) -> tuple[float, float]:
@@ -123,52 +147,69 @@ def _direction(vector: np.ndarray) -> tuple[float, float]:
     return float(vector[0]) / length, float(vector[1]) / length
 
 
-def _measure_mouth(portrait: Portrait, grey: np.ndarray, points: np.ndarray, unit: float) -> Mouth:
-    """Follow the lips' seam, give the lips their usual thickness and mark nose, chin and the picture's edge."""
-    line = np.asarray(lip_line(portrait.image, portrait.face), np.float32)
-    left, right = line[0], line[-1]
-    centre = (left + right) / 2
-    frame = Frame((float(centre[0]), float(centre[1])), _direction(right - left))
-    half = float(np.linalg.norm(right - left)) / 2
-    along, depth = frame.local(line[:, 0], line[:, 1])
-    seam = np.polyval(np.polyfit(along / half, depth, 4), MOUTH_STATIONS).astype(np.float32)
-    arch = np.sqrt(np.clip(1 - MOUTH_STATIONS**2, 0, 1)).astype(np.float32)
-    nose = frame.local(points[2:3, 0], points[2:3, 1])[1][0]
-    middle = float(seam[len(seam) // 2])
+def _placed(face: Frame, unit: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Turn places in face units into pixels, (n, 2)."""
+    right, down = face.turned(x * unit, y * unit)
+    return np.stack([right + face.centre[0], down + face.centre[1]], -1)
+
+
+def _own_frame(first: np.ndarray, last: np.ndarray) -> tuple[Frame, float]:
+    """Return the frame between two corners in pixels and half their distance."""
+    centre = (first + last) / 2
+    frame = Frame((float(centre[0]), float(centre[1])), _direction(last - first))
+    return frame, float(np.linalg.norm(last - first)) / 2
+
+
+def _edge(points: np.ndarray, frame: Frame, half: float, stations: np.ndarray) -> np.ndarray:
+    """Read how far down an edge given by points in pixels lies at each station."""
+    along, down = frame.local(points[:, 0], points[:, 1])
+    return np.interp(stations, along / half, down).astype(np.float32)
+
+
+def _place_mouth(lips: Lips, face: Frame, unit: float, grey: np.ndarray, nose: float) -> Mouth:
+    """Lay the lips' edges into the mouth's own frame, and mark nose, chin and the picture's edge."""
+    points = [
+        _placed(face, unit, lips.x, edge)
+        for edge in (lips.upper_outer, lips.upper_inner, lips.lower_inner, lips.lower_outer)
+    ]
+    frame, half = _own_frame(points[1][0], points[1][-1])
+    upper_outer, upper_inner, lower_inner, lower_outer = (_edge(part, frame, half, MOUTH_STATIONS) for part in points)
     where, change = _profile(grey, frame, unit, (0.35, 1.0), 0.16)
     chin = where[np.argmax(np.abs(change) * _likely(where, MOUTH_TO_CHIN, 0.13))] * unit
+    above = unit * (float(lips.upper_inner[len(lips.x) // 2]) - nose)
     return Mouth(
         frame=frame,
         half_width=half,
-        upper_outer=seam - 0.11 * unit * arch,
-        upper_inner=seam,
-        lower_inner=seam,
-        lower_outer=seam + 0.14 * unit * arch,
-        teeth=seam,
-        nose=float(np.clip(0.7 * (middle - nose), 0.22 * unit, 0.5 * unit)),
+        upper_outer=upper_outer,
+        upper_inner=upper_inner,
+        lower_inner=lower_inner,
+        lower_outer=lower_outer,
+        teeth=upper_inner,
+        nose=float(np.clip(0.7 * above, 0.22 * unit, 0.5 * unit)),
         chin=float(chin),
-        floor=max(grey.shape[0] - float(centre[1]), 0.8 * unit),
+        floor=max(grey.shape[0] - frame.centre[1], 0.8 * unit),
         sides=(0.95 * unit, 0.95 * unit),
     )
 
 
-def _measure_eyes(grey: np.ndarray, centres: np.ndarray, level: tuple[float, float], unit: float) -> tuple[Eye, Eye]:
-    """Find the lids' edges and the brow as the steepest changes of brightness, near where they usually are.
-
-    The upper edge is taken a little high: skin drawn over the eye is a blink, an iris drawn down is a smear. Both eyes
-    get the same lids, since two measurements are better than one and people blink with both.
-    """
-    frames = [Frame((float(x), float(y)), level) for x, y in centres]
-    found = []
-    for frame in frames:
-        where, change = _profile(grey, frame, unit, (-0.5, 0.22), 0.1)
-        upper = float(-where[np.argmin(change * _likely(where, -0.1, 0.045))]) + 0.015
-        lower = float(where[np.argmax(change * _likely(where, 0.095, 0.045))])
-        brow = float(-where[np.argmax(change * _likely(where, -0.27, 0.06))])
-        found.append((upper, lower, float(np.clip(brow, upper + 0.07, upper + 0.16))))
-    upper, lower, brow = np.array(found).mean(0) * unit
-    arch = (1 - np.abs(EYE_STATIONS) ** 3).astype(np.float32)
-    one, other = (Eye(frame, 0.35 * unit, -upper * arch, lower * arch, float(brow)) for frame in frames)
+def _place_eyes(lids: tuple[Lids, Lids], face: Frame, unit: float, grey: np.ndarray) -> tuple[Eye, Eye]:
+    """Lay the lids' edges into each eye's own frame and find the lower edges of the brows above them."""
+    placed = []
+    for lid in lids:
+        upper, lower = (_placed(face, unit, lid.x, edge) for edge in (lid.upper, lid.lower))
+        frame, half = _own_frame(upper[0], upper[-1])
+        edges = (_edge(part, frame, half, EYE_STATIONS) for part in (upper, lower))
+        placed.append((frame, half, *edges))
+    brows = []
+    for frame, _, upper, _ in placed:
+        lid = -float(upper.min()) / unit
+        where, change = _profile(grey, frame, unit, (-0.55, -lid - 0.03), 0.1)
+        brow = float(-where[np.argmax(change * _likely(where, -lid - 0.14, 0.07))])
+        brows.append(float(np.clip(brow, lid + 0.06, lid + 0.25)) - lid)
+    one, other = (
+        Eye(frame, half, upper, lower, float(np.mean(brows)) * unit - float(upper.min()))
+        for frame, half, upper, lower in placed
+    )
     return one, other
 
 

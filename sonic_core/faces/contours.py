@@ -1,0 +1,256 @@
+"""Fit the lips' four edges: a shape of ten numbers, chosen so that what it encloses looks like lips.
+
+A single edge misleads: a moustache, the shadow under a lip and the edge of the teeth are all stronger than a lip's. So
+nothing is decided by one edge. Colours of lips and of what surrounds them are learned from the portrait itself, and the
+shape is searched that separates them best, lies on the dark seam, and is still shaped like a mouth.
+
+Source: Rother et al., "GrabCut", SIGGRAPH 2004 (colours and shape by turns); Cootes et al., Active Shape Models, 1995.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .fit import REACH, Frame, patch
+from .search import Array, search
+
+PIXELS = 96.0
+"""Pixels per unit of the face in the patch in which lips are fitted."""
+STATIONS = np.linspace(-1, 1, 33)
+"""Places along a mouth at which its edges are known, in half widths from the centre."""
+MIDDLE, DEPTH, WIDTH, SLOPE, BEND, GAP, UPPER, LOWER, SKEW, BOW = range(10)
+"""The ten numbers: the corners' middle (x, y), half the width, how far right is lower than left, how far the upper
+lip's lower edge hangs below the corners, the gap under it, the lips' thickness, where the lips' middle lies between the
+corners, and how deep the dip in the upper lip's edge is; all in units."""
+SPREADS = np.array([0.07, 0.06, 0.065, 0.05, 0.05, 0.18, 0.035, 0.045, 0.22, 0.008])
+STARTS = np.zeros((3, 10))
+"""How mouths differ from what is expected before anything is known: shut, smiling with teeth, open."""
+STARTS[1:, GAP] = 0.12, 0.26
+STARTS[1, [WIDTH, BEND, LOWER]] = 0.05, 0.03, -0.03
+CERTAIN = 1.6
+"""Most that one pixel can say, in logarithms of a likelihood."""
+LIP_RANGE = np.array([[-0.6, -0.01, -0.5], [0.08, 1.0, 0.5]])
+"""How far lips may differ from skin in brightness and both ratios of colours: teeth are no lips, nor is a shade."""
+WIDEST = np.array([0.2, 0.1, 0.12])
+"""How widely the colours of lips spread at most."""
+LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, OPENING_COST = 110.0, 9.0, 5.0, 2.0
+"""How much a square unit of lip, and a half width of seam and of edge, count."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lips:
+    """The edges of the lips in a face's frame, in units of the face, at ``STATIONS``; x runs from corner to corner."""
+
+    x: Array
+    upper_outer: Array
+    upper_inner: Array
+    lower_inner: Array
+    lower_outer: Array
+    numbers: Array
+    """The ten numbers of the shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What the patch says, as sums down its columns, (h + 1, w) each, and as maps, (h, w) each."""
+
+    lip: Array
+    inside: Array
+    seam: Array
+    edge: Array
+
+
+def fit_lips(image: NDArray[np.uint8], frame: Frame, expected: Array, spreads: Array = SPREADS) -> Lips:
+    """Fit the edges of the lips.
+
+    Args:
+        image: (h, w, 3) RGB.
+        frame: The face's frame.
+        expected: What is expected of the ten numbers.
+        spreads: By how much each may differ.
+    """
+    cut = patch(image, frame, PIXELS)
+    colours = _colours(cut)
+    seam = _seam(cut)
+    edge = _edges(cut)
+    best, best_score = expected, -np.inf
+    for start in STARTS:
+        numbers, found = expected + start, -np.inf
+        for number in range(3):
+            lip, inside = _likeness(colours, numbers, guessed=number == 0)
+            evidence = _Evidence(_sums(lip), _sums(inside), seam, edge)
+            numbers, found = search(lambda drawn, seen=evidence: _score(drawn, seen), expected, spreads, numbers)
+        if found > best_score:
+            best, best_score = numbers, found
+    numbers = best
+    x, edges = outline(numbers[None], STATIONS)
+    upper_outer, upper_inner, lower_inner, lower_outer = edges[:, 0]
+    return Lips(x[0], upper_outer, upper_inner, lower_inner, lower_outer, numbers)
+
+
+def expected_lips(left: Array, right: Array) -> Array:
+    """Say what lips are expected between two corners, (x, y) each in units: the ten numbers."""
+    numbers = np.zeros(10)
+    numbers[[MIDDLE, DEPTH]] = (left + right) / 2
+    numbers[WIDTH] = np.clip(0.5 * (right[0] - left[0]) / 2 + 0.5 * 0.385, 0.25, 0.5)
+    numbers[SLOPE] = 0.5 * (right[1] - left[1]) / 2
+    numbers[[UPPER, LOWER, BOW]] = 0.095, 0.15, 0.015
+    return numbers
+
+
+def outline(numbers: Array, stations: Array) -> tuple[Array, Array]:
+    """Draw shapes.
+
+    Args:
+        numbers: (n, 10).
+        stations: (m,) places along the mouth.
+
+    Returns:
+        x (n, m), and y of the four edges from top to bottom (4, n, m), in units of the face.
+    """
+    column = numbers.T[..., None]
+    skew = np.clip(column[SKEW], -0.6, 0.6)
+    off = stations - skew
+    share = np.clip(off / np.where(off > 0, 1 - skew, 1 + skew), -1, 1)
+    arch = 1 - share**2
+    chord = column[DEPTH] + column[SLOPE] * stations
+    upper_inner = chord + column[BEND] * arch
+    lower_inner = upper_inner + np.maximum(column[GAP], 0) * arch
+    bow = np.maximum(column[BOW], 0) * np.exp(-((share / 0.16) ** 2))
+    return column[MIDDLE] + column[WIDTH] * stations, np.stack(
+        [
+            upper_inner - np.maximum(column[UPPER], 0.02) * arch + bow,
+            upper_inner,
+            lower_inner,
+            lower_inner + np.maximum(column[LOWER], 0.02) * arch**0.85,
+        ]
+    )
+
+
+def _sums(values: Array) -> Array:
+    """Add up down each column, in units, so that what lies between two rows is a difference."""
+    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0)]) / PIXELS
+
+
+def _look_up(table: Array, x: Array, y: Array) -> Array:
+    """Read a table at places in units: nearest column, between rows."""
+    columns = np.clip(np.round((x + REACH) * PIXELS), 0, table.shape[1] - 1).astype(np.int64)
+    rows = np.clip((y + REACH - 0.5) * PIXELS, 0, table.shape[0] - 1.001)
+    above = rows.astype(np.int64)
+    share = rows - above
+    flat = table.ravel()
+    at = above * table.shape[1] + columns
+    return flat[at] * (1 - share) + flat[at + table.shape[1]] * share
+
+
+_COARSE = np.linspace(-0.96, 0.96, 17)
+
+
+def _score(numbers: Array, evidence: _Evidence) -> Array:
+    """Score (n, 10) shapes."""
+    x, (top, upper, lower, bottom) = outline(numbers, _COARSE)
+    step = numbers[:, WIDTH] * 2 * 0.96 / len(_COARSE)
+    lips = [_look_up(evidence.lip, x, y) for y in (top, upper, lower, bottom)]
+    inside = _look_up(evidence.inside, x, lower) - _look_up(evidence.inside, x, upper)
+    region = (lips[1] - lips[0] + lips[3] - lips[2] + inside).sum(1) * step
+    seam = np.maximum(_look_up(evidence.seam, x, upper), _look_up(evidence.seam, x, lower)).sum(1) * step
+    edge = (_look_up(evidence.edge, x, bottom) + 0.5 * _look_up(evidence.edge, x, top))[:, 3:-3].sum(1) * step
+    parted = OPENING_COST * np.clip(numbers[:, GAP] / 0.04, 0, 1)
+    return LIP_WEIGHT * region + SEAM_WEIGHT * seam + EDGE_WEIGHT * edge - parted
+
+
+def _colours(cut: NDArray[np.float32]) -> Array:
+    """Describe pixels by brightness and two ratios that do not depend on the light's strength: (h, w, 3)."""
+    soft = cv2.GaussianBlur(cut, (0, 0), 0.012 * PIXELS).astype(np.float64)
+    red, green, blue = np.moveaxis(soft, -1, 0) + 0.06
+    return np.stack([np.log(red + green + blue), np.log(red / green), np.log(green / blue)], -1)
+
+
+def _likeness(colours: Array, numbers: Array, guessed: bool) -> tuple[Array, Array]:
+    """Say how much likelier each pixel is lip than skin, and inside of the mouth than lip or skin, (h, w) each."""
+    zones = _zones(colours.shape[:2], numbers)
+    around = colours[zones >= 4]
+    skin, spread = np.median(around, 0), _spread(around)
+    lips = [colours[zones == zone] for zone in (1, 3)]
+    if guessed:
+        middle = 0.7 * np.median(np.concatenate(lips), 0)
+        middle = middle + 0.3 * (skin + np.array([-0.12, 0.1, 0.0]))
+        lip, other = -_distance(colours, middle, 1.2 * spread), -_distance(colours, skin, spread)
+    else:
+        allowed = skin + LIP_RANGE
+        lip = np.maximum.reduce(
+            [
+                -_distance(colours, np.clip(np.median(part, 0), *allowed), np.minimum(_spread(part), WIDEST))
+                for part in lips
+            ]
+        )
+        other = np.maximum.reduce([_likelihood(colours, colours[zones == zone]) for zone in (4, 5, 6)])
+    apart = np.sqrt((((np.median(np.concatenate(lips), 0) - skin) / spread) ** 2).sum())
+    worth = min(float(apart) / 1.5, 1.0)
+    lip_likeness = worth * np.clip(lip - other, -CERTAIN, CERTAIN)
+    light = colours[..., 0]
+    lip_light = np.median(light[(zones == 1) | (zones == 3)])
+    dark = (lip_light - 0.45 - light) / 0.25
+    saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*skin[1:])
+    colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
+    pale = np.minimum((0.6 * usual - saturation) / 0.08, (light - lip_light) / 0.2) + 2 * (colourless - 1)
+    inside = np.clip(np.maximum(dark, pale), -CERTAIN, CERTAIN)
+    return lip_likeness, inside
+
+
+def _likelihood(colours: Array, sample: Array) -> Array:
+    return -_distance(colours, np.median(sample, 0), _spread(sample))
+
+
+def _distance(colours: Array, middle: Array, spread: Array) -> Array:
+    return 0.5 * (((colours - middle) / spread) ** 2).sum(-1) + np.log(spread).sum()
+
+
+def _spread(values: Array) -> Array:
+    low, high = np.percentile(values, [20, 80], axis=0)
+    return np.maximum(0.6 * (high - low), (0.07, 0.035, 0.04))
+
+
+def _zones(size: tuple[int, int], numbers: Array) -> NDArray[np.uint8]:
+    """Number what lies where: 1 upper lip, 2 gap, 3 lower lip, 4 beside, 5 above, 6 below."""
+    rows, columns = np.arange(size[0])[:, None], np.arange(size[1])
+    x = (columns / PIXELS - REACH - numbers[MIDDLE]) / numbers[WIDTH]
+    y = rows / PIXELS - (REACH - 0.5)
+    _, edges = outline(numbers[None], np.clip(x, -1, 1))
+    top, upper, lower, bottom = edges[:, 0]
+    zones = np.zeros(size, np.uint8)
+    near = (np.abs(x) < 1.35) & (y > top - 0.16) & (y < bottom + 0.16)
+    zones[near & (np.abs(x) > 1.1)] = 4
+    zones[near & (np.abs(x) < 1.1) & (y < top - 0.025)] = 5
+    zones[near & (np.abs(x) < 1.1) & (y > bottom + 0.025)] = 6
+    inside = np.abs(x) < 0.85
+    zones[inside & (y > top + 0.01) & (y < upper - 0.01)] = 1
+    zones[inside & (y > upper) & (y < lower)] = 2
+    zones[inside & (y > lower + 0.01) & (y < bottom - 0.01)] = 3
+    return zones
+
+
+def _seam(cut: NDArray[np.float32]) -> Array:
+    """How dark a lying line each pixel is on, against what is usual around it: about −0.3 … 1."""
+    light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
+    spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
+    best = np.zeros(light.shape, np.float32)
+    for across in (0.018, 0.035):
+        bar = cv2.GaussianBlur(light, (0, 0), sigmaX=0.05 * PIXELS, sigmaY=across * PIXELS)
+        step = round(2.5 * across * PIXELS)
+        padded = np.pad(bar, ((step, step), (0, 0)), mode="edge")
+        above, below = padded[: -2 * step], padded[2 * step :]
+        best = np.maximum(best, 0.6 * np.minimum(above, below) + 0.4 * np.maximum(above, below) - bar)
+    return np.tanh(best / spread * 2).astype(np.float64) - 0.3
+
+
+def _edges(cut: NDArray[np.float32]) -> Array:
+    """How steeply brightness or colour change going down, either way, 0 to 1."""
+    light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
+    soft = cv2.GaussianBlur(light, (0, 0), sigmaX=0.05 * PIXELS, sigmaY=0.02 * PIXELS)
+    spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
+    return np.tanh(np.abs(np.gradient(soft, axis=0)) * PIXELS * 0.06 / spread).astype(np.float64)
