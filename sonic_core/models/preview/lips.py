@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .anatomy import MOUTH_STATIONS, Anatomy
+from .anatomy import MOUTH_STATIONS, Anatomy, Mouth
 from .easing import smooth_fall, smooth_rise
 from .pose import Pose
 
@@ -88,11 +88,10 @@ class Lips:
         along, down = mouth.frame.local(x, y)
         across = along / np.float32(mouth.half_width)
         under_nose = smooth_rise((down + np.float32(mouth.nose)) / np.float32(0.8 * mouth.nose))
-        side = np.where(along < 0, np.float32(left), np.float32(right))
-        cheek = smooth_fall((np.abs(along) - np.float32(0.7 * mouth.half_width)) / (side - 0.7 * mouth.half_width))
-        self._purse = np.exp(-((down / (0.5 * unit)) ** 2)) * cheek * under_nose
-        self._sink = np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2) * under_nose
         self._jaw = _jaw_follows(along, down, (left, right), mouth.chin, unit)
+        self._purse = np.exp(-((down / (0.42 * unit)) ** 2)) * under_nose
+        self._purse *= _cheek_follows(along, down, (left, right), mouth)
+        self._sink = np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2) * under_nose
         self._within = smooth_rise(_edge_distance(*x.shape) * np.float32(self._step / (0.06 * unit)))
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> Gap:
@@ -269,6 +268,16 @@ def _jaw_follows(
     side = np.where(along < 0, np.float32(sides[0]), np.float32(sides[1]))
     narrow = side * (1 - np.float32(0.22) * smooth_rise(down / np.float32(chin)))
     return np.cos(np.clip(along / narrow, -1, 1) * np.float32(np.pi / 2)) ** 2
+
+
+def _cheek_follows(along: np.ndarray, down: np.ndarray, sides: tuple[float, float], mouth: Mouth) -> np.ndarray:
+    """How far each place follows the corners: all between them, nothing at the face's outline and far cheeks."""
+    half = np.float32(mouth.half_width)
+    side = np.where(along < 0, np.float32(sides[0]), np.float32(sides[1]))
+    end = np.minimum(
+        side * (np.float32(0.95) - np.float32(0.3) * smooth_rise(down / np.float32(mouth.chin))), 2.2 * half
+    )
+    return smooth_fall((np.abs(along) - 0.6 * half) / np.maximum(end - 0.6 * half, 0.6 * half))
 
 
 def _edge_distance(height: int, width: int) -> np.ndarray:

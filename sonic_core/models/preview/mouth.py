@@ -75,9 +75,9 @@ class Interior:
     def _tongue(self, inside: np.ndarray, gap: Gap) -> None:
         """Lay the tongue behind the lower teeth, rounded toward its tip and its sides."""
         dome = np.clip(1 - (gap.across / np.float32(0.27)) ** 2, 0, 1)
-        top = gap.jaw / self.unit - np.float32(0.03) + np.float32(0.08) * dome
+        top = gap.jaw / self.unit - np.float32(0.03) + np.float32(0.1) * dome
         body = smooth_rise(top * 28) * smooth_rise(dome * 4)
-        light = (0.4 + 0.5 * smooth_rise(top / 0.11)) * (0.5 + 0.5 * dome)
+        light = (0.42 + 0.58 * smooth_rise(top / 0.12)) * (0.5 + 0.5 * dome)
         inside += body[..., None] * (self.palette.tongue * light[..., None] - inside)
 
     def _upper_teeth(self, inside: np.ndarray, gap: Gap) -> None:
@@ -87,7 +87,7 @@ class Interior:
         row = np.float32(SHOWN) * (1 - np.clip(across / 0.5, -1, 1) ** 2 * 0.55)
         notch = np.float32(0.009) * np.exp(-((nearest / 0.016) ** 2))
         edge = (row - notch) * self.unit - gap.skull
-        light = _arch_light(across, 0.5) * (0.88 + 0.12 * smooth_rise(nearest / 0.02))
+        light = _arch_light(across, 0.43) * (0.88 + 0.12 * smooth_rise(nearest / 0.02))
         light = light * (0.86 + 0.14 * smooth_rise(edge / np.float32(0.02 * self.unit)))
         cover = smooth_rise(edge / self.palette.softness + 0.5) * smooth_rise((0.47 - np.abs(across)) * 14)
         inside += cover[..., None] * (self.palette.tooth * light[..., None] - inside)
