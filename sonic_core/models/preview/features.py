@@ -6,6 +6,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 from torch.nn.functional import pad
 
 from ...media.audio import resample
@@ -22,6 +23,7 @@ LOWEST, HIGHEST = 60.0, 7600.0
 
 _SPAN = 70.0  # dB below the loudest band of the loudest frame that still count
 _ACTIVE = 35.0  # dB below the loud frames that count as somebody speaking
+_TONES = ((60, 300), (200, 1200), (1500, 3000))  # Hz: a voice's low end, where its first formant lies, what is bright
 _BLOCK = 20  # s
 _CONTEXT = 2  # s around a block: longer than the resampler's filter at any rate in use
 _FRAMES = 3000  # frames a block of spectra: 30 s
@@ -100,9 +102,7 @@ def scale_of(levels: np.ndarray) -> Scale:
     Args:
         levels: (n, bands) in dB, n at least 1.
     """
-    loud = levels.max(1).astype(np.float32)
-    floor = float(loud.max()) - _SPAN
-    active = np.flatnonzero(loud > np.percentile(loud, 95) - _ACTIVE)
+    floor, active = float(levels.max()) - _SPAN, np.flatnonzero(_active(levels))
     total, squares = np.zeros(BANDS), np.zeros(BANDS)
     for start in range(0, len(active), _FRAMES):
         chosen = np.maximum(levels[active[start : start + _FRAMES]].astype(np.float64), floor)
@@ -119,15 +119,46 @@ def standardise(levels: np.ndarray, scale: Scale) -> np.ndarray:
     return ((above - scale.mean) / scale.deviation).clip(-4, 4)
 
 
+def measure_brightness(levels: np.ndarray) -> np.ndarray:
+    """Measure how bright, and so how open, a vowel sounds: (n,) from levels (n, bands) in dB, relative to the sound.
+
+    Source: z(spectral centroid of 200–1200 Hz) + z(level of 1.5–3 kHz) − ½ z(level of 60–300 Hz) over the frames in
+    which somebody speaks, 0 in the others; blurred by 50 ms.
+    """
+    centre = _edges()[1:-1]
+    low, slow, middle = ((centre >= least) & (centre < most) for least, most in _TONES)
+    parts = []
+    for start in range(0, len(levels), _FRAMES):
+        power = 10 ** (levels[start : start + _FRAMES].astype(np.float32) / 10)
+        centroid = power[:, slow] @ centre[slow] / power[:, slow].sum(1)
+        parts.append((centroid, 10 * np.log10(power[:, middle].sum(1)), 10 * np.log10(power[:, low].sum(1))))
+    active = _active(levels)
+    centroid, high, deep = (_standard(np.concatenate(part), active) for part in zip(*parts, strict=True))
+    return ndimage.gaussian_filter1d((centroid + high - 0.5 * deep) * active, 0.05 * LEVEL_RATE).astype(np.float32)
+
+
+def _active(levels: np.ndarray) -> np.ndarray:
+    """Tell in which frames somebody speaks: (n,) bool from levels (n, bands)."""
+    loud = levels.max(1).astype(np.float32)
+    return loud > np.percentile(loud, 95) - _ACTIVE
+
+
+def _standard(values: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Subtract the mean and divide by the deviation of the active frames; outliers are cut off."""
+    chosen = values[active]
+    return np.clip((values - chosen.mean()) / max(float(chosen.std()), 1e-3), -2.5, 2.5)
+
+
 @functools.cache
 def _bank() -> np.ndarray:
-    """Make triangles evenly spaced in mel, 2595 log10(1 + f / 700): (bands, WINDOW // 2 + 1)."""
-
-    def mel(hertz: float) -> float:
-        return 2595 * float(np.log10(1 + hertz / 700))
-
-    edges = 700 * (10 ** (np.linspace(mel(LOWEST), mel(HIGHEST), BANDS + 2) / 2595) - 1)
-    frequency = np.fft.rfftfreq(WINDOW, 1 / RATE)
+    """Make triangles evenly spaced in mel: (bands, WINDOW // 2 + 1)."""
+    edges, frequency = _edges(), np.fft.rfftfreq(WINDOW, 1 / RATE)
     rise = (frequency - edges[:-2, None]) / np.diff(edges)[:-1, None]
     fall = (edges[2:, None] - frequency) / np.diff(edges)[1:, None]
     return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+
+
+def _edges() -> np.ndarray:
+    """Space the feet and tops of the triangles evenly in mel, 2595 log10(1 + f / 700): (bands + 2,) Hz."""
+    least, most = (2595 * np.log10(1 + hertz / 700) for hertz in (LOWEST, HIGHEST))
+    return 700 * (10 ** (np.linspace(least, most, BANDS + 2) / 2595) - 1)

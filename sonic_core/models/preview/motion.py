@@ -16,7 +16,7 @@ from scipy.interpolate import PchipInterpolator
 
 from ...types import Audio
 from .easing import smooth_rise
-from .features import Scale, measure_levels, peak_of, scale_of, standardise
+from .features import Scale, measure_brightness, measure_levels, peak_of, scale_of, standardise
 from .network import CHANNELS, REACH, MouthNetwork, load_network, shut
 
 MOTION_RATE = 50
@@ -24,15 +24,18 @@ MOTION_RATE = 50
 WEIGHTS = Path(__file__).with_name("mouth.safetensors")
 ADVANCE = 0.04
 """Seconds by which lips and jaw lead the sound; real mouths lead by 40 … 80 ms."""
-CLOSURE_ADVANCE = 0.01
-"""Seconds by which the lips' closures lead: they are heard when they happen."""
+CLOSURE_ADVANCE = 0.03
+"""Seconds by which the lips' closures lead: less, since they are heard when they happen, but not so much less that they
+eat into the vowel that follows."""
 
 _BLOCK = 3000  # levels: 30 s
 _SILENT = 1e-4  # of full scale: a sound that never exceeds it is silence
 _CANCELLED = -75.0  # dB below its peak: channels that are each other's opposite leave nothing to hear
 _SHORTEST = 0.1  # s of sound in which there is nothing to say
-_PATIENCE = 0.25  # s: shorter pauses keep the mouth as it is, as real mouths do
-_EASE = 0.06  # s: deviation of the Gaussian by which a mouth comes to rest and leaves it
+_HOLD = 0.25  # s that a mouth stays as it is after speech; real ones rest half open in short pauses
+_READY = 0.1  # s before speech at which it stirs again
+_EASE = 0.06  # s: deviation of the Gaussian by which it comes to rest and leaves it
+_BRIGHTNESS = 0.5  # how far a bright sound opens the mouth, against what the network says
 _WIDE = (95, 0.95)  # this percentile of the opening while speaking …
 _GAIN = (0.8, 1.4)  # … is brought here, by no more than these factors
 _ENOUGH = 3.0  # s of speech after which a voice's own range is trusted
@@ -57,7 +60,7 @@ class Motion:
     closure: np.ndarray
     """0 … 1: lips pressed together (p, b, m)."""
     speaking: np.ndarray
-    """0 in a pause … 1 in speech, smooth; short pauses within speech count as speech."""
+    """0 in a pause … 1 in speech, smooth; the first quarter of a second of a pause counts as speech."""
 
     def at(self, times: np.ndarray) -> Motion:
         """Read the motion at frames' moments, the advances applied and the opening shut by the closures.
@@ -82,7 +85,7 @@ class Motion:
         return Motion(**read)
 
 
-def read_motion(audio: Audio) -> Motion:
+def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
     """Read the mouth's motion off a sound.
 
     The sound's gain changes nothing. Its colour, noise and range are judged over the whole of it, so the same words
@@ -90,6 +93,7 @@ def read_motion(audio: Audio) -> Motion:
 
     Args:
         audio: Any rate, any channels, any length; memory beside the sound grows by about 45 MB per hour.
+        pauses: Close the mouth in long pauses; False leaves it as a talking one rests in them.
 
     Returns:
         Curves of ``1 + round-down(duration · MOTION_RATE)`` values; value ``i`` belongs to the moment
@@ -103,9 +107,9 @@ def read_motion(audio: Audio) -> Motion:
     if levels.max() < _CANCELLED:
         return _still(count)
     curves, closure, heard = _predict(_network(), levels, scale_of(levels))
-    speaking = _speaking(heard)
-    opening = np.maximum(curves[0], 0)
-    opening *= _gain(opening, speaking)
+    speaking = _speaking(heard) if pauses else np.ones_like(heard)
+    opening = _brightened(np.maximum(curves[0], 0), measure_brightness(levels)[::2], heard)
+    opening *= _gain(opening, heard)
     rest = dict(zip(CHANNELS, (opening, *curves[1:]), strict=True))
     shaped = {name: curve * speaking for name, curve in rest.items()}
     return Motion(**shaped, closure=closure * speaking, speaking=speaking)
@@ -135,17 +139,33 @@ def _predict(network: MouthNetwork, levels: np.ndarray, scale: Scale) -> tuple[n
     return values[: len(CHANNELS)], values[-2], values[-1]
 
 
+def _brightened(opening: np.ndarray, brightness: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Open wider where the sound is bright, within the range that the opening had; all (n,).
+
+    What a network learned of synthesised voices and what is known of vowels err in different places.
+    """
+    spoken = heard > 0.5
+    if spoken.sum() < _ENOUGH * MOTION_RATE / 10:
+        return opening
+    mean, deviation = opening[spoken].mean(), opening[spoken].std()
+    bright = (brightness - brightness[spoken].mean()) / max(float(brightness[spoken].std()), 1e-3)
+    mixed = opening - mean + _BRIGHTNESS * deviation * bright
+    mixed *= deviation / max(float(mixed[spoken].std()), 1e-6)
+    return np.maximum(opening + (mean + mixed - opening) * heard, 0)
+
+
 def _speaking(heard: np.ndarray) -> np.ndarray:
-    """Fill pauses shorter than ``_PATIENCE`` and ease in and out of the others: (n,) from (n,), both 0 … 1."""
+    """Hold on after speech, so that short pauses vanish, and ease in and out of long ones: (n,) from (n,), 0 … 1."""
     sure = smooth_rise((ndimage.gaussian_filter1d(heard, 1.0) - 0.25) / 0.5)
-    reach = round(_PATIENCE * MOTION_RATE)
-    filled = ndimage.grey_closing(np.pad(sure, reach), reach)[reach:-reach]
-    return ndimage.gaussian_filter1d(filled, _EASE * MOTION_RATE, mode="constant").astype(np.float32)
+    after, before = round(_HOLD * MOTION_RATE), round(_READY * MOTION_RATE)
+    around = np.pad(sure, (after, before))
+    held = np.lib.stride_tricks.sliding_window_view(around, after + 1 + before).max(1)
+    return ndimage.gaussian_filter1d(held, _EASE * MOTION_RATE, mode="constant").astype(np.float32)
 
 
-def _gain(opening: np.ndarray, speaking: np.ndarray) -> float:
+def _gain(opening: np.ndarray, heard: np.ndarray) -> float:
     """Choose the factor that brings this voice's wide openings to where wide is, within bounds."""
-    spoken = opening[speaking > 0.5]
+    spoken = opening[heard > 0.5]
     if not len(spoken):
         return 1.0
     percentile, aim = _WIDE
