@@ -16,8 +16,8 @@ BROW_RISE = 0.045
 """How far a fully raised brow rises, in face units."""
 LOWER_RISE = 0.012
 """How far the lower lid rises in a blink, in face units."""
-_REACH = 0.16
-"""How far the head may carry an eye between two frames' rest and turn, in face units."""
+_MARGIN = 0.04
+"""Room around a lid that the head carries away, in face units: a turn changes its shape a little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,10 @@ class Veil:
     """What a closing lid puts over the frame."""
 
     area: tuple[slice, slice]
-    layer: np.ndarray
-    """Colours times cover, and cover, (h, w, 4) in [0, 1]."""
+    cover: np.ndarray
+    """How much of each pixel it hides, (h, w, 3) in [0, 1], the three alike."""
+    colour: np.ndarray
+    """Its colours times ``cover``, (h, w, 3)."""
 
 
 class Eyes:
@@ -40,7 +42,7 @@ class Eyes:
         self.depth = min(lid.depth for lid in self._lids)
         centres = np.array([eye.frame.centre for eye in anatomy.eyes])
         unit = anatomy.unit
-        before, beyond = np.array([0.55, 0.95]) * unit, np.array([0.55, 0.4]) * unit
+        before, beyond = np.array([0.52, 0.85]) * unit, np.array([0.52, 0.32]) * unit
         self._area = _rectangle(centres.min(0) - before, centres.max(0) + beyond, size)
         self._brows, self._lower = self._weights()
 
@@ -53,32 +55,48 @@ class Eyes:
         blink = float(np.clip(pose.blink, 0, 1)) * self.depth
         veils = [self._veil(lid, x, y, blink) for lid in self._lids] if blink > 0.01 else []
         if blink > 0.01 or abs(pose.brows) > 0.01:
-            unit, area = self.anatomy.unit, self._area
-            rows, columns = area
-            moved = np.float32(BROW_RISE * unit * np.clip(pose.brows, -1, 1.5)) * self._brows
-            moved += np.float32(LOWER_RISE * unit * blink) * self._lower
-            here = cv2.remap(moved, x[area] - columns.start, y[area] - rows.start, cv2.INTER_LINEAR)
-            right, down = self.anatomy.head.turned(0.0, here)
-            x[area] += right
-            y[area] += down
+            self._undo_brows(x, y, pose.brows, blink)
         return veils
 
     def paint(self, frame: np.ndarray, veils: list[Veil]) -> None:
         """Lay the lids over ``frame`` (h, w, 3), in place."""
         for veil in veils:
-            frame[veil.area] *= 1 - veil.layer[..., 3:]
-            frame[veil.area] += veil.layer[..., :3]
+            frame[veil.area] = frame[veil.area] * (1 - veil.cover) + veil.colour
+
+    def _undo_brows(self, x: np.ndarray, y: np.ndarray, brows: float, blink: float) -> None:
+        """Undo brows and lower lids, in place."""
+        unit, area = self.anatomy.unit, self._area
+        moved = np.float32(BROW_RISE * unit * np.clip(brows, -1, 1.5)) * self._brows
+        moved += np.float32(LOWER_RISE * unit * blink) * self._lower
+        here = cv2.warpAffine(moved, self._carried(x, y), moved.shape[::-1], flags=cv2.WARP_INVERSE_MAP)
+        right, down = self.anatomy.head.turned(0.0, 1.0)
+        x[area] = cv2.scaleAdd(here, float(right), x[area])
+        y[area] = cv2.scaleAdd(here, float(down), y[area])
 
     def _veil(self, lid: Lid, x: np.ndarray, y: np.ndarray, blink: float) -> Veil:
         """Draw a lid on the portrait and carry it to where the head has turned."""
         rows, columns = lid.area
-        margin = int(_REACH * self.anatomy.unit)
+        row, column = (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2
+        across, down = round(column - float(x[row, column])), round(row - float(y[row, column]))
+        margin = int(_MARGIN * self.anatomy.unit) + 2
         area = (
-            slice(max(rows.start - margin, 0), min(rows.stop + margin, self._size[0])),
-            slice(max(columns.start - margin, 0), min(columns.stop + margin, self._size[1])),
+            slice(max(rows.start + down - margin, 0), min(rows.stop + down + margin, self._size[0])),
+            slice(max(columns.start + across - margin, 0), min(columns.stop + across + margin, self._size[1])),
         )
-        places = x[area] - columns.start, y[area] - rows.start
-        return Veil(area, cv2.remap(lid.draw(blink), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT))
+        places = x[area] - np.float32(columns.start), y[area] - np.float32(rows.start)
+        cover, colour = (cv2.remap(part, *places, cv2.INTER_LINEAR) for part in lid.draw(blink))
+        return Veil(area, cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB), colour)
+
+    def _carried(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Tell where the head has carried the brows' area, by its eyes: a similarity from frame to portrait, (2, 3)."""
+        (rows, columns), height, width = self._area, *self._size
+        places = np.array([eye.frame.centre for eye in self.anatomy.eyes])
+        row, column = np.clip(places[:, 1].astype(int), 0, height - 1), np.clip(places[:, 0].astype(int), 0, width - 1)
+        before = (column - columns.start) + 1j * (row - rows.start)
+        after = (x[row, column] - columns.start) + 1j * (y[row, column] - rows.start)
+        turn = (after[1] - after[0]) / (before[1] - before[0])
+        shift = after[0] - turn * before[0]
+        return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
     def _weights(self) -> tuple[np.ndarray, np.ndarray]:
         """Tell how far each pixel of the area goes along with the brows and with the lower lids, (h, w) each in [0, 1].
@@ -93,7 +111,7 @@ class Eyes:
             brow, open_edge = -np.float32(eye.brow), np.float32(lid.top)
             gap = max(open_edge - brow, 0.05 * unit)
             strength = min(1.0, float(gap) / (2.2 * BROW_RISE * unit))
-            rise = smooth_rise((open_edge - down) / gap) * smooth_fall((brow - 0.14 * unit - down) / (0.45 * unit))
+            rise = smooth_rise((open_edge - down) / gap) * smooth_fall((brow - 0.12 * unit - down) / (0.38 * unit))
             brows += strength * rise * smooth_fall((np.abs(along) - 0.25 * unit) / (0.28 * unit))
             share = along / np.float32(eye.half_width)
             below = (down - np.float32(eye.lower_lid.max())) / (0.1 * unit)

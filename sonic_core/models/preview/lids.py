@@ -31,12 +31,12 @@ class Lid:
     """Pixels below the eye's centre."""
     open_edge: np.ndarray
     """Where the lid's edge is at rest, as ``down``."""
-    shut_edge: np.ndarray
-    """Where it is when the eye is shut."""
+    height: np.ndarray
+    """How far the edge comes down to shut the eye."""
     width: np.ndarray
     """1 along the eye, 0 beyond its corners."""
     fold: np.ndarray
-    """1 where the fold of the open lid lies, which a closing lid smooths; 0 above."""
+    """1 from the fold of the open lid downward, since a closing lid smooths it; 0 above and beyond the corners."""
     thickness: float
     """Height of the line of lashes in pixels."""
     softness: float
@@ -46,20 +46,18 @@ class Lid:
     depth: float
     """How far this eye can be closed so that it looks right, 0 … 1."""
 
-    def draw(self, blink: float) -> np.ndarray:
-        """Draw the lid as it is at ``blink`` (0 open … 1 shut): colours times cover, and cover, (h, w, 4)."""
-        edge = self.open_edge + np.float32(blink) * (self.shut_edge - self.open_edge)
-        below = self.down - edge
+    def draw(self, blink: float) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the lid as it is at ``blink`` (0 open … 1 shut): how much it covers, (h, w), and colours times that."""
+        below = self.down - self.open_edge - np.float32(blink) * self.height
         started = smooth_rise(np.array([4 * blink], np.float32))
-        cover = np.clip(0.5 - below / np.float32(self.softness), 0, 1) * self.fold * self.width * started
+        cover = np.clip(0.5 - below / np.float32(self.softness), 0, 1) * (self.fold * started)
         above = np.float32(0.6 * self.thickness + 0.3 * self.softness)
         beneath = np.float32(1.1 * self.thickness + 0.3 * self.softness)
-        line = np.exp(-((below / np.where(below < 0, above, beneath)) ** 2)) * self.width * (0.9 * started)
-        layer = np.empty((*cover.shape, 4), np.float32)
-        total = cover + line - cover * line
-        layer[..., :3] = self.skin * (cover * (1 - line))[..., None] + self.ink * line[..., None]
-        layer[..., 3] = total
-        return layer
+        line = np.exp(-((below / np.where(below < 0, above, beneath)) ** 2)) * (self.width * (0.9 * started))
+        cover *= 1 - line
+        colour = self.skin * cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB)
+        colour += cv2.merge([line * part for part in self.ink])
+        return cover + line, colour
 
 
 def measure_lid(eye: Eye, image: np.ndarray, unit: float) -> Lid:
@@ -74,15 +72,16 @@ def measure_lid(eye: Eye, image: np.ndarray, unit: float) -> Lid:
     skin = _skin(bands, share, down, eye, unit) + _grain(eye, image, unit, share, down)
     ink, thickness = _lashes(eye, image, unit)
     fold_height = np.float32(np.clip(0.55 * (eye.brow + eye.upper_lid.min()), 0.03 * unit, 0.09 * unit))
+    width = smooth_fall((np.abs(share) - 0.88) / 0.2).astype(np.float32)
     return Lid(
         area=area,
         skin=np.clip(skin, 0, 1),
         ink=ink,
         down=down,
         open_edge=open_edge,
-        shut_edge=lower,
-        width=smooth_fall((np.abs(share) - 0.88) / 0.2).astype(np.float32),
-        fold=smooth_rise((down - open_edge + fold_height) / (0.8 * fold_height)).astype(np.float32),
+        height=lower - open_edge,
+        width=width,
+        fold=width * smooth_rise((down - open_edge + fold_height) / (0.8 * fold_height)),
         thickness=thickness,
         softness=_softness(image[area]),
         top=float(eye.upper_lid.min()),
@@ -100,10 +99,12 @@ def _area(eye: Eye, size: tuple[int, int], unit: float) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _sample(eye: Eye, image: np.ndarray, along: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Read the portrait at positions of the eye's frame, (h, w) → (h, w, 3)."""
-    dx, dy = eye.frame.turned(along, down)
-    x, y = np.asarray(dx + eye.frame.centre[0], np.float32), np.asarray(dy + eye.frame.centre[1], np.float32)
+def _sample(
+    eye: Eye, image: np.ndarray, along: np.ndarray, down: np.ndarray, corner: tuple[int, int] = (0, 0)
+) -> np.ndarray:
+    """Read a part of the portrait, cut at ``corner`` (x, y), at positions of the eye's frame, (h, w) → (h, w, 3)."""
+    moved = zip(eye.frame.turned(along, down), eye.frame.centre, corner, strict=True)
+    x, y = (np.asarray(part + centre - start, np.float32) for part, centre, start in moved)
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -165,10 +166,12 @@ def _spread(colours: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 def _grain(eye: Eye, image: np.ndarray, unit: float, share: np.ndarray, down: np.ndarray) -> np.ndarray:
     """Mirror the grain of the skin below the eye into the lid, (h, w, 3)."""
-    texture = image - cv2.GaussianBlur(image, (0, 0), 0.025 * unit)
+    left, top = (max(int(place - 0.7 * unit), 0) for place in eye.frame.centre)
+    patch = image[top : top + int(1.4 * unit), left : left + int(1.4 * unit)]
+    texture = patch - cv2.GaussianBlur(patch, (0, 0), 0.025 * unit)
     bottom = np.interp(share, EYE_STATIONS, eye.lower_lid).astype(np.float32)
     mirrored = 2 * bottom - down + np.float32(0.05 * unit)
-    grain = _sample(eye, texture, share * np.float32(eye.half_width), mirrored)
+    grain = _sample(eye, texture, share * np.float32(eye.half_width), mirrored, (left, top))
     limit = 3 * np.median(np.abs(grain)) + 1e-3
     return np.clip(grain, -limit, limit)
 

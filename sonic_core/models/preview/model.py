@@ -15,8 +15,9 @@ from ...types import Audio, Frames, Portrait, Progress, ignore_progress
 from .anatomy import Anatomy, measure_anatomy
 from .drawing import Drawing
 from .gestures import gesture_curves
+from .motion import MOTION_RATE, Motion, read_motion
 from .pose import Pose
-from .speech import Speech, at_frames, speech_curves
+from .speech import CURVE_RATE, speech_curves
 
 WIDEST = 0.26
 """Gap between the lips, in face units, when speech asks for an opening of 1 at dynamic_scale 1."""
@@ -30,7 +31,10 @@ class PreviewConditions:
     portrait: Portrait
     audio: Audio
     anatomy: Anatomy
-    speech: Speech
+    motion: Motion
+    """What the mouth does."""
+    loudness: np.ndarray
+    """0 … 1 at ``speech.CURVE_RATE``, (n,): what head and brows follow."""
 
 
 class PreviewModel:
@@ -44,7 +48,9 @@ class PreviewModel:
     ) -> PreviewConditions:
         """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration."""
         del settings, progress
-        return PreviewConditions(portrait, audio, measure_anatomy(portrait), speech_curves(audio))
+        return PreviewConditions(
+            portrait, audio, measure_anatomy(portrait), read_motion(audio), speech_curves(audio).loudness
+        )
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
@@ -62,23 +68,26 @@ class PreviewModel:
 def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
     """Sample speech and gestures at every frame's moment and scale them."""
     times = np.arange(length) / float(fps)
-    speech, unit = conditions.speech, conditions.anatomy.unit
-    gestures = gesture_curves(speech.loudness, settings.seed)
-    mouth = [
-        at_frames(curve, times) * settings.dynamic_scale for curve in (speech.opening, speech.width, speech.rounding)
-    ]
-    rest = [gestures.blink, gestures.brows, gestures.yaw, gestures.pitch]
-    blink, brows, yaw, pitch = (at_frames(curve, times) for curve in rest)
-    scale = settings.motion_scale
+    unit, lively, scale = conditions.anatomy.unit, settings.dynamic_scale, settings.motion_scale
+    loudness = conditions.loudness[:: CURVE_RATE // MOTION_RATE]
+    gestures = gesture_curves(conditions.motion.speaking, loudness, settings.seed).at(times)
+    mouth = conditions.motion.at(times)
     return [
         Pose(
-            opening=float(max(mouth[0][i], 0) * WIDEST * unit),
-            width=float(mouth[1][i]),
-            rounding=float(mouth[2][i]),
-            blink=float(blink[i]) if scale > 0 else 0.0,
-            brows=float(brows[i]) * scale,
-            yaw=float(yaw[i]) * scale,
-            pitch=float(pitch[i]) * scale,
+            opening=float(max(mouth.opening[i], 0) * lively * WIDEST * unit),
+            width=float(mouth.width[i] * lively),
+            rounding=float(np.clip(mouth.rounding[i] * lively, 0, 1.2)),
+            upper=float(mouth.upper[i]),
+            lower=float(mouth.lower[i]),
+            jaw=float(mouth.jaw[i] * lively),
+            closure=float(mouth.closure[i]),
+            rest=float(np.clip(1 - mouth.speaking[i], 0, 1)),
+            blink=float(gestures.blink[i]) if scale > 0 else 0.0,
+            brows=float(gestures.brows[i]) * scale,
+            yaw=float(gestures.yaw[i]) * scale,
+            pitch=float(gestures.pitch[i]) * scale,
+            roll=float(gestures.roll[i]) * scale,
+            lift=float(gestures.lift[i]) * scale,
         )
         for i in range(length)
     ]

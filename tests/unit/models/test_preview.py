@@ -14,7 +14,6 @@ from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from sonic_core.models.preview.anatomy import measure_anatomy
 from sonic_core.models.preview.drawing import Drawing
-from sonic_core.models.preview.gestures import gesture_curves
 from sonic_core.models.preview.pose import Pose
 from sonic_core.models.preview.speech import CURVE_RATE, at_frames, speech_curves
 from sonic_core.pipeline import prepare_portrait
@@ -77,23 +76,6 @@ def test_opening_follows_the_sound_without_lag(speech):
     best = max(lags, key=lags.__getitem__)
     assert lags[best] > 0.6
     assert -5 <= best <= 1  # hundredths of a second: the mouth leads a little
-
-
-def test_gestures_repeat_with_the_seed_and_a_longer_sound_begins_alike():
-    loudness = np.ones(3000, np.float32)
-    first, again, other = gesture_curves(loudness, 7), gesture_curves(loudness, 7), gesture_curves(loudness, 8)
-    assert np.array_equal(first.yaw, again.yaw)
-    assert np.array_equal(first.blink, again.blink)
-    assert not np.array_equal(first.yaw, other.yaw)
-    longer = gesture_curves(np.ones(6000, np.float32), 7)
-    assert np.allclose(longer.yaw[:2900], first.yaw[:2900])
-    assert np.array_equal(longer.blink[:2900], first.blink[:2900])
-
-
-def test_people_blink_ten_to_thirty_times_a_minute():
-    blink = gesture_curves(np.ones(60_000, np.float32), 1).blink
-    count = int(((blink[1:] >= 0.5) & (blink[:-1] < 0.5)).sum())
-    assert 100 <= count <= 300
 
 
 @pytest.fixture(scope="module")
