@@ -61,12 +61,12 @@ class PreviewModel:
         fps = Fraction(settings.fps)
         length = frame_count(settings.duration or conditions.audio.duration, fps)
         size = (conditions.portrait.image.shape[1], conditions.portrait.image.shape[2])
-        poses = _poses(conditions, settings, length, fps)
+        poses = frame_poses(conditions, settings, length, fps)
         return Clip(read=lambda: _draw(conditions, poses), fps=fps, length=length, size=size, audio=conditions.audio)
 
 
-def _poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
-    """Sample speech and gestures at every frame's moment and scale them."""
+def frame_poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
+    """Say how the portrait is posed in each of ``length`` frames: speech and gestures at their moments, scaled."""
     times = np.arange(length) / float(fps)
     unit, lively, scale = conditions.anatomy.unit, settings.dynamic_scale, settings.motion_scale
     loudness = conditions.loudness[:: CURVE_RATE // MOTION_RATE]

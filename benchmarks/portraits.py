@@ -1,0 +1,132 @@
+"""What sonic-preview makes of portraits, to be looked at and to be judged.
+
+python benchmarks/portraits.py PORTRAIT… --sheet OUT.png                eight poses of each portrait
+python benchmarks/portraits.py PORTRAIT… --clips DIR [--sound FILE]     clips, and beside each what was asked of it
+PYTHON_WITH_MEDIAPIPE benchmarks/judge.py DIR                           what a face tracker sees in those clips
+python benchmarks/portraits.py PORTRAIT… --held-note                    how steady a picture stays while a note is held
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from sonic_core import Audio, Settings  # noqa: E402
+from sonic_core.media.audio import read_audio  # noqa: E402
+from sonic_core.media.image import read_image  # noqa: E402
+from sonic_core.models.preview.anatomy import measure_anatomy  # noqa: E402
+from sonic_core.models.preview.drawing import Drawing  # noqa: E402
+from sonic_core.models.preview.model import WIDEST, PreviewModel, frame_poses  # noqa: E402
+from sonic_core.models.preview.pose import Pose  # noqa: E402
+from sonic_core.pipeline import prepare_portrait  # noqa: E402
+
+SETTINGS = Settings()
+POSES = {
+    "at rest": {"rest": 1.0},
+    "closed": {"closure": 1.0},
+    "open": {"opening": 1.0, "jaw": 1.0, "upper": 0.5, "lower": 0.6},
+    "rounded": {"opening": 0.4, "rounding": 1.0, "width": -0.5, "jaw": 0.35},
+    "wide": {"opening": 0.35, "width": 0.9, "upper": 0.5, "jaw": 0.3},
+    "f and v": {"opening": 0.12, "lower": -0.9, "upper": 0.3, "jaw": 0.15},
+    "blink": {"blink": 1.0},
+    "turned": {"opening": 0.5, "jaw": 0.5, "yaw": 1.0, "pitch": 0.7, "roll": 0.7, "brows": 1.0},
+}
+TILE = 200, 230
+
+
+def draw_sheet(files: Iterable[Path]) -> np.ndarray:
+    """Draw one row of poses per portrait, cut around the face: (h, w, 3) RGB bytes."""
+    titles = [np.full((22, TILE[0], 3), 255, np.uint8) for _ in POSES]
+    for tile, name in zip(titles, POSES, strict=True):
+        cv2.putText(tile, name, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    rows = [np.hstack(titles)]
+    for file in files:
+        portrait = prepare_portrait(read_image(file), SETTINGS)
+        image = np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy())
+        anatomy = measure_anatomy(portrait)
+        drawing, unit, (x, y) = Drawing(image, anatomy), anatomy.unit, anatomy.head.centre
+        tiles = []
+        for asked in POSES.values():
+            opening = asked.get("opening", 0.0) * WIDEST * unit
+            frame = (drawing.frame(Pose(**{**asked, "opening": opening})) * 255).round().astype(np.uint8)
+            cut = cv2.getRectSubPix(frame, (int(2.1 * unit), int(2.415 * unit)), (x, y + 0.15 * unit))
+            tiles.append(cv2.resize(cut, TILE, interpolation=cv2.INTER_AREA))
+        rows.append(np.hstack(tiles))
+        print(file.name, flush=True)
+    return np.vstack(rows)
+
+
+def make_clip(file: Path, sound: Audio, folder: Path) -> None:
+    """Write a clip, the opening that was asked of each frame, the portrait's crop and where it ever changed."""
+    model = PreviewModel()
+    portrait = prepare_portrait(read_image(file), SETTINGS)
+    conditions = model.prepare(portrait, sound, SETTINGS)
+    clip = model.animate(conditions, SETTINGS)
+    clip.export(folder / f"{file.stem}.mp4", crf=14)
+    changed = torch.zeros(portrait.image.shape[1:], dtype=torch.bool)
+    for frames in clip.read():
+        changed |= (frames != portrait.image).any(1).any(0)
+    crop = (portrait.image.permute(1, 2, 0).numpy()[..., ::-1] * 255).round().astype(np.uint8)
+    cv2.imwrite(str(folder / f"{file.stem}.portrait.png"), crop)
+    cv2.imwrite(str(folder / f"{file.stem}.changed.png"), changed.numpy().astype(np.uint8) * 255)
+    poses = frame_poses(conditions, SETTINGS, clip.length, Fraction(clip.fps))
+    unit = conditions.anatomy.unit
+    np.savez(folder / f"{file.stem}.npz", opening=[pose.opening / unit for pose in poses])
+    print(file.name, flush=True)
+
+
+def hold_note(file: Path) -> tuple[float, float]:
+    """Let a portrait sing one vowel for three seconds, its head still, and look at the middle two.
+
+    Returns:
+        The largest change of the opening between two frames, as a share of ``WIDEST``; and the largest change of any
+        pixel between two frames, in 1/255.
+    """
+    rate, settings = 16_000, Settings(motion_scale=0.0)
+    time = torch.arange(3 * rate) / rate
+    voice = torch.stack([torch.sin(2 * torch.pi * 140 * k * time) / k for k in range(1, 30)]).sum(0)
+    silence = torch.zeros(rate)
+    sound = Audio(torch.cat([silence, 0.1 * voice, silence])[None], rate)
+    model = PreviewModel()
+    conditions = model.prepare(prepare_portrait(read_image(file), settings), sound, settings)
+    clip = model.animate(conditions, settings)
+    poses = frame_poses(conditions, settings, clip.length, Fraction(clip.fps))
+    held = slice(int(1.5 * clip.fps), int(3.5 * clip.fps))
+    asked = np.array([pose.opening for pose in poses])[held] / (WIDEST * conditions.anatomy.unit)
+    frames = torch.cat(list(clip.read()))[held]
+    return float(np.abs(np.diff(asked)).max()), float((frames[1:] - frames[:-1]).abs().max() * 255)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("portraits", nargs="+", type=Path)
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--clips", type=Path)
+    parser.add_argument("--sound", type=Path, default=ROOT / "assets" / "speech.wav")
+    parser.add_argument("--held-note", action="store_true")
+    asked = parser.parse_args()
+    if asked.sheet:
+        cv2.imwrite(str(asked.sheet), draw_sheet(asked.portraits)[..., ::-1])
+    if asked.clips:
+        asked.clips.mkdir(parents=True, exist_ok=True)
+        sound = read_audio(asked.sound)
+        for file in asked.portraits:
+            make_clip(file, sound, asked.clips)
+    if asked.held_note:
+        for file in asked.portraits:
+            print(file.name, "opening {:.4f}, pixels {:.2f} / 255".format(*hold_note(file)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
