@@ -47,7 +47,7 @@ def read_clips(paths: list[Path]) -> list[Clip]:
     return clips
 
 
-def make_noises(count: int = 160, seconds: float = 12.0, seed: int = 4) -> np.ndarray:
+def make_noises(count: int, seconds: float = 12.0, seed: int = 4) -> np.ndarray:
     """Invent backgrounds as mel power relative to their mean: (count, n, bands) float32."""
     random = np.random.default_rng(seed)
     levels = np.stack([levels_of(noise(int(seconds * RATE), random)) for _ in range(count)])

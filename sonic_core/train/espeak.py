@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import SonicError
 
 RATE = 22_050
+_NAMES = ("libespeak-ng.so.1", "libespeak-ng.dylib", "libespeak-ng.dll")
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS_IPA = 0x8003
 _UTF8 = 1
@@ -119,7 +120,7 @@ class Synthesizer:
 
 def _library() -> ctypes.CDLL:
     """Find the library by the names it has on Linux, macOS and Windows."""
-    for name in ("libespeak-ng.so.1", "libespeak-ng.dylib", "libespeak-ng.dll"):
+    for name in _NAMES:
         with suppress(OSError):
             return ctypes.CDLL(name)
     raise SonicError(

@@ -33,12 +33,21 @@ DEGREES = {
 }
 """Roughness by name: whether rooms, colour, codecs and overload wear the sound, and its signal to noise in dB, −1 for
 one drawn from 0 … 12. Noise is measured against the whole clip, pauses included."""
-MEASURES = ("closed", "closed in a frame", "shut elsewhere", "open over close", "rounder", "likeness", "pauses heard")
+MEASURES = (
+    "closed",
+    "closed in a frame",
+    "shut elsewhere",
+    "open over close",
+    "rounder",
+    "likeness",
+    "closed in pauses",
+)
 _OPEN, _CLOSE = set("aɑæɐ"), set("iuyɨɯʉɪʊ")
 _ROUND, _FLAT = set("uyoøɔœʉ"), set("iɪeɛaɑæɐɯɨ")
 _SHUT = 0.15  # of the clip's 90th percentile
 _LEEWAY = 0.015  # s by which a closure may be early or late
 _FRAME = 0.04  # s
+_PAUSE = 1.0  # s of silence before and after each utterance; noise goes on in it
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +104,7 @@ def measure(sound: np.ndarray, clean: np.ndarray, script: Script) -> dict[str, l
     spans = script.closures[script.closures[:, 1] < end]
     heights, roundings = _vowels(script, end, shown)
     voiced = targets[:, -1] > 0
-    pauses = [row for row in script.sounds if chr(int(row[2])) == "_" and row[1] - row[0] > 0.6 and row[1] < end]
+    pauses = [row for row in script.sounds if chr(int(row[2])) == "_" and row[1] - row[0] > 0.6]
     return {
         "closed": _closed(motion, spans, limit, 0.01),
         "closed in a frame": _closed(motion, spans, limit, _FRAME),
@@ -103,7 +112,7 @@ def measure(sound: np.ndarray, clean: np.ndarray, script: Script) -> dict[str, l
         "open over close": heights,
         "rounder": roundings,
         "likeness": [float(np.corrcoef(shown.opening[voiced], truth[voiced])[0, 1])],
-        "pauses heard": [float(motion.at(np.array([end - 0.2])).opening[0] <= limit) for _, end, _ in pauses],
+        "closed in pauses": [float(motion.at(np.array([end - 0.3])).opening[0] <= limit) for _, end, _ in pauses],
     }
 
 
@@ -153,7 +162,7 @@ def make_trials(path: Path, seed: int, clips: int) -> None:
     random, synthesizer = np.random.default_rng([seed, *path.stem.encode()]), Synthesizer()
     stored: dict[str, np.ndarray] = {}
     for number in range(clips):
-        clean, script = speak(synthesizer, path.stem, random)
+        clean, script = _framed(*speak(synthesizer, path.stem, random))
         background, old = noise(len(clean), random), worn(clean, random).astype(np.float32)
         drawn = random.uniform(0, 12)
         for degree, (wears, below) in DEGREES.items():
@@ -166,6 +175,14 @@ def make_trials(path: Path, seed: int, clips: int) -> None:
     with unfinished.open("wb") as file:
         np.savez(file, **stored)  # pyright: ignore[reportArgumentType]
     unfinished.rename(path)
+
+
+def _framed(samples: np.ndarray, script: Script) -> tuple[np.ndarray, Script]:
+    """Put a pause before and after an utterance."""
+    end = len(samples) / RATE + _PAUSE
+    pauses = [(0, _PAUSE, ord("_")), (end, end + _PAUSE, ord("_"))]
+    sounds = np.concatenate([pauses[:1], script.sounds + np.array([_PAUSE, _PAUSE, 0]), pauses[1:]])
+    return np.pad(samples, round(_PAUSE * RATE)), Script(sounds.astype(np.float32), script.closures + _PAUSE)
 
 
 def _read(path: Path) -> Iterator[Trial]:

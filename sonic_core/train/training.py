@@ -36,6 +36,8 @@ class Plan:
     """Crops a step."""
     rate: float = 2e-3
     """Learning rate at its highest."""
+    noises: int = 160
+    """Backgrounds to invent, 12 s each."""
     seed: int = 0
 
 
@@ -50,7 +52,7 @@ def train(folder: Path, weights: Path, plan: Plan, start: Path | None = None) ->
     """
     torch.manual_seed(plan.seed)
     paths = sorted(folder.glob("*.npz"))
-    source = Roughener(read_clips(paths), make_noises(), plan.seed)
+    source = Roughener(read_clips(paths), make_noises(plan.noises), plan.seed)
     network = MouthNetwork(plan.width)
     if start:
         network.load_state_dict(torch.load(start, weights_only=True))
