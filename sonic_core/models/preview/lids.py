@@ -7,7 +7,7 @@ cheek, its lashes from the edge of the open lid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from .anatomy import EYE_STATIONS, Eye
 from .easing import smooth_fall, smooth_rise
 
+_FURTHER = 0.07  # face units: how far below its measured edge an eye may end
 _MIDDLE = 0.85  # share of an eye's width in which its surroundings are judged
 
 
@@ -62,6 +63,7 @@ class Lid:
 
 def measure_lid(eye: Eye, image: np.ndarray, unit: float) -> Lid:
     """Make the lid of one eye from the portrait ``image`` (h, w, 3) in [0, 1]."""
+    eye = replace(eye, lower_lid=_shut_edge(eye, image, unit))
     area = _area(eye, image.shape[:2], unit)
     y, x = np.mgrid[area].astype(np.float32)
     along, down = eye.frame.local(x, y)
@@ -85,7 +87,7 @@ def measure_lid(eye: Eye, image: np.ndarray, unit: float) -> Lid:
         thickness=thickness,
         softness=_softness(image[area]),
         top=float(eye.upper_lid.min()),
-        depth=_depth(bands),
+        depth=_depth(eye, image, unit, bands),
     )
 
 
@@ -120,7 +122,7 @@ def _clean(band: np.ndarray) -> np.ndarray:
     order = np.argsort(band.mean(2), axis=0)
     ranked = np.take_along_axis(band, order[..., None], axis=0)
     count = len(band)
-    colours = ranked[round(0.45 * count) : round(0.85 * count)].mean(0)
+    colours = ranked[round(0.4 * count) : round(0.8 * count)].mean(0)
     colours = cv2.GaussianBlur(colours.astype(np.float32), (1, 0), 0.01, sigmaY=2.5, borderType=cv2.BORDER_REPLICATE)
     return colours
 
@@ -131,19 +133,45 @@ def _bands(eye: Eye, image: np.ndarray, unit: float) -> tuple[np.ndarray, np.nda
     rows = np.linspace(0, 1, 14, dtype=np.float32)[:, None]
     near, far = np.float32(0.02 * unit), np.clip(eye.brow + eye.upper_lid, 0.04 * unit, 0.14 * unit)
     above = (eye.upper_lid - near - rows * (far - near)).astype(np.float32)
-    below = eye.lower_lid + np.float32(0.04 * unit) + rows * np.float32(0.1 * unit)
+    below = eye.lower_lid + (np.float32(0.05) + rows * np.float32(0.1)) * np.float32(unit)
     across = np.broadcast_to(along, above.shape)
     return _sample(eye, image, across, above), _sample(eye, image, across, below)
 
 
-def _depth(bands: tuple[np.ndarray, np.ndarray]) -> float:
-    """Tell how far an eye can be closed so that it looks right: 1 wholly, 0.5 a half blink.
+def _strangeness(eye: Eye, image: np.ndarray, down: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Tell how far the portrait at ``down`` (r, n), at each station, is from the skin's colours (n, 3): (r, n)."""
+    along = np.broadcast_to(EYE_STATIONS * np.float32(eye.half_width), down.shape)
+    return np.abs(_sample(eye, image, along, down.astype(np.float32)) - skin).mean(2)
 
-    The skin beside an eye is smooth. Where it is not, hair or glasses cross it, or the eye was elsewhere.
+
+def _shut_edge(eye: Eye, image: np.ndarray, unit: float) -> np.ndarray:
+    """Follow the eye down to where it ends, (n,): below the measured lower lid where the eye goes on beneath it.
+
+    A lid that does not reach the end of the eye leaves a sliver of white, which is worse than one that goes too far.
+    """
+    skin = _clean(_bands(eye, image, unit)[1])
+    inside = eye.upper_lid + np.linspace(0.15, 0.9, 8)[:, None] * (eye.lower_lid - eye.upper_lid)
+    limit = 0.55 * np.median(_strangeness(eye, image, inside, skin))
+    steps = np.linspace(0, 1, 15)[:, None] * _FURTHER * unit
+    beyond = _strangeness(eye, image, eye.lower_lid + steps, skin) > limit
+    further = np.cumprod(beyond, axis=0).mean(0)[np.abs(EYE_STATIONS) < _MIDDLE]
+    return (eye.lower_lid + np.median(further) * _FURTHER * unit * (1 - EYE_STATIONS**4)).astype(np.float32)
+
+
+def _depth(eye: Eye, image: np.ndarray, unit: float, bands: tuple[np.ndarray, np.ndarray]) -> float:
+    """Tell how far an eye can be closed so that it looks right: 1 wholly, 0.2 hardly.
+
+    The skin beside an eye is smooth, and more like itself than the eye is. Where that is not so, hair or glasses cross
+    it, or the eye is elsewhere.
     """
     middle = np.abs(EYE_STATIONS) < _MIDDLE
+    skin = _clean(bands[1])
     rough = np.mean([np.abs(band - _clean(band))[:, middle].mean() for band in bands])
-    return float(1 - 0.5 * smooth_rise((rough - 0.12) / 0.1))
+    inside = eye.upper_lid + np.linspace(0.1, 0.9, 9)[:, None] * (eye.lower_lid - eye.upper_lid)
+    beneath = eye.lower_lid + np.linspace(0, 0.12, 10)[:, None] * unit
+    ball, rest = (_strangeness(eye, image, down, skin)[:, middle].mean() for down in (inside, beneath))
+    doubt = max((rough - 0.11) / 0.08, (rest / max(float(ball), 1e-3) - 0.42) / 0.2)
+    return float(1 - 0.8 * smooth_rise(np.array(doubt)))
 
 
 def _skin(
