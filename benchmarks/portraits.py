@@ -80,8 +80,10 @@ def make_clip(file: Path, sound: Audio, folder: Path) -> None:
     cv2.imwrite(str(folder / f"{file.stem}.portrait.png"), crop)
     cv2.imwrite(str(folder / f"{file.stem}.changed.png"), changed.numpy().astype(np.uint8) * 255)
     poses = frame_poses(conditions, SETTINGS, clip.length, Fraction(clip.fps))
-    unit = conditions.anatomy.unit
-    np.savez(folder / f"{file.stem}.npz", opening=[pose.opening / unit for pose in poses])
+    anatomy = conditions.anatomy
+    own = float((anatomy.mouth.lower_inner - anatomy.mouth.upper_inner).max())
+    asked = [(pose.opening + pose.rest * own) / anatomy.unit for pose in poses]
+    np.savez(folder / f"{file.stem}.npz", opening=asked)
     print(file.name, flush=True)
 
 

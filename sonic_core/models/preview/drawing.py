@@ -15,6 +15,7 @@ from .eyes import Eyes
 from .head import Head
 from .lips import Lips
 from .mouth import Interior
+from .outline import depth_inside
 from .pose import Pose
 
 
@@ -26,7 +27,7 @@ class Drawing:
         self.image = image
         self.head = Head(anatomy, image.shape[:2])
         self.eyes = Eyes(anatomy, image)
-        self.lips = Lips(anatomy, image.shape[:2])
+        self.lips = Lips(anatomy, depth_inside(image, anatomy))
         self.interior = Interior(image, anatomy)
 
     def frame(self, pose: Pose) -> np.ndarray:

@@ -23,6 +23,7 @@ JAW_DROP = 0.17
 SINK = 0.12
 """Share of the opening by which the whole mouth, corners included, follows the jaw."""
 _MESH = 1 / 90  # face units between two knots of the mesh
+_OUTLINE = 0.1  # face units inside a person's outline in which movements rise from nothing
 _REACH = 3.2  # half widths to either side at which the mesh ends
 _STATIONS = np.linspace(-_REACH, _REACH, 161, dtype=np.float32)
 
@@ -66,10 +67,10 @@ class _Shape:
 class Lips:
     """Moves one portrait's lips and jaw."""
 
-    def __init__(self, anatomy: Anatomy, size: tuple[int, int]) -> None:
-        """Lay the mesh and the grids for a crop of ``size`` (h, w)."""
+    def __init__(self, anatomy: Anatomy, depth: np.ndarray) -> None:
+        """Lay the mesh over a crop; ``depth`` (h, w) is how far inside the person each pixel lies, in face units."""
         self.anatomy = anatomy
-        self.size = size
+        self.size = depth.shape[0], depth.shape[1]
         mouth, unit = anatomy.mouth, anatomy.unit
         inside = np.clip(_STATIONS, -1, 1)
         lines = (mouth.upper_outer, mouth.upper_inner, mouth.lower_inner, mouth.lower_outer)
@@ -93,6 +94,7 @@ class Lips:
         self._purse *= _cheek_follows(along, down, (left, right), mouth)
         self._sink = np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2) * under_nose
         self._within = smooth_rise(_edge_distance(*x.shape) * np.float32(self._step / (0.06 * unit)))
+        self._within *= smooth_rise(depth[self._knots] / _OUTLINE)
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> Gap:
         """Undo lips and jaw: change the places x, y (h, w) in the portrait, in place, and say where lips part."""
