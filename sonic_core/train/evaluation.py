@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..errors import SonicError
 from ..models.preview.features import LEVEL_RATE, RATE
 from ..models.preview.motion import ADVANCE, Motion, read_motion
-from ..models.preview.network import CHANNELS, shut
+from ..models.preview.network import CHANNELS, pressed
 from ..types import Audio
 from .articulation import SOUNDS
 from .coarticulation import Script, draw_targets
@@ -84,6 +85,8 @@ def judge_speech(folder: Path, seed: int, clips: int, jobs: int) -> dict[str, di
             for degree, sound in trial.sounds.items():
                 for name, values in measure(sound, trial.sounds["clean"], trial.script).items():
                     sums[degree][name] += values
+    if not sums["clean"]["closed"]:
+        raise SonicError(f"Expected held-out speech in {place}, but espeak-ng crashed in every language.")
     return {degree: {name: float(np.mean(values)) for name, values in row.items()} for degree, row in sums.items()}
 
 
@@ -99,7 +102,7 @@ def measure(sound: np.ndarray, clean: np.ndarray, script: Script) -> dict[str, l
     targets = draw_targets(script, levels_of(clean))
     times = np.arange(len(targets)) / LEVEL_RATE
     shown, end = motion.at(times - ADVANCE), times[-1] - 0.05
-    truth = shut(torch.from_numpy(targets[:, 0]), torch.from_numpy(targets[:, len(CHANNELS)])).numpy()
+    truth = targets[:, 0] * (1 - pressed(torch.from_numpy(targets[:, len(CHANNELS)])).numpy())
     limit = _SHUT * float(np.percentile(shown.opening, 90))
     spans = script.closures[script.closures[:, 1] < end]
     heights, roundings = _vowels(script, end, shown)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..models.preview.network import CHANNELS, KINDS, Mouth, MouthNetwork, save_network, shut
+from ..models.preview.network import CHANNELS, KINDS, Mouth, MouthNetwork, pressed, save_network
 from .corpus import Roughener, make_noises, read_clips
 
 _CHANNEL_WEIGHTS = (2.0, 0.7, 1.0, 0.7, 0.7, 1.0)
@@ -104,8 +104,8 @@ def losses(mouth: Mouth, targets: torch.Tensor) -> dict[str, torch.Tensor]:
     """
     curves, closure, kind = targets[:, :-2], targets[:, -2], targets[:, -1].long()
     weight = torch.where(kind == 0, _PAUSE_WEIGHT, 1.0)
-    aim = shut(curves[:, 0], closure)
-    opening = shut(mouth.curves[:, 0].clamp_min(0), mouth.closure.sigmoid())
+    aim = curves[:, 0] * (1 - pressed(closure))
+    opening = mouth.curves[:, 0].clamp_min(0) * (1 - pressed(mouth.closure.sigmoid()))
     scale = torch.tensor(_CHANNEL_WEIGHTS)[None, :, None]
     fear = torch.where(torch.isin(kind, _OPEN_KINDS), 1.5, torch.where(kind == 0, 0.5, 0.6))
     missed = functional.binary_cross_entropy_with_logits(mouth.closure, closure, reduction="none")

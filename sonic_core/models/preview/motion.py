@@ -17,7 +17,7 @@ from scipy.interpolate import PchipInterpolator
 from ...types import Audio
 from .easing import smooth_rise
 from .features import Scale, measure_brightness, measure_levels, peak_of, scale_of, standardise
-from .network import CHANNELS, REACH, MouthNetwork, load_network, shut
+from .network import CHANNELS, REACH, MouthNetwork, load_network, pressed
 
 MOTION_RATE = 50
 """Values per second of every curve."""
@@ -36,6 +36,8 @@ _HOLD = 0.25  # s that a mouth stays as it is after speech; real ones rest half 
 _READY = 0.1  # s before speech at which it stirs again
 _EASE = 0.06  # s: deviation of the Gaussian by which it comes to rest and leaves it
 _BRIGHTNESS = 0.5  # how far a bright sound opens the mouth, against what the network says
+_SPANS = (12, 35)  # dB between a voice's loud moments and its pauses: much noise, little noise
+_MARKS = ((0.25, 0.45), (0.55, 0.75))  # chance of closure at which lips begin to shut, and are shut, in each
 _WIDE = (95, 0.95)  # this percentile of the opening while speaking …
 _GAIN = (0.8, 1.4)  # … is brought here, by no more than these factors
 _ENOUGH = 3.0  # s of speech after which a voice's own range is trusted
@@ -81,7 +83,7 @@ class Motion:
             )
             for field in fields(self)
         }
-        read["opening"] = shut(torch.from_numpy(read["opening"]), torch.from_numpy(read["closure"])).numpy()
+        read["opening"] *= 1 - read["closure"]
         return Motion(**read)
 
 
@@ -107,6 +109,7 @@ def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
     if levels.max() < _CANCELLED:
         return _still(count)
     curves, closure, heard = _predict(_network(), levels, scale_of(levels))
+    closure = pressed(torch.from_numpy(closure), _gate(levels)).numpy()
     speaking = _speaking(heard) if pauses else np.ones_like(heard)
     opening = _brightened(np.maximum(curves[0], 0), measure_brightness(levels)[::2], heard)
     opening *= _gain(opening, heard)
@@ -161,6 +164,18 @@ def _speaking(heard: np.ndarray) -> np.ndarray:
     around = np.pad(sure, (after, before))
     held = np.lib.stride_tricks.sliding_window_view(around, after + 1 + before).max(1)
     return ndimage.gaussian_filter1d(held, _EASE * MOTION_RATE, mode="constant").astype(np.float32)
+
+
+def _gate(levels: np.ndarray) -> tuple[float, float]:
+    """Choose the marks of closure (``pressed``): the less of a voice stands out of its noise, the less must do.
+
+    Args:
+        levels: (n, bands) in dB.
+    """
+    loud = levels.max(1).astype(np.float32)
+    span = float(np.percentile(loud, 95) - np.percentile(loud, 5))
+    begin, end = (float(np.interp(span, _SPANS, marks)) for marks in _MARKS)
+    return begin, end
 
 
 def _gain(opening: np.ndarray, heard: np.ndarray) -> float:

@@ -34,8 +34,9 @@ KINDS = (
 """Articulatory kinds of sound."""
 REACH = 80
 """Levels that the network sees to either side of a value, 0.8 s."""
+GATE = (0.3, 0.7)
+"""Chance of closure at which lips begin to shut, and at which they are shut, in training."""
 _DILATIONS = (1, 2, 4, 8, 16, 1, 2, 4)
-_GATE = (0.3, 0.7)  # closure at which the lips begin to shut, and at which they are shut
 
 
 class Mouth(NamedTuple):
@@ -49,14 +50,14 @@ class Mouth(NamedTuple):
     """(b, kinds, n) logits of ``KINDS``."""
 
 
-def shut(opening: torch.Tensor, closure: torch.Tensor) -> torch.Tensor:
-    """Close an opening (…) where the lips are pressed together, 0 … 1 (…).
+def pressed(closure: torch.Tensor, gate: tuple[float, float] = GATE) -> torch.Tensor:
+    """Say how far lips are pressed together, 0 … 1, at a chance of closure 0 … 1, both (…); smooth between two marks.
 
-    Steeper than opening · (1 − closure)², which takes a third off a vowel at a closure of 0.2, so that open vowels
-    between lips would look closer than close ones.
+    Lips open to opening · (1 − pressed). Steeper than opening · (1 − closure)², which takes a third off a vowel at a
+    closure of 0.2, so that open vowels between lips would look closer than close ones.
     """
-    rise = ((closure - _GATE[0]) / (_GATE[1] - _GATE[0])).clamp(0, 1)
-    return opening * (1 - rise * rise * (3 - 2 * rise))
+    rise = ((closure - gate[0]) / (gate[1] - gate[0])).clamp(0, 1)
+    return rise * rise * (3 - 2 * rise)
 
 
 class MouthNetwork(nn.Module):

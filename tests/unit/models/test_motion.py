@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 
 from sonic_core.media.audio import read_audio, resample
 from sonic_core.models.preview import features, motion
 from sonic_core.models.preview.features import BANDS, RATE, measure_levels, scale_of, standardise
 from sonic_core.models.preview.motion import ADVANCE, MOTION_RATE, WEIGHTS, Motion, read_motion
-from sonic_core.models.preview.network import CHANNELS, KINDS, REACH, MouthNetwork, load_network, save_network, shut
+from sonic_core.models.preview.network import CHANNELS, KINDS, REACH, MouthNetwork, load_network, pressed, save_network
 from sonic_core.types import Audio
 
 SPEECH = Path(__file__).resolve().parents[3] / "assets" / "speech.wav"
@@ -200,7 +201,14 @@ def test_weights_survive_being_written_and_read(tmp_path):
     assert torch.allclose(first.curves, second.curves, atol=2e-2)
 
 
-def test_shut_is_a_smooth_gate():
-    opening = shut(torch.full((101,), 0.8), torch.linspace(0, 1, 101))
-    assert opening[0] == pytest.approx(0.8) and opening[-1] == 0
-    assert (opening.diff() <= 0).all() and opening.diff().abs().max() < 0.05
+def test_lips_press_together_smoothly():
+    rise = pressed(torch.linspace(0, 1, 101))
+    assert rise[0] == 0 and rise[-1] == 1
+    assert (rise.diff() >= 0).all() and rise.diff().max() < 0.05
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.95])
+def test_noise_without_speech_rests(colour):
+    noise = lfilter([1], [1, -colour], np.random.default_rng(5).standard_normal(6 * RATE))
+    shown = read_motion(sound(0.05 * noise)).at(np.arange(0, 6, 0.04))
+    assert shown.opening.mean() < 0.05 and shown.speaking.mean() < 0.1
