@@ -15,7 +15,7 @@ from .eyes import Eyes
 from .head import Head
 from .lips import Lips
 from .mouth import Interior
-from .outline import depth_inside
+from .person import depth_inside
 from .pose import Pose
 
 
@@ -25,9 +25,10 @@ class Drawing:
     def __init__(self, image: np.ndarray, anatomy: Anatomy) -> None:
         """Take the portrait's crop, (h, w, 3) float32 in [0, 1], and where its movable parts are."""
         self.image = image
-        self.head = Head(anatomy, image.shape[:2])
-        self.eyes = Eyes(anatomy, image)
-        self.lips = Lips(anatomy, depth_inside(image, anatomy))
+        inside = depth_inside(image, anatomy)
+        self.head = Head(anatomy, inside)
+        self.eyes = Eyes(anatomy, image, inside)
+        self.lips = Lips(anatomy, inside)
         self.interior = Interior(image, anatomy)
 
     def frame(self, pose: Pose) -> np.ndarray:

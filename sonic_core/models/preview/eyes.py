@@ -18,6 +18,7 @@ LOWER_RISE = 0.012
 """How far the lower lid rises in a blink, in face units."""
 _MARGIN = 0.04
 """Room around a lid that the head carries away, in face units: a turn changes its shape a little."""
+_SAFE = 0.06  # face units inside the outline in which nothing moves of itself, since the head may carry it outward
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +35,23 @@ class Veil:
 class Eyes:
     """Draws one portrait's eyes and brows."""
 
-    def __init__(self, anatomy: Anatomy, image: np.ndarray) -> None:
-        """Measure what a blink needs of the portrait ``image`` (h, w, 3) in [0, 1]."""
+    def __init__(self, anatomy: Anatomy, image: np.ndarray, inside: np.ndarray) -> None:
+        """Measure what a blink needs.
+
+        Args:
+            anatomy: Where eyes and brows are.
+            image: The portrait's crop, (h, w, 3) in [0, 1].
+            inside: How far inside the person's outline each pixel lies, (h, w) in face units, 0 outside.
+        """
         self.anatomy = anatomy
         self._size = size = image.shape[:2]
-        self._lids = [measure_lid(eye, image, anatomy.unit) for eye in anatomy.eyes]
+        self._lids = [measure_lid(eye, image, inside, anatomy.unit) for eye in anatomy.eyes]
         self.depth = min(lid.depth for lid in self._lids)
         centres = np.array([eye.frame.centre for eye in anatomy.eyes])
         unit = anatomy.unit
         before, beyond = np.array([0.52, 0.85]) * unit, np.array([0.52, 0.32]) * unit
         self._area = _rectangle(centres.min(0) - before, centres.max(0) + beyond, size)
-        self._brows, self._lower = self._weights()
+        self._brows, self._lower = self._weights(inside[self._area])
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> list[Veil]:
         """Undo lids and brows: change the places x, y (h, w) in the portrait, in place.
@@ -98,7 +105,7 @@ class Eyes:
         shift = after[0] - turn * before[0]
         return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
-    def _weights(self) -> tuple[np.ndarray, np.ndarray]:
+    def _weights(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Tell how far each pixel of the area goes along with the brows and with the lower lids, (h, w) each in [0, 1].
 
         A brow takes the forehead with it, less and less upward, and stretches the skin between itself and the lid.
@@ -116,7 +123,7 @@ class Eyes:
             share = along / np.float32(eye.half_width)
             below = (down - np.float32(eye.lower_lid.max())) / (0.1 * unit)
             lower += np.exp(-(below**2)) * smooth_fall(np.abs(share) / 1.2)
-        within = smooth_rise(_edge_distance(*x.shape) / (0.05 * unit))
+        within = smooth_rise(_edge_distance(*x.shape) / (0.05 * unit)) * smooth_rise((inside - _SAFE) / 0.15)
         return np.clip(brows, 0, 1) * within, lower * within
 
 

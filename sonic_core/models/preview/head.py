@@ -2,7 +2,7 @@
 
 A head turns around an axis between the ears. Seen from the front, what lies in the plane of that axis (the face's
 outline) stays where it is and everything else moves in proportion to how far it stands before it, the nose the most.
-So the outline needs no cutting out, and the background is the portrait's own, to the last bit.
+So nothing needs cutting out, and the background is the portrait's own, to the last bit.
 """
 
 from __future__ import annotations
@@ -21,21 +21,28 @@ NOD = 0.06
 TILT = np.radians(2.0)
 LIFT = 0.012
 """How far a breath lifts the head, in face units."""
-_ABOVE, _BELOW, _BESIDE = 1.75, 1.3, 1.12  # reach of the relief around the middle of the face, in face units
+_ABOVE, _BELOW, _BESIDE = 2.2, 1.45, 1.4  # reach of the relief around the middle of the face, in face units
+_ROUNDING = 0.05  # face units by which kinks of the outline are rounded
+_RIM = 0.26  # face units inside the outline in which a movement grows to its full size
 _CELL = 8  # pixels: movements are so smooth that they are worked out at one place in 64
 
 
 class Head:
     """Undoes one portrait's head movement; grids that do not change are kept."""
 
-    def __init__(self, anatomy: Anatomy, size: tuple[int, int]) -> None:
-        """Lay the grids for a crop of ``size`` (h, w)."""
+    def __init__(self, anatomy: Anatomy, inside: np.ndarray) -> None:
+        """Lay the grids for a crop.
+
+        Args:
+            anatomy: Where the face is.
+            inside: How far inside the person's outline each pixel of the crop lies, (h, w) in face units, 0 outside.
+        """
         self.anatomy = anatomy
-        height, width = size
+        height, width = size = inside.shape
         self.y, self.x = np.mgrid[0:height, 0:width].astype(np.float32)
         rows, columns = (np.arange(-(-length // _CELL), dtype=np.float32) for length in size)
         self._x, self._y = np.meshgrid((columns + 0.5) * _CELL - 0.5, (rows + 0.5) * _CELL - 0.5)
-        self._whole, self._relief = self._measure(size)
+        self._whole, self._relief = self._measure(inside)
 
     def undo(self, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
         """Name for every pixel of a frame the place it has in the portrait with its head at rest: x, y, (h, w) each."""
@@ -56,29 +63,29 @@ class Head:
         full = cv2.resize(movement.astype(np.float32), (columns * _CELL, rows * _CELL), interpolation=cv2.INTER_LINEAR)
         return full[: self.x.shape[0], : self.x.shape[1]]
 
-    def _measure(self, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def _measure(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Measure at each cell how far it goes along with the head, and how near it is.
 
         Returns:
-            Whole, 0 … 1, and relief, 1 at the eyes; both 0 from the face's outline to the crop's edge.
+            Whole, 0 … 1, and relief, 1 at the eyes; both 0 from the head's outline to the crop's edge.
         """
-        unit = np.float32(self.anatomy.unit)
+        unit, (height, width) = np.float32(self.anatomy.unit), inside.shape
         along, down = (part / unit for part in self.anatomy.head.local(self._x, self._y))
-        left, right = self._sides()
-        height = np.where(down < 0, np.float32(_ABOVE), np.float32(_BELOW))
-        radius = np.hypot((along - (right - left) / 2) / ((right + left) / 2), down / height)
-        edge = np.minimum.reduce([self._y, self._x, size[0] - 1 - self._y, size[1] - 1 - self._x])
-        whole = smooth_rise((1 - radius) / 0.75) * smooth_rise((edge - _CELL) / (0.15 * unit))
+        shift = 0.75 * float(np.sin(np.radians(self.anatomy.turn)))  # a turned head shows more of one side
+        radius = np.hypot((along - shift) / _BESIDE, down / np.where(down < 0, _ABOVE, _BELOW))
+        edge = np.minimum.reduce([self._y, self._x, height - 1 - self._y, width - 1 - self._x])
+        whole = smooth_rise((1 - radius) / 0.75) * smooth_rise((edge - _CELL) / (0.15 * unit)) * self._within(inside)
         nose = np.exp(-(((along - self._nose()) / 0.2) ** 2) - ((down - 0.05) / 0.3) ** 2)
         return whole, whole * (1 + 0.22 * nose)
 
-    def _sides(self) -> tuple[float, float]:
-        """Tell how far the face reaches to the left and to the right of its middle, in face units.
-
-        A turned face reaches further where its cheek and ear are seen.
-        """
-        shift = 0.75 * float(np.sin(np.radians(self.anatomy.turn)))
-        return _BESIDE + shift, _BESIDE - shift
+    def _within(self, inside: np.ndarray) -> np.ndarray:
+        """Rise from 0 in every cell that touches what is outside to 1 well inside, without the outline's kinks."""
+        reach = max(round(_ROUNDING * self.anatomy.unit / _CELL), 1)
+        lowest = cv2.erode(inside, np.ones((2 * _CELL + 1, 2 * _CELL + 1), np.uint8), borderType=cv2.BORDER_REPLICATE)
+        rows, columns = self._y[:, 0].astype(int), self._x[0].astype(int)
+        cells = lowest[np.ix_(rows.clip(0, inside.shape[0] - 1), columns.clip(0, inside.shape[1] - 1))]
+        risen = smooth_rise(cv2.erode(cells, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) / _RIM)
+        return cv2.GaussianBlur(risen, (2 * reach + 1, 2 * reach + 1), 0.5 * reach, borderType=cv2.BORDER_REPLICATE)
 
     def _nose(self) -> float:
         """Tell where the tip of the nose stands before the middle of eyes and mouth, in face units to the right."""

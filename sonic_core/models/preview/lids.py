@@ -61,8 +61,15 @@ class Lid:
         return cover + line, colour
 
 
-def measure_lid(eye: Eye, image: np.ndarray, unit: float) -> Lid:
-    """Make the lid of one eye from the portrait ``image`` (h, w, 3) in [0, 1]."""
+def measure_lid(eye: Eye, image: np.ndarray, inside: np.ndarray, unit: float) -> Lid:
+    """Make the lid of one eye from the portrait.
+
+    Args:
+        eye: Where the eye is.
+        image: The portrait's crop, (h, w, 3) in [0, 1].
+        inside: How far inside the person's outline each pixel lies, (h, w) in face units, 0 outside.
+        unit: The face's unit in pixels.
+    """
     eye = replace(eye, lower_lid=_shut_edge(eye, image, unit))
     area = _area(eye, image.shape[:2], unit)
     y, x = np.mgrid[area].astype(np.float32)
@@ -74,7 +81,7 @@ def measure_lid(eye: Eye, image: np.ndarray, unit: float) -> Lid:
     skin = _skin(bands, share, down, eye, unit) + _grain(eye, image, unit, share, down)
     ink, thickness = _lashes(eye, image, unit)
     fold_height = np.float32(np.clip(0.55 * (eye.brow + eye.upper_lid.min()), 0.03 * unit, 0.09 * unit))
-    width = smooth_fall((np.abs(share) - 0.88) / 0.2).astype(np.float32)
+    width = smooth_fall((np.abs(share) - 0.88) / 0.2) * smooth_rise((inside[area] - 0.03) / 0.07).astype(np.float32)
     return Lid(
         area=area,
         skin=np.clip(skin, 0, 1),

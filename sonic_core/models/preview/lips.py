@@ -24,6 +24,7 @@ SINK = 0.12
 """Share of the opening by which the whole mouth, corners included, follows the jaw."""
 _MESH = 1 / 90  # face units between two knots of the mesh
 _OUTLINE = 0.1  # face units inside a person's outline in which movements rise from nothing
+_AWAY = 0.025  # face units: lips nearer than this to their own place show the portrait's own mouth, unpainted
 _REACH = 3.2  # half widths to either side at which the mesh ends
 _STATIONS = np.linspace(-_REACH, _REACH, 161, dtype=np.float32)
 
@@ -52,6 +53,8 @@ class Gap:
     """Place in the portrait that shows what lies here in the skull (teeth): column."""
     y: np.ndarray
     """Likewise: row."""
+    parted: float
+    """0 … 1: how far the lips have left the place that they have in a portrait with an open mouth; 1 in others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +101,17 @@ class Lips:
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> Gap:
         """Undo lips and jaw: change the places x, y (h, w) in the portrait, in place, and say where lips part."""
-        moves, state = (self._spread_out(field) for field in self._mesh(x[self._knots], y[self._knots], pose))
+        shape = self._shape(pose)
+        moves, state = (self._spread_out(field) for field in self._mesh(x[self._knots], y[self._knots], pose, shape))
         area = self._area
-        gap = self._gap(x[area], y[area], state)
+        away = float(np.abs(shape.moved[1:3]).max()) / (_AWAY * self.anatomy.unit) if self.open_at_rest else 1.0
+        gap = self._gap(x[area], y[area], state, min(away, 1.0))
         beneath = state[..., 0] > 0.5 * state[..., 1]
         x[area] += np.where(beneath, moves[..., 2], moves[..., 0])
         y[area] += np.where(beneath, moves[..., 3], moves[..., 1])
         return gap
 
-    def _mesh(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+    def _mesh(self, x: np.ndarray, y: np.ndarray, pose: Pose, shape: _Shape) -> tuple[np.ndarray, np.ndarray]:
         """Move the mesh's knots, which lie at x, y (h, w) in the portrait.
 
         Returns:
@@ -119,7 +124,7 @@ class Lips:
         depth = down - np.float32(SINK * pose.opening) * self._sink
         moved = along * (1 - np.float32(self._spread(pose)) * self._purse)
         share = moved / np.float32(mouth.half_width)
-        where, gone = self._rows(self._shape(pose), share)
+        where, gone = self._rows(shape, share)
         aside, sunk = (moved - along) * self._within, depth - down
         above = (sunk - self._above(depth, where, gone, unit)) * self._within
         beneath = (sunk - self._beneath(depth, where, gone, unit)) * self._within
@@ -203,13 +208,13 @@ class Lips:
         total += _eased(depth, where[3], np.maximum(chin, where[3] + 2), gone[4] - gone[3])
         return total + _eased(depth, throat, end, -gone[4])
 
-    def _gap(self, x: np.ndarray, y: np.ndarray, state: np.ndarray) -> Gap:
+    def _gap(self, x: np.ndarray, y: np.ndarray, state: np.ndarray, parted: float) -> Gap:
         """Cut the gap's rectangle out of the mouth's area."""
         below, height = state[..., 0], state[..., 1]
         seen = np.nonzero((below > -2) & (below < height + 2) & (height > 0.05))
         if len(seen[0]) == 0:
             none = np.zeros((0, 0), np.float32)
-            return Gap(slice(0, 0), slice(0, 0), *[none] * 9)
+            return Gap(slice(0, 0), slice(0, 0), *[none] * 9, parted)
         cut = slice(seen[0].min(), seen[0].max() + 1), slice(seen[1].min(), seen[1].max() + 1)
         top, left = self._area[0].start, self._area[1].start
         mouth = self.anatomy.mouth
@@ -228,6 +233,7 @@ class Lips:
             down - edge,
             down - edge - jaw,
             *self._own((x, y), share, down, edge),
+            parted,
         )
 
     def _own(
@@ -243,7 +249,7 @@ class Lips:
         end = np.interp(share, _STATIONS, self._teeth if self._bared else self._rest[2]).astype(np.float32)
         soft = np.float32(0.012 * self.anatomy.unit)
         lift = np.maximum(np.minimum(top + soft, end) - down, 0)
-        own = smooth_rise((end - down) / soft) * smooth_rise((end - top) / (2 * soft))
+        own = smooth_rise((end - down) / soft + 0.5) * smooth_rise((end - top) / (2 * soft))
         dx, dy = self.anatomy.mouth.frame.turned(0.0, 1.0)
         return own, x + dx * lift, y + dy * lift
 

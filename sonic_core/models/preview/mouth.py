@@ -49,7 +49,7 @@ class Interior:
 
     def paint(self, frame: np.ndarray, gap: Gap) -> None:
         """Paint into ``frame`` (h, w, 3), in place, where the lips have parted."""
-        if gap.height.size == 0:
+        if gap.height.size == 0 or gap.parted == 0:
             return
         soft = np.float32(self.palette.softness)
         inside = self._cavity(gap)
@@ -63,7 +63,7 @@ class Interior:
             own = cv2.remap(self.image, gap.x, gap.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
             inside += gap.own[..., None] * (own - inside)
         cover = smooth_rise(gap.below / soft + 0.5) * smooth_rise((gap.height - gap.below) / soft + 0.5)
-        cover *= smooth_rise(gap.height / (1.5 * soft))
+        cover *= smooth_rise(gap.height / (1.5 * soft)) * gap.parted
         area = frame[gap.rows, gap.columns]
         area += cover[..., None] * (inside - area)
 

@@ -95,6 +95,7 @@ def test_at_rest_the_frame_is_the_portrait(drawing):
     x, y = places(drawing, Pose(rest=1.0))
     assert np.allclose(x, drawing.head.x, atol=1e-3)
     assert np.allclose(y, drawing.head.y, atol=1e-3)
+    assert np.array_equal(drawing.frame(Pose(rest=1.0)), drawing.image)
 
 
 @pytest.mark.parametrize(
