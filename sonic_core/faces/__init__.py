@@ -4,7 +4,6 @@ from .crop import crop_box, crop_portrait, face_mask
 from .embedded import EmbeddedFinder
 from .finder import AttendedFinder, choose_face, face_finder
 from .insightface import InsightFaceFinder
-from .lips import lip_line
 from .overlay import drawn, searched
 from .quality import quality_warnings
 from .yoloface import YoloFaceFinder
@@ -20,7 +19,6 @@ __all__ = [
     "drawn",
     "face_finder",
     "face_mask",
-    "lip_line",
     "quality_warnings",
     "searched",
 ]

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ..types import Box, Face, largest_first
 from .cascade import WINDOW, scan
-from .fit import REACH, WINDOW_UNITS, Fit, Frame, fit, patch, place_frame, points_frame
-from .lips import as_bytes, as_points, find_corners
+from .corners import find_corners
+from .fit import REACH, WINDOW_UNITS, Fit, Frame, fit, measure_turn, patch, place_frame, points_frame
+from .lids import fit_lids
+from .lips import as_bytes, as_points, expected_lips, fit_lips
 from .windows import Place, find_places
 
 TRIED = 6
@@ -20,6 +22,8 @@ LEAST_EVIDENCE = 2.5
 LEAST_SCORE, SURE_SCORE = 0.5, 0.87
 """Scores below the first are no face; where one face reaches the second, all others must."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+BEHIND = 0.015
+"""How far the middle of a head lies beside that of its five points, in units per degree of its turn."""
 SCALES = (1.0, 1.2)
 """Factors on the size of a place that are tried."""
 
@@ -92,21 +96,29 @@ def eye_darkness(pixels: NDArray[np.uint8], found: Fit, unit: float = 32.0) -> f
 
 
 def complete(pixels: NDArray[np.uint8], found: Fit, score: float) -> Face:
-    """Find the mouth's corners and the box of a fitted face."""
-    corners = find_corners(pixels, found.frame, found.points[3])
-    points = np.vstack([found.points[:3], corners])
+    """Move the points of a fitted face to the middle of its lids and the corners of its lips, and give it a box."""
+    matrix = found.frame.matrix(1.0)
+    matrix[:, 2] -= REACH, REACH - 0.5
+    places = found.points @ matrix[:, :2].T + matrix[:, 2]
+    ends = find_corners(pixels, found.frame, found.points[3]) @ matrix[:, :2].T + matrix[:, 2]
+    eyes = [lids.numbers[:2] for lids in fit_lids(pixels, found.frame, places[:2])]
+    lips = fit_lips(pixels, found.frame, expected_lips(*ends))
+    corners = [(lips.x[end], lips.upper_inner[end]) for end in (0, -1)]
+    inverse = cv2.invertAffineTransform(matrix)
+    points = np.vstack([eyes, places[2], corners]) @ inverse[:, :2].T + inverse[:, 2]
     eye, other_eye, nose, corner, other_corner = as_points(points)
     return Face(face_box(points), (eye, other_eye, nose, corner, other_corner), score)
 
 
 def face_box(points: NDArray[np.float64]) -> Box:
-    """Compute the box, brow to chin and cheek to cheek, of five points (5, 2)."""
+    """Compute the box, brow to chin and cheek to cheek, of five points (5, 2); a turned head lies behind its points."""
     frame = points_frame(np.vstack([points[:3], points[3:].mean(0)]))
     angle = np.deg2rad(frame.tilt)
     down = np.array([-np.sin(angle), np.cos(angle)])
     depth = float((points[3:].mean(0) - points[:2].mean(0)) @ down)
     middle = points[:2].mean(0) * 0.5 + points[3:].mean(0) * 0.5
-    centre = middle + down * 0.03 * depth
+    behind = -BEHIND * measure_turn(points) * frame.unit
+    centre = middle + down * 0.03 * depth + np.array([down[1], -down[0]]) * behind
     across, high = 1.06 * frame.unit, 1.15 * max(depth, 0.6 * frame.unit)
     half_width = abs(np.cos(angle)) * across + abs(np.sin(angle)) * high * 0.35
     half_height = abs(np.cos(angle)) * high + abs(np.sin(angle)) * across * 0.35

@@ -1,8 +1,8 @@
 """Fit the lids' edges of both eyes at once: a shape of seven numbers each, and the wish that the two agree.
 
 What an open eye encloses is not skin: white is less coloured, the iris darker. Where there is no colour, as on a
-statue, the dark line of the upper lid and the edge of the lower one decide. Brows and the frames of glasses are no skin either,
-and darker than any lid; only a shape of an eye's proportions, with skin above it and below it, keeps off them.
+statue, the dark line of the upper lid and the edge of the lower one decide. Brows and the frames of glasses are no skin
+either, and darker than any lid; only a shape of an eye's proportions, with skin above and below it, keeps off them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fit import REACH, Frame, patch
-from .search import Array, search
+from .search import Array, Evidence, search
 
 PIXELS = 128.0
 """Pixels per unit of the face in the patch in which lids are fitted."""
@@ -53,13 +53,13 @@ def fit_lids(image: NDArray[np.uint8], frame: Frame, centres: Array) -> tuple[Li
         centres: (2, 2) about where the eyes are, in the frame's units, left in the picture first.
     """
     cut = patch(image, frame, PIXELS)
-    maps = (*_edges(cut), _irises(cut))
+    maps = [*_edges(cut), _irises(cut)]
     expected = np.concatenate([[*centre, *USUAL[2:]] for centre in centres])
     numbers = expected
     for _ in range(2):
-        eye = _sums(_likeness(cut, numbers.reshape(2, 7)))
+        seen = Evidence([_likeness(cut, numbers.reshape(2, 7))], maps, PIXELS, (REACH, REACH - 0.5))
         numbers, _ = search(
-            lambda drawn, seen=eye: _score(drawn.reshape(-1, 2, 7), seen, *maps),
+            lambda drawn, seen=seen: _score(drawn.reshape(-1, 2, 7), seen),
             expected,
             np.tile(SPREADS, 2),
             None if numbers is expected else numbers,
@@ -96,40 +96,20 @@ def outline(numbers: Array, inward: float | Array, stations: Array) -> tuple[Arr
     )
 
 
-def _sums(values: Array) -> Array:
-    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, 0)]) / PIXELS
-
-
-def _look_up(table: Array, x: Array, y: Array) -> Array:
-    columns = np.clip(np.round((x + REACH) * PIXELS), 0, table.shape[1] - 1).astype(np.int64)
-    rows = np.clip((y + REACH - 0.5) * PIXELS, 0, table.shape[0] - 1.001)
-    above = rows.astype(np.int64)
-    share = rows - above
-    flat = table.ravel()
-    at = above * table.shape[1] + columns
-    return flat[at] * (1 - share) + flat[at + table.shape[1]] * share
-
-
 _COARSE = np.linspace(-0.94, 0.94, 13)
 _SIDES = np.array([1.0, -1.0])
 
 
-def _score(numbers: Array, eye: Array, fall: Array, change: Array, iris: Array) -> Array:
+def _score(numbers: Array, evidence: Evidence) -> Array:
     """Score pairs of eyes, (n, 2, 7)."""
     x, upper, lower = outline(numbers, _SIDES, _COARSE)
     step = numbers[..., WIDTH, None] * 2 * 0.94 / len(_COARSE)
-    region = ((_look_up(eye, x, lower) - _look_up(eye, x, upper)) * step).sum((1, 2))
-    dark = (_look_up(fall, x, upper) * step).sum((1, 2)) / 0.222
-    edge = (_look_up(change, x, lower) * step).sum((1, 2)) / 0.222
+    above, between, below = (evidence.at(x, y) for y in (upper, (upper + lower) / 2, lower))
+    region = ((below[0] - above[0]) * step).sum((1, 2))
+    dark, edge = (above[1] * step).sum((1, 2)), (below[2] * step).sum((1, 2))
+    iris = between[3][..., 2:-2].max(-1).sum(1)
     differ = 0.5 * (((numbers[:, 0] - numbers[:, 1]) / AGREEMENT) ** 2).sum(1)
-    dark_disc = _look_up(iris, x, (upper + lower) / 2)[..., 2:-2].max(-1).sum(1)
-    return (
-        IRIS_WEIGHT * dark_disc
-        + EYE_WEIGHT * region
-        + UPPER_WEIGHT * 0.222 * dark
-        + LOWER_WEIGHT * 0.222 * edge
-        - differ
-    )
+    return EYE_WEIGHT * region + UPPER_WEIGHT * dark + LOWER_WEIGHT * edge + IRIS_WEIGHT * iris - differ
 
 
 def _likeness(cut: NDArray[np.float32], shapes: Array) -> Array:

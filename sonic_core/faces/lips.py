@@ -1,199 +1,241 @@
-"""Follow the seam between the lips and find where it ends.
+"""Fit the lips' four edges: a shape of ten numbers, chosen so that what it encloses looks like lips.
 
-The seam is the darkest path from one side of the mouth to the other; among the stretches of that path, the one that is
-dark and lip-coloured inside and neither outside is the mouth. Its ends are the corners.
+A single edge misleads: a moustache, the shadow under a lip and the edge of the teeth are all stronger than a lip's. So
+nothing is decided by one edge. Colours of lips and of what surrounds them are learned from the portrait itself, and the
+shape is searched that separates them best, lies on the dark seam, and is still shaped like a mouth.
 
-Source: the path is Bellman's shortest path, column by column.
+Source: Rother et al., "GrabCut", SIGGRAPH 2004 (colours and shape by turns); Cootes et al., Active Shape Models, 1995.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..types import Face, Point
-from .fit import Frame, Map, patch, points_frame
+from ..types import Point
+from .fit import REACH, Frame, patch
+from .search import Array, Evidence, search
 
-PIXELS = 72.0
-"""Pixels per unit of the face in the patch in which lips are followed."""
-HALF_WIDTH, HALF_HEIGHT = 0.62, 0.3
-"""Half the sides of the region that is looked at, in units."""
-LINE_POINTS = 13
-"""Points of a lip line."""
-
-
-def lip_line(image: torch.Tensor, face: Face) -> tuple[Point, ...]:
-    """Return points along the seam between the lips, from the left-in-picture corner to the other.
-
-    Where teeth show, the seam is the edge between the upper teeth and what lies under them.
-
-    Args:
-        image: (3, h, w) RGB in [0, 1].
-        face: Its mouth corners are where the line begins and ends.
-
-    Returns:
-        13 points (x, y) in the picture's pixels; the first and the last are the face's mouth corners.
-    """
-    pixels = as_bytes(image)
-    corners = np.array(face.points[3:])
-    eyes = np.array(face.points[:2])
-    frame = points_frame(np.vstack([eyes, face.points[2], corners.mean(0)]))
-    across = corners[1] - corners[0]
-    frame = Frame(frame.x, frame.y, frame.unit, float(np.rad2deg(np.arctan2(across[1], across[0]))))
-    matrix = frame.matrix(PIXELS)
-    first, last = corners @ matrix[:, :2].T + matrix[:, 2]
-    if last[0] - first[0] < 4:
-        steps = np.linspace(0, 1, LINE_POINTS)[:, None]
-        return as_points(corners[0] + steps * across)
-    cut = patch(pixels, frame, PIXELS)
-    left, right = round(first[0]), round(last[0])
-    rows = _darkest_path(seam_map(cut), (left, right), (first[1], last[1]))
-    rows = rows + _teeth_below(cut, left, rows)
-    columns = np.linspace(left, right, LINE_POINTS)
-    line = np.stack([columns, np.interp(columns, np.arange(left, right + 1), rows)], 1)
-    inverse = cv2.invertAffineTransform(matrix)
-    line = line @ inverse[:, :2].T + inverse[:, 2]
-    line[0], line[-1] = corners
-    return as_points(line)
+PIXELS = 96.0
+"""Pixels per unit of the face in the patch in which lips are fitted."""
+STATIONS = np.linspace(-1, 1, 33)
+"""Places along a mouth at which its edges are known, in half widths from the centre."""
+MIDDLE, DEPTH, WIDTH, SLOPE, BEND, GAP, UPPER, LOWER, SKEW, BOW = range(10)
+"""The ten numbers: the corners' middle (x, y), half the width, how far right is lower than left, how far the upper
+lip's lower edge hangs below the corners, the gap under it, the lips' thickness, where the lips' middle lies between the
+corners, and how deep the dip in the upper lip's edge is; all in units."""
+USUAL = np.array([0.0, 0.0, 0.385, 0.0, 0.0, 0.0, 0.095, 0.15, 0.0, 0.015])
+SPREADS = np.array([0.055, 0.06, 0.06, 0.05, 0.06, 0.18, 0.035, 0.045, 0.22, 0.008])
+STARTS = np.zeros((3, 10))
+"""How mouths differ from what is expected before anything is known: shut, smiling with teeth, open."""
+STARTS[1:, GAP] = 0.12, 0.3
+STARTS[2, BEND] = -0.1
+STARTS[1, [WIDTH, BEND, LOWER]] = 0.05, 0.03, -0.03
+CERTAIN = 1.6
+"""Most that one pixel can say, in logarithms of a likelihood."""
+LIP_RANGE = np.array([[-0.7, -0.03, -0.5], [0.1, 1.0, 0.5]])
+"""How far lips may differ from skin in brightness and both ratios of colours: teeth are no lips, nor is a shade."""
+WIDEST = np.array([0.2, 0.1, 0.12])
+"""How widely the colours of lips spread at most."""
+LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, OPENING_COST = 110.0, 9.0, 5.0, 2.0
+"""How much a square unit of lip, and a half width of seam and of edge, count."""
 
 
-def find_corners(image: NDArray[np.uint8], frame: Frame, mouth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Find both corners of the mouth.
+@dataclass(frozen=True, eq=False)
+class Lips:
+    """The edges of the lips in a face's frame, in units of the face, at ``STATIONS``; x runs from corner to corner."""
+
+    x: Array
+    upper_outer: Array
+    upper_inner: Array
+    lower_inner: Array
+    lower_outer: Array
+    numbers: Array
+    """The ten numbers of the shape."""
+
+
+def fit_lips(image: NDArray[np.uint8], frame: Frame, expected: Array, spreads: Array = SPREADS) -> Lips:
+    """Fit the edges of the lips.
 
     Args:
         image: (h, w, 3) RGB.
         frame: The face's frame.
-        mouth: About the middle of the mouth, (x, y) in the picture's pixels.
+        expected: What is expected of the ten numbers.
+        spreads: By how much each may differ.
+    """
+    cut = patch(image, frame, PIXELS)
+    colours = _colours(cut)
+    maps = [_seam(cut), _edges(cut)]
+
+    def improve(numbers: Array, guessed: bool) -> tuple[Array, float]:
+        evidence = Evidence(_likeness(colours, numbers, guessed), maps, PIXELS, (REACH, REACH - 0.5))
+        return search(lambda drawn: _score(drawn, evidence), expected, spreads, numbers)
+
+    tried = [improve(improve(expected + start, True)[0], False) for start in STARTS]
+    best, _ = max(tried, key=lambda one: one[1])
+    numbers, _ = improve(best, False)
+    x, edges = outline(numbers[None], STATIONS)
+    upper_outer, upper_inner, lower_inner, lower_outer = edges[:, 0]
+    return Lips(x[0], upper_outer, upper_inner, lower_inner, lower_outer, numbers)
+
+
+def expected_lips(*corners: Array) -> Array:
+    """Say what lips are expected, as ten numbers, around a middle or between two corners, (x, y) in units."""
+    numbers = USUAL.copy()
+    numbers[[MIDDLE, DEPTH]] = np.mean(corners, axis=0)
+    if len(corners) == 2:
+        across = (corners[1] - corners[0]) / 2
+        numbers[WIDTH] = np.clip((numbers[WIDTH] + across[0]) / 2, 0.25, 0.5)
+        numbers[SLOPE] = across[1] / 2
+    return numbers
+
+
+def outline(numbers: Array, stations: Array) -> tuple[Array, Array]:
+    """Draw shapes.
+
+    Args:
+        numbers: (n, 10).
+        stations: (m,) places along the mouth.
 
     Returns:
-        (2, 2): left-in-picture corner, other corner.
+        x (n, m), and y of the four edges from top to bottom (4, n, m), in units of the face.
     """
-    matrix = frame.matrix(PIXELS)
-    cut = patch(image, frame, PIXELS)
-    x, y = matrix[:, :2] @ mouth + matrix[:, 2]
-    reach = round(HALF_WIDTH * PIXELS)
-    left = int(np.clip(round(x) - reach, 0, cut.shape[1] - 2 * reach - 1))
-    right = left + 2 * reach
-    seam = seam_map(cut, gain=2.0)
-    rows = _darkest_path(seam, (left, right), (float(y), float(y)), loose=True)
-    columns = np.arange(left, right + 1)
-    nearest = np.clip(np.round(rows).astype(int), 0, cut.shape[0] - 1)
-    strength = seam[nearest, columns] + 4.0 * _redness(cut)[nearest, columns]
-    strength = cv2.GaussianBlur(strength[None].astype(np.float32), (0, 0), 0.02 * PIXELS)[0]
-    begin, end = _mouth_stretch(strength, float(x) - left)
-    corners = np.array([(columns[begin], rows[begin]), (columns[end], rows[end])], np.float64)
-    inverse = cv2.invertAffineTransform(matrix)
-    return corners @ inverse[:, :2].T + inverse[:, 2]
+    column = numbers.T[..., None]
+    skew = np.clip(column[SKEW], -0.6, 0.6)
+    off = stations - skew
+    share = np.clip(off / np.where(off > 0, 1 - skew, 1 + skew), -1, 1)
+    arch = 1 - share**2
+    chord = column[DEPTH] + column[SLOPE] * stations
+    upper_inner = chord + column[BEND] * arch
+    lower_inner = upper_inner + np.maximum(column[GAP], 0) * arch
+    bow = np.maximum(column[BOW], 0) * np.exp(-((share / 0.16) ** 2))
+    return column[MIDDLE] + column[WIDTH] * stations, np.stack(
+        [
+            upper_inner - np.maximum(column[UPPER], 0.02) * arch + bow,
+            upper_inner,
+            lower_inner,
+            lower_inner + np.maximum(column[LOWER], 0.02) * arch**0.85,
+        ]
+    )
 
 
-def seam_map(cut: NDArray[np.float32], gain: float = 1.0) -> Map:
-    """Compute how much each pixel looks like the seam of a mouth, 0 to 1: thin, lying, darker than above and below.
+_COARSE = np.linspace(-0.96, 0.96, 17)
 
-    A higher ``gain`` lets faint seams count as much as strong ones.
-    """
+
+def _score(numbers: Array, evidence: Evidence) -> Array:
+    """Score (n, 10) shapes."""
+    x, edges = outline(numbers, _COARSE)
+    step = numbers[:, WIDTH] * 2 * 0.96 / len(_COARSE)
+    top, upper, lower, bottom = (evidence.at(x, y) for y in edges)
+    region = (upper[0] - top[0] + bottom[0] - lower[0] + lower[1] - upper[1]).sum(1) * step
+    seam = np.maximum(upper[2], lower[2]).sum(1) * step
+    edge = (bottom[3] + 0.5 * top[3])[:, 3:-3].sum(1) * step
+    parted = OPENING_COST * np.clip(numbers[:, GAP] / 0.04, 0, 1)
+    return LIP_WEIGHT * region + SEAM_WEIGHT * seam + EDGE_WEIGHT * edge - parted
+
+
+def _colours(cut: NDArray[np.float32]) -> Array:
+    """Describe pixels by brightness and two ratios that do not depend on the light's strength: (h, w, 3)."""
+    soft = cv2.GaussianBlur(cut, (0, 0), 0.012 * PIXELS).astype(np.float64)
+    red, green, blue = np.moveaxis(soft, -1, 0) + 0.06
+    return np.stack([np.log(red + green + blue), np.log(red / green), np.log(green / blue)], -1)
+
+
+def _likeness(colours: Array, numbers: Array, guessed: bool) -> list[Array]:
+    """Say how much likelier each pixel is lip than skin, and inside of the mouth than lip or skin, (h, w) each."""
+    zones = _zones(colours.shape[:2], numbers)
+    around = colours[zones >= 4]
+    skin, spread = np.median(around, 0), _spread(around)
+    lips = [colours[zones == zone] for zone in (1, 3)]
+    if guessed:
+        middle = 0.7 * np.median(np.concatenate(lips), 0)
+        middle = middle + 0.3 * (skin + np.array([-0.12, 0.1, 0.0]))
+        lip, other = -_distance(colours, middle, 1.2 * spread), -_distance(colours, skin, spread)
+    else:
+        allowed = _cheeks(colours) + LIP_RANGE
+        lip = np.maximum.reduce(
+            [
+                -_distance(colours, np.clip(np.median(part, 0), *allowed), np.minimum(_spread(part), WIDEST))
+                for part in lips
+            ]
+        )
+        other = np.maximum.reduce([_likelihood(colours, colours[zones == zone]) for zone in (4, 5, 6)])
+    apart = np.sqrt((((np.median(np.concatenate(lips), 0) - skin) / spread) ** 2).sum())
+    worth = min(float(apart) / 1.5, 1.0)
+    lip_likeness = worth * np.clip(lip - other, -CERTAIN, CERTAIN)
+    light = colours[..., 0]
+    lip_light = np.median(light[(zones == 1) | (zones == 3)])
+    dark = (lip_light - 0.45 - light) / 0.25
+    saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*skin[1:])
+    colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
+    pale = np.minimum((0.6 * usual - saturation) / 0.08, (light - lip_light) / 0.2) + 2 * (colourless - 1)
+    inside = np.clip(np.maximum(dark, pale), -CERTAIN, CERTAIN)
+    return [lip_likeness, inside]
+
+
+def _likelihood(colours: Array, sample: Array) -> Array:
+    return -_distance(colours, np.median(sample, 0), _spread(sample))
+
+
+def _distance(colours: Array, middle: Array, spread: Array) -> Array:
+    return 0.5 * (((colours - middle) / spread) ** 2).sum(-1) + np.log(spread).sum()
+
+
+def _spread(values: Array) -> Array:
+    low, high = np.percentile(values, [20, 80], axis=0)
+    return np.maximum(0.6 * (high - low), (0.07, 0.035, 0.04))
+
+
+def _cheeks(colours: Array) -> Array:
+    """Take the middle colour of cheeks and nose: what lies between eyes and mouth."""
+    rows = slice(round((REACH - 0.5 + 0.3) * PIXELS), round((REACH - 0.5 + 0.75) * PIXELS))
+    columns = slice(round((REACH - 0.5) * PIXELS), round((REACH + 0.5) * PIXELS))
+    return np.median(colours[rows, columns].reshape(-1, 3), axis=0)
+
+
+def _zones(size: tuple[int, int], numbers: Array) -> NDArray[np.uint8]:
+    """Number what lies where: 1 upper lip, 2 gap, 3 lower lip, 4 beside, 5 above, 6 below."""
+    rows, columns = np.arange(size[0])[:, None], np.arange(size[1])
+    x = (columns / PIXELS - REACH - numbers[MIDDLE]) / numbers[WIDTH]
+    y = rows / PIXELS - (REACH - 0.5)
+    _, edges = outline(numbers[None], np.clip(x, -1, 1))
+    top, upper, lower, bottom = edges[:, 0]
+    zones = np.zeros(size, np.uint8)
+    near = (np.abs(x) < 1.35) & (y > top - 0.16) & (y < bottom + 0.16)
+    zones[near & (np.abs(x) > 1.1)] = 4
+    zones[near & (np.abs(x) < 1.1) & (y < top - 0.025)] = 5
+    zones[near & (np.abs(x) < 1.1) & (y > bottom + 0.025)] = 6
+    inside = np.abs(x) < 0.85
+    zones[inside & (y > top + 0.01) & (y < upper - 0.01)] = 1
+    zones[inside & (y > upper) & (y < lower)] = 2
+    zones[inside & (y > lower + 0.01) & (y < bottom - 0.01)] = 3
+    return zones
+
+
+def _seam(cut: NDArray[np.float32]) -> Array:
+    """How dark a lying line each pixel is on, against what is usual around it: about −0.3 … 1."""
     light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
     spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
     best = np.zeros(light.shape, np.float32)
     for across in (0.018, 0.035):
-        sigma = across * PIXELS
-        bar = cv2.GaussianBlur(light, (0, 0), sigmaX=0.06 * PIXELS, sigmaY=sigma)
-        step = max(1, round(2.5 * sigma))
+        bar = cv2.GaussianBlur(light, (0, 0), sigmaX=0.05 * PIXELS, sigmaY=across * PIXELS)
+        step = round(2.5 * across * PIXELS)
         padded = np.pad(bar, ((step, step), (0, 0)), mode="edge")
         above, below = padded[: -2 * step], padded[2 * step :]
         best = np.maximum(best, 0.6 * np.minimum(above, below) + 0.4 * np.maximum(above, below) - bar)
-    return np.tanh(best / spread * gain).astype(np.float32)
+    return np.tanh(best / spread * 2).astype(np.float64) - 0.2
 
 
-def _teeth_below(cut: NDArray[np.float32], left: int, rows: Map) -> Map:
-    """Measure how far the upper teeth reach below the darkest line, which in a smile is the upper lip's shadow on them.
-
-    Teeth begin right under that line and are as bright as skin but much less coloured (in a grey picture: brighter).
-
-    Args:
-        cut: (h, w, 3) RGB around the mouth.
-        left: Column of the line's first point.
-        rows: The line's row in each column, (n,).
-
-    Returns:
-        (n,) pixels, 0 at the corners; all 0 where no teeth show.
-    """
-    value = cut.max(-1)
-    colour = (value - cut.min(-1)) / (value + 0.05)
-    bright, coloured = np.percentile(value, 60), np.percentile(colour, 50)
-    white = value > 0.85 * bright
-    white &= colour < 0.66 * coloured if coloured > 0.12 else value > 1.12 * bright
-    depth = np.arange(round(0.26 * PIXELS))
-    at = np.clip(np.round(rows[:, None] + depth).astype(int), 0, cut.shape[0] - 1)
-    run = white[at, np.clip(left + np.arange(len(rows)), 0, cut.shape[1] - 1)[:, None]]
-    begins = run.argmax(1)
-    ends = begins + np.argmin(np.take_along_axis(run, np.minimum(depth + begins[:, None], depth[-1]), 1), 1)
-    toothed = run.any(1) & (begins <= 0.09 * PIXELS) & (ends - begins >= 0.03 * PIXELS) & (ends < depth[-1])
-    middle = slice(round(0.2 * len(rows)), round(0.8 * len(rows)))
-    if toothed[middle].mean() < 0.5:
-        return np.zeros_like(rows)
-    known = np.flatnonzero(toothed)
-    columns, depths = np.r_[0, known, len(rows) - 1], np.r_[0, ends[known], 0]
-    reach = np.interp(np.arange(len(rows)), columns, depths).astype(np.float32)
-    return cv2.GaussianBlur(cv2.medianBlur(reach[None], 5), (0, 0), 2.0)[0]
-
-
-def _redness(cut: NDArray[np.float32]) -> Map:
-    """How much redder than its surroundings each pixel is."""
-    red = cut[..., 0] / (cut.sum(2) + 0.15)
-    return cv2.GaussianBlur(red, (0, 0), 0.05 * PIXELS) - cv2.GaussianBlur(red, (0, 0), 0.4 * PIXELS)
-
-
-def _darkest_path(seam: Map, columns: tuple[int, int], rows: tuple[float, float], loose: bool = False) -> Map:
-    """Follow the strongest seam from column to column.
-
-    Args:
-        seam: (h, w) strength.
-        columns: First and last column.
-        rows: Where the path begins and ends; where it is ``loose``, about where it runs.
-        loose: Let the ends slide.
-
-    Returns:
-        The row of each column, smoothed to fractions of a pixel.
-    """
-    first, last = columns
-    half = round(HALF_HEIGHT * PIXELS)
-    count = last - first + 1
-    chord = np.linspace(rows[0], rows[1], count)
-    offsets = np.arange(-half, half + 1)
-    at = np.clip(np.round(chord[:, None] + offsets).astype(int), 0, seam.shape[0] - 1)
-    gain = seam[at, np.clip(np.arange(first, last + 1), 0, seam.shape[1] - 1)[:, None]]
-    gain = gain - (0.12 if loose else 0.06) * (offsets / (0.16 * PIXELS)) ** 2
-    if not loose:
-        gain[[0, -1]] -= 4.0 * np.abs(offsets)
-    moves = np.zeros(gain.shape, int)
-    best, step = gain[0], 0.12 if loose else 0.05
-    for column in range(1, count):
-        padded = np.pad(best, 1, constant_values=-1e9)
-        choices = np.stack([padded[:-2] - step, padded[1:-1], padded[2:] - step])
-        moves[column] = choices.argmax(0) - 1
-        best = choices.max(0) + gain[column]
-    index = np.zeros(count, int)
-    index[-1] = int(best.argmax())
-    for column in range(count - 1, 0, -1):
-        index[column - 1] = index[column] + moves[column, index[column]]
-    path = (chord + offsets[index]).astype(np.float32)
-    smooth = np.pad(path, 6, mode="reflect", reflect_type="odd") if count > 6 else path
-    return cv2.GaussianBlur(smooth[None], (0, 0), 2.0)[0][6:-6] if count > 6 else path
-
-
-def _mouth_stretch(strength: Map, middle: float) -> tuple[int, int]:
-    """Choose first and last column of the mouth: strong inside, weak outside, about 0.7 units wide."""
-    level = 0.5 * (np.percentile(strength, 85) + np.percentile(strength, 15))
-    scale = float(strength.std()) + 1e-3
-    sums = np.concatenate([[0], np.cumsum((strength - level) / scale)]) / PIXELS
-    begin, end = np.meshgrid(np.arange(len(strength)), np.arange(len(strength)), indexing="ij")
-    width, centre = (end - begin) / PIXELS, ((end + begin) / 2 - middle) / PIXELS
-    score = 2.0 * (sums[end + 1] - sums[begin]) - ((width - 0.7) / 0.16) ** 2 * 0.25 - (centre / 0.12) ** 2 * 0.25
-    score[width < 0.25] = -np.inf
-    first, last = np.unravel_index(int(score.argmax()), score.shape)
-    return int(first), int(last)
+def _edges(cut: NDArray[np.float32]) -> Array:
+    """How steeply brightness or colour change going down, either way, 0 to 1."""
+    light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
+    soft = cv2.GaussianBlur(light, (0, 0), sigmaX=0.05 * PIXELS, sigmaY=0.02 * PIXELS)
+    spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
+    return np.tanh(np.abs(np.gradient(soft, axis=0)) * PIXELS * 0.06 / spread).astype(np.float64)
 
 
 def as_bytes(image: torch.Tensor) -> NDArray[np.uint8]:

@@ -12,10 +12,36 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-DRAWN, KEPT, ROUNDS = 320, 32, 12
+DRAWN, KEPT, ROUNDS = 240, 30, 11
 """Shapes drawn in each round, how many of the best the next round is drawn around, and rounds."""
 LEAST_SPREAD = 0.02
 """Share of its expected spread that a number keeps being varied by at least."""
+
+
+class Evidence:
+    """What a patch of the picture says, ready to be asked at many places at once."""
+
+    def __init__(self, areas: list[Array], lines: list[Array], pixels: float, origin: tuple[float, float]) -> None:
+        """Put maps, (h, w) each, side by side.
+
+        Args:
+            areas: Maps that count by area: they are added up down each column, in units, so that what lies between two
+                edges is a difference.
+            lines: Maps that count along a line.
+            pixels: Pixels per unit.
+            origin: Where the unit's origin lies in the patch, x and y in units.
+        """
+        sums = [np.cumsum(area, 0) / pixels for area in areas]
+        self._table = np.stack([*sums, *lines], -1).astype(np.float32)
+        self._pixels = pixels
+        self._origin = origin
+
+    def at(self, x: Array, y: Array) -> NDArray[np.float32]:
+        """Read all maps at places in units, arrays of any shape; the maps come first in the result."""
+        height, width, _ = self._table.shape
+        columns = np.clip(np.rint((x + self._origin[0]) * self._pixels), 0, width - 1).astype(np.int32)
+        rows = np.clip(np.rint((y + self._origin[1]) * self._pixels), 0, height - 1).astype(np.int32)
+        return np.moveaxis(self._table[rows, columns], -1, 0)
 
 
 def search(

@@ -12,17 +12,13 @@ import cv2
 import numpy as np
 
 from ...faces import fit
-from ...faces.contours import Lips, expected_lips, fit_lips
 from ...faces.lids import Lids, fit_lids
-from ...faces.lips import as_bytes
+from ...faces.lips import Lips, as_bytes, expected_lips, fit_lips
 from ...types import Portrait
+from .outline import Outline, measure_outline
 
 EYES_TO_MOUTH = 1.06
 """Median distance from the eyes' midpoint to the mouth's, in eye distances (front-facing portraits, own count)."""
-MOUTH_TO_CHIN = 0.65
-"""Median distance from the mouth's midpoint to the chin, in eye distances (likewise)."""
-NOSE_DEPTH = 0.46
-"""How far what lies under the nose stands before the plane of eyes and mouth, in face units."""
 MOUTH_STATIONS = np.linspace(-1, 1, 33, dtype=np.float32)
 """Places along a mouth at which its contours are known, in half widths from the centre."""
 EYE_STATIONS = np.linspace(-1, 1, 17, dtype=np.float32)
@@ -119,27 +115,18 @@ def measure_anatomy(portrait: Portrait) -> Anatomy:
     places = np.stack(face.local(*points.T), -1) / unit
     lips = fit_lips(pixels, patch_frame, expected_lips(places[3], places[4]))
     lids = fit_lids(pixels, patch_frame, places[:2])
+    turn = fit.measure_turn(points)
+    mouth = float(lips.x[[0, -1]].mean()), float(lips.upper_inner[[0, -1]].mean())
+    outline = measure_outline(pixels, patch_frame, mouth, turn)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     middle = (eyes.mean(0) + corners.mean(0)) / 2
     return Anatomy(
         unit=unit,
         head=Frame((float(middle[0]), float(middle[1])), level),
-        mouth=_place_mouth(lips, face, unit, grey, float(places[2, 1])),
+        mouth=_place_mouth(lips, (face, unit), outline, float(places[2, 1]), grey.shape[0]),
         eyes=_place_eyes(lids, face, unit, grey),
-        turn=measure_turn(places),
+        turn=turn,
     )
-
-
-def measure_turn(places: np.ndarray) -> float:
-    """Tell the head's turn to the picture's right in degrees from its five points, (5, 2) in face units.
-
-    What lies under the nose stands NOSE_DEPTH units before the plane of eyes and mouth, so a turn moves it aside.
-    """
-    eyes, nose, mouth = places[:2].mean(0), places[2], places[3:].mean(0)
-    down = mouth - eyes
-    share = float(np.clip((nose - eyes) @ down / max(float(down @ down), 1e-6), 0, 1))
-    aside = float((nose - eyes - share * down)[0])
-    return float(np.rad2deg(np.arcsin(np.clip(aside / NOSE_DEPTH, -0.7, 0.7))))
 
 
 def _direction(vector: np.ndarray) -> tuple[float, float]:
@@ -166,16 +153,15 @@ def _edge(points: np.ndarray, frame: Frame, half: float, stations: np.ndarray) -
     return np.interp(stations, along / half, down).astype(np.float32)
 
 
-def _place_mouth(lips: Lips, face: Frame, unit: float, grey: np.ndarray, nose: float) -> Mouth:
+def _place_mouth(lips: Lips, place: tuple[Frame, float], outline: Outline, nose: float, height: int) -> Mouth:
     """Lay the lips' edges into the mouth's own frame, and mark nose, chin and the picture's edge."""
+    face, unit = place
     points = [
         _placed(face, unit, lips.x, edge)
         for edge in (lips.upper_outer, lips.upper_inner, lips.lower_inner, lips.lower_outer)
     ]
     frame, half = _own_frame(points[1][0], points[1][-1])
     upper_outer, upper_inner, lower_inner, lower_outer = (_edge(part, frame, half, MOUTH_STATIONS) for part in points)
-    where, change = _profile(grey, frame, unit, (0.35, 1.0), 0.16)
-    chin = where[np.argmax(np.abs(change) * _likely(where, MOUTH_TO_CHIN, 0.13))] * unit
     above = unit * (float(lips.upper_inner[len(lips.x) // 2]) - nose)
     return Mouth(
         frame=frame,
@@ -186,9 +172,9 @@ def _place_mouth(lips: Lips, face: Frame, unit: float, grey: np.ndarray, nose: f
         lower_outer=lower_outer,
         teeth=upper_inner,
         nose=float(np.clip(0.7 * above, 0.22 * unit, 0.5 * unit)),
-        chin=float(chin),
-        floor=max(grey.shape[0] - frame.centre[1], 0.8 * unit),
-        sides=(0.95 * unit, 0.95 * unit),
+        chin=max(outline.chin * unit, float(lower_outer.max()) + 0.15 * unit),
+        floor=max(height - frame.centre[1], 0.8 * unit),
+        sides=(outline.left * unit, outline.right * unit),
     )
 
 

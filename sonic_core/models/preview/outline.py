@@ -1,91 +1,76 @@
-"""Where the person ends and the background begins, so that no movement ever reaches the background."""
+"""Where the face ends beside the mouth and under it.
+
+An edge is believed as far as it is steep and lies where a face of this turn usually ends: between beard and collar, or
+chin and neck, the steepest edge alone is often another.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from .anatomy import Anatomy
+from ...faces.fit import REACH, Frame, patch
 
-_UNIT = 26.0  # pixels per face unit in the small picture in which the outline is looked for
-_ROUNDS = 4
+PIXELS = 64.0
+"""Pixels per unit of the face in the patch in which edges are looked for."""
+SIDE, SIDE_PER_DEGREE = 0.89, 0.02
+"""Usual distance from the mouth's middle to the face's outline beside it, in units, and how much one side gains and the
+other loses per degree of the head's turn."""
+CHIN = 0.68
+"""Usual distance from the mouth's middle to the chin."""
+SPREAD = 0.11
+"""By how much these distances differ between people."""
+_FARTHEST = 1.6
 
 
-def depth_inside(image: np.ndarray, anatomy: Anatomy) -> np.ndarray:
-    """Measure how far inside the person's outline each pixel lies, 0 from there outward.
+@dataclass(frozen=True)
+class Outline:
+    """Distances from the mouth's middle in units of the face."""
 
-    The middle of the face counts as inside in any case. Where the background looks like the person, too much counts
-    as inside; where hair looks like the background, too little: both cost nothing but a little movement.
+    left: float
+    right: float
+    chin: float
+
+
+def measure_outline(pixels: np.ndarray, frame: Frame, mouth: tuple[float, float], turn: float) -> Outline:
+    """Measure how far the face reaches beside and below the mouth.
 
     Args:
-        image: The crop, (h, w, 3) float32 in [0, 1].
-        anatomy: Where the face is.
-
-    Returns:
-        (h, w) float32 in face units.
+        pixels: The crop, (h, w, 3) RGB bytes.
+        frame: The face's frame.
+        mouth: The mouth's middle in the frame, in units.
+        turn: Degrees by which the head is turned to the picture's right.
     """
-    height, width = image.shape[:2]
-    inside = _inside(image, anatomy)
-    distance = cv2.GaussianBlur(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), (0, 0), 1.0)
-    distance[cv2.erode(inside, np.ones((3, 3), np.uint8)) == 0] = 0
-    full = cv2.resize(distance, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.maximum(full - 1, 0) / np.float32(_UNIT)
+    cut = patch(pixels, frame, PIXELS)
+    distance = np.arange(0.2, _FARTHEST, 1 / PIXELS)
+    down = np.linspace(-0.25, 0.25, 17)[:, None]
+    across = np.linspace(-0.22, 0.22, 13)[:, None]
+    left, right = (
+        _end(cut, mouth[0] + side * (distance - 0.35 * down - 0.2 * down**2), mouth[1] + down, distance, expected)
+        for side, expected in ((-1, SIDE + SIDE_PER_DEGREE * turn), (1, SIDE - SIDE_PER_DEGREE * turn))
+    )
+    aside = 0.15 * float(np.sin(np.radians(turn)))
+    chin = _end(cut, mouth[0] - aside + across, mouth[1] + distance - 0.9 * across**2, distance, CHIN)
+    return Outline(left, right, chin)
 
 
-def _inside(image: np.ndarray, anatomy: Anatomy) -> np.ndarray:
-    """Part person and background in a small picture: (h, w) bytes, 1 inside.
+def _end(cut: np.ndarray, x: np.ndarray, y: np.ndarray, distance: np.ndarray, expected: float) -> float:
+    """Find the distance at which brightness and colour change together along all rays.
 
-    Source: Rother, Kolmogorov and Blake, GrabCut, SIGGRAPH 2004 (OpenCV's).
+    Args:
+        cut: (s, s, 3) patch.
+        x: Places along the rays in units, (rays, n) or what broadcasts to it, as ``y``.
+        y: See ``x``.
+        distance: (n,) of those places.
+        expected: The usual distance.
     """
-    scale = _UNIT / anatomy.unit
-    height, width = (max(round(length * scale), 8) for length in image.shape[:2])
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    marks = np.full((height, width), cv2.GC_BGD, np.uint8)
-    points = _face_points(anatomy) * scale
-    middle = (float(anatomy.head.centre[0] * scale), float(anatomy.head.centre[1] * scale))
-    degrees = float(np.degrees(np.arctan2(anatomy.head.along[1], anatomy.head.along[0])))
-    cv2.fillPoly(marks, [_ellipse(middle, (1.7, 2.2), degrees)], cv2.GC_PR_BGD)
-    cv2.fillPoly(marks, [_ellipse(middle, (0.95, 1.5), degrees)], cv2.GC_PR_FGD)
-    chin, across = points[-1], 0.45 * _UNIT
-    neck = slice(round(max(chin[1], 0)), height), slice(round(max(chin[0] - across, 0)), round(chin[0] + across))
-    marks[neck] = cv2.GC_PR_FGD
-    face = cv2.convexHull(points.astype(np.float32)).astype(np.int32)
-    cv2.fillConvexPoly(marks, face, cv2.GC_FGD)
-    if np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).all():
-        return np.ones((height, width), np.uint8)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.setRNGSeed(0)
-    pixels = (np.clip(small, 0, 1) * 255).astype(np.uint8)
-    cv2.grabCut(pixels, marks, (0, 0, width, height), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    round_brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    found = cv2.morphologyEx(cv2.morphologyEx(found, cv2.MORPH_CLOSE, round_brush), cv2.MORPH_OPEN, round_brush)
-    cv2.fillConvexPoly(found, face, 1)
-    _, pieces = cv2.connectedComponents(found)
-    row, column = int(np.clip(middle[1], 0, height - 1)), int(np.clip(middle[0], 0, width - 1))
-    found = (pieces == pieces[row, column]).astype(np.uint8)
-    _, holes = cv2.connectedComponents(1 - found)
-    border = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
-    return ((found == 1) | ~np.isin(holes, border)).astype(np.uint8)
-
-
-def _face_points(anatomy: Anatomy) -> np.ndarray:
-    """List places that certainly belong to the face: (n, 2) pixels, the chin last."""
-    mouth, head = anatomy.mouth, anatomy.head
-    places = []
-    for eye in anatomy.eyes:
-        for across, down in ((-0.2, -eye.brow / anatomy.unit), (0.2, -eye.brow / anatomy.unit), (0.0, 0.2)):
-            dx, dy = eye.frame.turned(across * anatomy.unit, down * anatomy.unit)
-            places.append((eye.frame.centre[0] + float(dx), eye.frame.centre[1] + float(dy)))
-    dx, dy = head.turned(0.0, -0.9 * anatomy.unit)
-    places.append((head.centre[0] + float(dx), head.centre[1] + float(dy)))
-    for across, down in ((-1.05 * mouth.half_width, 0.0), (1.05 * mouth.half_width, 0.0), (0.0, 0.95 * mouth.chin)):
-        dx, dy = mouth.frame.turned(across, down)
-        places.append((mouth.frame.centre[0] + float(dx), mouth.frame.centre[1] + float(dy)))
-    return np.array(places, np.float64)
-
-
-def _ellipse(middle: tuple[float, float], reach: tuple[float, float], degrees: float) -> np.ndarray:
-    """Draw an ellipse around a place in the small picture, its half axes in face units: (n, 2) int32."""
-    axes = round(reach[0] * _UNIT), round(reach[1] * _UNIT)
-    return np.asarray(cv2.ellipse2Poly((round(middle[0]), round(middle[1])), axes, round(degrees), 0, 360, 5))
+    x, y = np.broadcast_arrays(x, y)
+    columns, rows = ((REACH + x) * PIXELS).astype(np.float32), ((REACH - 0.5 + y) * PIXELS).astype(np.float32)
+    values = cv2.remap(cut, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    values = cv2.GaussianBlur(np.log(values + 0.1), (0, 0), sigmaX=0.025 * PIXELS, sigmaY=0.8)
+    steep = np.median(np.abs(np.gradient(values, axis=1)), axis=0).sum(-1) * PIXELS
+    belief = np.log(steep + 0.4) * 1.5 - 0.5 * ((distance - max(expected, 0.35)) / SPREAD) ** 2
+    weight = np.exp(2.0 * (belief - belief.max()))
+    return float((weight * distance).sum() / weight.sum())

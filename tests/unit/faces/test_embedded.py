@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from sonic_core.errors import SettingsError
-from sonic_core.faces import EmbeddedFinder, face_finder, lip_line, quality_warnings
+from sonic_core.faces import EmbeddedFinder, face_finder, quality_warnings
 from sonic_core.faces.cascade import load_stages, scan
-from sonic_core.types import Face
 
 PORTRAITS = Path(__file__).resolve().parents[4] / "shared" / "media" / "portraits"
 ASTRONAUT = ((204.0, 102.0), (247.0, 104.5), (202.0, 139.5), (246.0, 142.0))
@@ -109,28 +108,6 @@ def test_plain_and_tiny_pictures_hold_no_face(shape):
 
 def test_noise_holds_no_face():
     assert EmbeddedFinder().find(torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(1))) == []
-
-
-def test_lip_line_runs_from_corner_to_corner(astronaut):
-    face = EmbeddedFinder().find(astronaut)[0]
-    line = np.array(lip_line(astronaut, face))
-    assert len(line) >= 9
-    assert tuple(line[0]) == pytest.approx(face.points[3])
-    assert tuple(line[-1]) == pytest.approx(face.points[4])
-    assert (np.diff(line[:, 0]) > 0).all()
-    assert np.abs(line[:, 1] - np.array(face.points)[3:, 1].mean()).max() < 0.4 * face.eye_distance
-
-
-def test_lip_line_follows_a_drawn_seam():
-    picture = np.full((200, 200, 3), 200, np.uint8)
-    columns = np.arange(60, 141)
-    seam = 140 + 6 * np.sin((columns - 60) / 80 * np.pi)
-    cv2.polylines(picture, [np.stack([columns, seam], 1).round().astype(np.int32)], False, (90, 40, 40), 2, cv2.LINE_AA)
-    points = ((65.0, 70.0), (135.0, 70.0), (100.0, 110.0), (60.0, 140.0), (140.0, 140.0))
-    image = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
-    line = np.array(lip_line(image, Face((40, 30, 160, 170), points, 1.0)))
-    expected = np.interp(line[:, 0], columns, seam)
-    assert np.abs(line[1:-1, 1] - expected[1:-1]).max() < 2.0
 
 
 def test_embedded_is_named_and_unknown_finders_are_refused():
