@@ -26,7 +26,7 @@ def image():
 
 @pytest.fixture(scope="module")
 def eyes(image):
-    return Eyes(image[1], image[0])
+    return Eyes(image[1], image[0], np.ones(image[0].shape[:2], np.float32))
 
 
 def places(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -106,4 +106,20 @@ def test_eyes_close_wholly_only_where_the_skin_around_them_is_smooth(eyes, image
         reach = int(eye.half_width)
         for row in range(y - reach, y + reach):
             crossed[row, x - reach : x + reach] = float(row // 3 % 2)
-    assert Eyes(eyes.anatomy, crossed).depth < 0.7
+    assert Eyes(eyes.anatomy, crossed, np.ones(crossed.shape[:2], np.float32)).depth < 0.7
+
+
+def test_lids_and_brows_leave_what_is_outside_the_person(eyes, image):
+    """A person who ends in the middle of an eye: beyond, nothing is drawn and nothing moves."""
+    picture, anatomy = image
+    x, y = places(picture.shape)
+    edge = anatomy.eyes[0].frame.centre[0]
+    cut = Eyes(anatomy, picture, np.maximum(x - edge, 0) / np.float32(anatomy.unit))
+    before = y.copy()
+    veils = cut.undo(x, y, Pose(blink=1.0, brows=1.0))
+    frame = picture.copy()
+    cut.paint(frame, veils)
+    beyond = x < edge
+    assert np.array_equal(frame[beyond], picture[beyond])
+    assert np.array_equal(y[beyond], before[beyond])
+    assert not np.array_equal(frame, picture)
