@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from ..types import Box, Face, largest_first
 from .cascade import WINDOW, scan
 from .corners import find_corners
-from .fit import REACH, WINDOW_UNITS, Fit, Frame, fit, measure_turn, patch, place_frame, points_frame
+from .fit import REACH, WINDOW_UNITS, Fit, Frame, fit, patch, place_frame, points_frame
 from .lids import fit_lids
 from .lips import as_bytes, as_points, expected_lips, fit_lips
+from .outline import measure_outline
 from .windows import Place, find_places
 
 TRIED = 6
@@ -104,20 +105,22 @@ def complete(pixels: NDArray[np.uint8], found: Fit, score: float) -> Face:
     eyes = [lids.numbers[:2] for lids in fit_lids(pixels, found.frame, places[:2])]
     lips = fit_lips(pixels, found.frame, expected_lips(*ends))
     corners = [(lips.x[end], lips.upper_inner[end]) for end in (0, -1)]
+    middle = lips.numbers[0], lips.numbers[1]
+    turn = measure_outline(pixels, found.frame, middle).turn
     inverse = cv2.invertAffineTransform(matrix)
     points = np.vstack([eyes, places[2], corners]) @ inverse[:, :2].T + inverse[:, 2]
     eye, other_eye, nose, corner, other_corner = as_points(points)
-    return Face(face_box(points), (eye, other_eye, nose, corner, other_corner), score)
+    return Face(face_box(points, turn), (eye, other_eye, nose, corner, other_corner), score)
 
 
-def face_box(points: NDArray[np.float64]) -> Box:
-    """Compute the box, brow to chin and cheek to cheek, of five points (5, 2); a turned head lies behind its points."""
+def face_box(points: NDArray[np.float64], turn: float) -> Box:
+    """Compute the box, brow to chin and cheek to cheek, of five points (5, 2) of a head turned by ``turn`` degrees."""
     frame = points_frame(np.vstack([points[:3], points[3:].mean(0)]))
     angle = np.deg2rad(frame.tilt)
     down = np.array([-np.sin(angle), np.cos(angle)])
     depth = float((points[3:].mean(0) - points[:2].mean(0)) @ down)
     middle = points[:2].mean(0) * 0.5 + points[3:].mean(0) * 0.5
-    behind = -BEHIND * measure_turn(points) * frame.unit
+    behind = -BEHIND * turn * frame.unit
     centre = middle + down * 0.03 * depth + np.array([down[1], -down[0]]) * behind
     across, high = 1.06 * frame.unit, 1.15 * max(depth, 0.6 * frame.unit)
     half_width = abs(np.cos(angle)) * across + abs(np.sin(angle)) * high * 0.35

@@ -25,8 +25,6 @@ WINDOW_UNITS = 2.72
 """Side of the cascade's window on a face, in units."""
 EYE_SINK = 0.05
 """How far, in units, an eye's centre lies under the darkest place, which the upper lid shades."""
-NOSE_DEPTH = 0.46
-"""How far what lies under the nose stands before the plane of eyes and mouth, in units."""
 CANDIDATES = 14
 """Places looked at per eye, nose and mouth."""
 
@@ -153,20 +151,6 @@ def points_frame(points: NDArray[np.float64]) -> Frame:
     unit = max(float(np.hypot(*across)), 0.8 * float(np.hypot(*(points[3] - middle))))
     tilt = float(np.rad2deg(np.arctan2(across[1], across[0])))
     return Frame(float(middle[0]), float(middle[1]), unit, tilt)
-
-
-def measure_turn(points: NDArray[np.float64]) -> float:
-    """Tell the head's turn to the picture's right, in degrees, from its five points, (5, 2).
-
-    What lies under the nose stands before the plane of eyes and mouth, so a turn moves it off their middle.
-    """
-    frame = points_frame(np.vstack([points[:3], points[3:].mean(0)]))
-    eyes, nose, mouth = points[:2].mean(0), points[2], points[3:].mean(0)
-    down = mouth - eyes
-    share = float(np.clip((nose - eyes) @ down / max(float(down @ down), 1e-6), 0, 1))
-    across = (points[1] - points[0]) / max(float(np.hypot(*(points[1] - points[0]))), 1e-6)
-    aside = float((nose - eyes - share * down) @ across) / max(frame.unit, 1e-6)
-    return float(np.rad2deg(np.arcsin(np.clip(aside / NOSE_DEPTH, -0.7, 0.7))))
 
 
 def _fit_once(cut: NDArray[np.float32], pixels: float, doubt: float) -> tuple[NDArray[np.float64], float]:

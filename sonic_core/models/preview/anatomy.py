@@ -14,8 +14,8 @@ import numpy as np
 from ...faces import fit
 from ...faces.lids import Lids, fit_lids
 from ...faces.lips import Lips, as_bytes, expected_lips, fit_lips
+from ...faces.outline import Outline, measure_outline
 from ...types import Portrait
-from .outline import Outline, measure_outline
 
 EYES_TO_MOUTH = 1.06
 """Median distance from the eyes' midpoint to the mouth's, in eye distances (front-facing portraits, own count)."""
@@ -115,9 +115,8 @@ def measure_anatomy(portrait: Portrait) -> Anatomy:
     places = np.stack(face.local(*points.T), -1) / unit
     lips = fit_lips(pixels, patch_frame, expected_lips(places[3], places[4]))
     lids = fit_lids(pixels, patch_frame, places[:2])
-    turn = fit.measure_turn(points)
     mouth = float(lips.x[[0, -1]].mean()), float(lips.upper_inner[[0, -1]].mean())
-    outline = measure_outline(pixels, patch_frame, mouth, turn)
+    outline = measure_outline(pixels, patch_frame, mouth)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     middle = (eyes.mean(0) + corners.mean(0)) / 2
     return Anatomy(
@@ -125,7 +124,7 @@ def measure_anatomy(portrait: Portrait) -> Anatomy:
         head=Frame((float(middle[0]), float(middle[1])), level),
         mouth=_place_mouth(lips, (face, unit), outline, float(places[2, 1]), grey.shape[0]),
         eyes=_place_eyes(lids, face, unit, grey),
-        turn=turn,
+        turn=outline.turn,
     )
 
 
