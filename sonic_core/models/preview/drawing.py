@@ -31,12 +31,13 @@ class Drawing:
         self.lips = Lips(anatomy, inside)
         self.interior = Interior(image, anatomy)
 
-    def frame(self, pose: Pose) -> np.ndarray:
-        """Draw one frame, (h, w, 3) float32 in [0, 1]."""
+    def frame(self, pose: Pose, out: np.ndarray | None = None) -> np.ndarray:
+        """Draw one frame, (h, w, 3) float32 in [0, 1], into ``out`` if that is given."""
+        out = np.empty_like(self.image) if out is None else out
         x, y = self.head.undo(pose)
         lashes = self.eyes.undo(x, y, pose)
         gap = self.lips.undo(x, y, pose)
-        frame = cv2.remap(self.image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        self.eyes.paint(frame, lashes)
-        self.interior.paint(frame, gap)
-        return np.clip(frame, 0, 1, out=frame)
+        cv2.remap(self.image, x, y, cv2.INTER_CUBIC, dst=out, borderMode=cv2.BORDER_REPLICATE)
+        self.eyes.paint(out, lashes)
+        self.interior.paint(out, gap)
+        return np.clip(out, 0, 1, out=out)

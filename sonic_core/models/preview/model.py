@@ -21,7 +21,9 @@ from .speech import CURVE_RATE, speech_curves
 
 WIDEST = 0.26
 """Gap between the lips, in face units, when speech asks for an opening of 1 at dynamic_scale 1."""
-_CHUNK = 4
+_BATCH = 16 << 20
+"""Bytes of frames drawn at a time; larger pieces of memory are taken from the system and given back each time, which
+costs more than drawing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,10 @@ def _draw(conditions: PreviewConditions, poses: list[Pose]) -> Iterator[Frames]:
     """Draw the frames of all ``poses``, some at a time."""
     image = np.ascontiguousarray(conditions.portrait.image.permute(1, 2, 0).numpy())
     drawing = Drawing(image, conditions.anatomy)
-    for start in range(0, len(poses), _CHUNK):
-        frames = [drawing.frame(pose) for pose in poses[start : start + _CHUNK]]
-        yield torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
+    count = max(1, _BATCH // image.nbytes)
+    for start in range(0, len(poses), count):
+        some = poses[start : start + count]
+        frames = np.empty((len(some), *image.shape), np.float32)
+        for pose, frame in zip(some, frames, strict=True):
+            drawing.frame(pose, frame)
+        yield torch.from_numpy(frames).permute(0, 3, 1, 2)
