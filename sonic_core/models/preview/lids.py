@@ -81,7 +81,7 @@ def measure_lid(eye: Eye, image: np.ndarray, inside: np.ndarray, unit: float) ->
     skin = _skin(bands, share, down, eye, unit) + _grain(eye, image, unit, share, down)
     ink, thickness = _lashes(eye, image, unit)
     fold_height = np.float32(np.clip(0.55 * (eye.brow + eye.upper_lid.min()), 0.03 * unit, 0.09 * unit))
-    width = smooth_fall((np.abs(share) - 0.88) / 0.2) * smooth_rise((inside[area] - 0.03) / 0.07).astype(np.float32)
+    width = smooth_fall((np.abs(share) - 0.88) / 0.2) * smooth_rise(inside[area] / 0.04).astype(np.float32)
     return Lid(
         area=area,
         skin=np.clip(skin, 0, 1),
@@ -158,11 +158,11 @@ def _shut_edge(eye: Eye, image: np.ndarray, unit: float) -> np.ndarray:
     """
     skin = _clean(_bands(eye, image, unit)[1])
     inside = eye.upper_lid + np.linspace(0.15, 0.9, 8)[:, None] * (eye.lower_lid - eye.upper_lid)
-    limit = 0.55 * np.median(_strangeness(eye, image, inside, skin))
+    limit = 0.45 * np.median(_strangeness(eye, image, inside, skin))
     steps = np.linspace(0, 1, 15)[:, None] * _FURTHER * unit
     beyond = _strangeness(eye, image, eye.lower_lid + steps, skin) > limit
     further = np.cumprod(beyond, axis=0).mean(0)[np.abs(EYE_STATIONS) < _MIDDLE]
-    return (eye.lower_lid + np.median(further) * _FURTHER * unit * (1 - EYE_STATIONS**4)).astype(np.float32)
+    return (eye.lower_lid + np.percentile(further, 65) * _FURTHER * unit * (1 - EYE_STATIONS**4)).astype(np.float32)
 
 
 def _depth(eye: Eye, image: np.ndarray, unit: float, bands: tuple[np.ndarray, np.ndarray]) -> float:
@@ -177,7 +177,7 @@ def _depth(eye: Eye, image: np.ndarray, unit: float, bands: tuple[np.ndarray, np
     inside = eye.upper_lid + np.linspace(0.1, 0.9, 9)[:, None] * (eye.lower_lid - eye.upper_lid)
     beneath = eye.lower_lid + np.linspace(0, 0.12, 10)[:, None] * unit
     ball, rest = (_strangeness(eye, image, down, skin)[:, middle].mean() for down in (inside, beneath))
-    doubt = max((rough - 0.11) / 0.08, (rest / max(float(ball), 1e-3) - 0.42) / 0.2)
+    doubt = max((rough - 0.11) / 0.08, (rest / max(float(ball), 1e-3) - 0.45) / 0.2)
     return float(1 - 0.8 * smooth_rise(np.array(doubt)))
 
 
