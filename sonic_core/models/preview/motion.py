@@ -94,7 +94,7 @@ def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
     move the lips a little differently in a longer sound.
 
     Args:
-        audio: Any rate, any channels, any length; memory beside the sound grows by about 45 MB per hour.
+        audio: Any rate, any channels, any length; memory beside the sound grows by about 0.1 GB per hour.
         pauses: Close the mouth in long pauses; False leaves it as a talking one rests in them.
 
     Returns:
