@@ -16,6 +16,7 @@ import numpy as np
 
 from .anatomy import MOUTH_STATIONS, Anatomy, Mouth
 from .easing import smooth_fall, smooth_rise
+from .mesh import Area, Mesh
 from .pose import Pose
 
 JAW_DROP = 0.17
@@ -57,6 +58,11 @@ class Gap:
     """0 … 1: how far the lips have left the place that they have in a portrait with an open mouth; 1 in others."""
 
 
+def _no_gap() -> Gap:
+    none = np.zeros((0, 0), np.float32)
+    return Gap(slice(0, 0), slice(0, 0), none, none, none, none, none, none, none, none, none, 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Shape:
     """Rows of the mesh in one pose, at every station: (n,) float32 each, pixels down from the mouth's centre."""
@@ -85,10 +91,10 @@ class Lips:
         self._bared = float((self._teeth - self._rest[1]).max()) > 0.02 * unit
         left, right = (max(side, 1.2 * mouth.half_width) for side in mouth.sides)
         reach = max(left, right) + 0.05 * unit
-        self._step = max(1, round(unit * _MESH))
-        self._area = self._rectangle(mouth.frame.centre, (reach, mouth.nose + 0.25 * unit), (reach, mouth.floor))
-        self._knots = tuple(slice(part.start, part.stop, self._step) for part in self._area)
-        y, x = np.mgrid[self._knots].astype(np.float32)
+        self._end = min(mouth.floor - 0.03 * unit, mouth.chin + 0.65 * unit)
+        before, after = (reach, mouth.nose + 0.25 * unit), (reach, self._end + 0.03 * unit)
+        self._mesh = Mesh(self._rectangle(mouth.frame.centre, before, after), max(1, round(unit * _MESH)))
+        y, x = np.mgrid[self._mesh.knots].astype(np.float32)
         along, down = mouth.frame.local(x, y)
         across = along / np.float32(mouth.half_width)
         under_nose = smooth_rise((down + np.float32(mouth.nose)) / np.float32(0.8 * mouth.nose))
@@ -96,27 +102,48 @@ class Lips:
         self._purse = np.exp(-((down / (0.42 * unit)) ** 2)) * under_nose
         self._purse *= _cheek_follows(along, down, (left, right), mouth)
         self._sink = np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2) * under_nose
-        self._within = smooth_rise(_edge_distance(*x.shape) * np.float32(self._step / (0.06 * unit)))
-        self._within *= smooth_rise(depth[self._knots] / _OUTLINE)
+        self._within = smooth_rise(_edge_distance(*x.shape) * np.float32(self._mesh.step / (0.06 * unit)))
+        self._within *= smooth_rise(depth[self._mesh.knots] / _OUTLINE)
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> Gap:
         """Undo lips and jaw: change the places x, y (h, w) in the portrait, in place, and say where lips part."""
         shape = self._shape(pose)
-        moves, state = (self._spread_out(field) for field in self._mesh(x[self._knots], y[self._knots], pose, shape))
-        area = self._area
-        away = float(np.abs(shape.moved[1:3]).max()) / (_AWAY * self.anatomy.unit) if self.open_at_rest else 1.0
-        gap = self._gap(x[area], y[area], state, min(away, 1.0))
-        beneath = state[..., 0] > 0.5 * state[..., 1]
-        x[area] += np.where(beneath, moves[..., 2], moves[..., 0])
-        y[area] += np.where(beneath, moves[..., 3], moves[..., 1])
+        knots = self._mesh.knots
+        above, beneath, state = self._move(x[knots], y[knots], pose, shape)
+        gap = self._gap(x, y, state, self._parted(shape))
+        rows, columns = self._mesh.shape
+        lower = np.greater(state[..., 0], 0.5 * state[..., 1])
+        begun, whole = np.asarray(lower.any(axis=1)), np.asarray(lower.all(axis=1))
+        first = max(int(begun.argmax()) - 1, 0) if begun.any() else rows
+        last = rows - int(whole[::-1].argmin()) if whole.any() else rows
+        wide = slice(0, columns)
+        for part, move in (((slice(0, first), wide), above), ((slice(last, rows), wide), beneath)):
+            self._add(x, y, part, self._mesh.filled(move, part))
+        part = slice(first, last), wide
+        if first < last:
+            side, mixed = self._mesh.filled(state[..., :2], part, 1), self._mesh.filled(beneath, part, 2)
+            is_upper = (side[..., 0] <= 0.5 * side[..., 1]).astype(np.uint8)
+            self._add(x, y, part, cv2.copyTo(self._mesh.filled(above, part), is_upper, mixed))
         return gap
 
-    def _mesh(self, x: np.ndarray, y: np.ndarray, pose: Pose, shape: _Shape) -> tuple[np.ndarray, np.ndarray]:
+    def _add(self, x: np.ndarray, y: np.ndarray, part: Area, move: np.ndarray) -> None:
+        """Move the places x, y of a part of the mesh by ``move`` (h, w, 2), in place."""
+        if part[0].start < part[0].stop:
+            area = self._mesh.pixels(part)
+            x[area] += move[..., 0]
+            y[area] += move[..., 1]
+
+    def _parted(self, shape: _Shape) -> float:
+        """Tell how far the lips have left the place that they have in a portrait with an open mouth."""
+        away = float(np.abs(shape.moved[1:3]).max()) / (_AWAY * self.anatomy.unit)
+        return min(away, 1.0) if self.open_at_rest else 1.0
+
+    def _move(self, x: np.ndarray, y: np.ndarray, pose: Pose, shape: _Shape) -> tuple[np.ndarray, ...]:
         """Move the mesh's knots, which lie at x, y (h, w) in the portrait.
 
         Returns:
-            (h, w, 4): where a knot's picture comes from if the upper lip is there (x, y), and if the lower one is (x,
-            y), relative to the knot; and (h, w, 4): pixels below the upper lip's edge, height of the gap, place along
+            (h, w, 2): where a knot's picture comes from if the upper lip is there, relative to the knot; (h, w, 2): the
+            same if the lower lip is there; (h, w, 4): pixels below the upper lip's edge, height of the gap, place along
             the mouth in half widths, how far the jaw has gone.
         """
         mouth, unit = self.anatomy.mouth, np.float32(self.anatomy.unit)
@@ -128,16 +155,9 @@ class Lips:
         aside, sunk = (moved - along) * self._within, depth - down
         above = (sunk - self._above(depth, where, gone, unit)) * self._within
         beneath = (sunk - self._beneath(depth, where, gone, unit)) * self._within
-        moves = [*mouth.frame.turned(aside, above), *mouth.frame.turned(aside, beneath)]
         state = [depth - where[1], where[2] - where[1], share, gone[4]]
-        return np.stack(moves, -1), np.stack(state, -1)
-
-    def _spread_out(self, knots: np.ndarray) -> np.ndarray:
-        """Fill the area between the mesh's knots linearly: (h, w, 4)."""
-        rows, columns = ((part.stop - part.start) for part in self._area)
-        scale = np.array([[1 / self._step, 0, 0], [0, 1 / self._step, 0]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(knots, scale, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        turned = (np.stack(mouth.frame.turned(aside, down), -1) for down in (above, beneath))
+        return *turned, np.stack(state, -1)
 
     def _spread(self, pose: Pose) -> float:
         """How far the corners go outward, as a share of the mouth's width."""
@@ -200,32 +220,32 @@ class Lips:
         self, depth: np.ndarray, where: list[np.ndarray], gone: list[np.ndarray], unit: np.float32
     ) -> np.ndarray:
         """How far what is seen at each knot has gone down if it belongs to the lower lip and what lies below."""
-        mouth = self.anatomy.mouth
-        end = np.float32(min(mouth.floor - 0.03 * unit, mouth.chin + 0.65 * unit))
-        chin = where[4]
+        chin, end = where[4], np.float32(self._end)
         throat = np.minimum(chin + np.float32(0.05) * unit, end - 2 * np.abs(gone[4]) - 1)
         total = gone[2] + _eased(depth, where[2], where[3], gone[3] - gone[2])
         total += _eased(depth, where[3], np.maximum(chin, where[3] + 2), gone[4] - gone[3])
         return total + _eased(depth, throat, end, -gone[4])
 
     def _gap(self, x: np.ndarray, y: np.ndarray, state: np.ndarray, parted: float) -> Gap:
-        """Cut the gap's rectangle out of the mouth's area."""
+        """Cut out the gap's rectangle."""
         below, height = state[..., 0], state[..., 1]
-        seen = np.nonzero((below > -2) & (below < height + 2) & (height > 0.05))
+        margin = self._mesh.step + 2
+        seen = np.nonzero((below > -margin) & (below < height + margin) & (height > 0.05))
         if len(seen[0]) == 0:
-            none = np.zeros((0, 0), np.float32)
-            return Gap(slice(0, 0), slice(0, 0), *[none] * 9, parted)
-        cut = slice(seen[0].min(), seen[0].max() + 1), slice(seen[1].min(), seen[1].max() + 1)
-        top, left = self._area[0].start, self._area[1].start
+            return _no_gap()
+        rows, columns = (
+            slice(max(int(place.min()) - 1, 0), min(int(place.max()) + 2, length))
+            for place, length in zip(seen, self._mesh.shape, strict=True)
+        )
+        area = self._mesh.pixels((rows, columns))
         mouth = self.anatomy.mouth
-        below, height, moved, jaw = cv2.split(np.ascontiguousarray(state[cut]))
-        x, y = x[cut].copy(), y[cut].copy()
+        below, height, moved, jaw = cv2.split(self._mesh.filled(state, (rows, columns)))
+        x, y = x[area].copy(), y[area].copy()
         along, down = mouth.frame.local(x, y)
         share = along / np.float32(mouth.half_width)
         edge = np.interp(share, _STATIONS, self._rest[1]).astype(np.float32)
         return Gap(
-            slice(top + cut[0].start, top + cut[0].stop),
-            slice(left + cut[1].start, left + cut[1].stop),
+            *area,
             moved,
             below,
             height,
@@ -259,8 +279,6 @@ class Lips:
         height, width = self.size
         left, right = max(int(centre[0] - before[0]), 0), min(int(centre[0] + after[0]) + 1, width)
         top, bottom = max(int(centre[1] - before[1]), 0), min(int(centre[1] + after[1]) + 1, height)
-        bottom -= (bottom - top - 1) % self._step
-        right -= (right - left - 1) % self._step
         return slice(top, bottom), slice(left, right)
 
 

@@ -83,7 +83,7 @@ class Interior:
     def _upper_teeth(self, inside: np.ndarray, gap: Gap) -> None:
         """Hang the upper teeth in the skull: a lip that rises shows more of them."""
         across = gap.across
-        nearest = np.abs(across[..., None] - _TOOTH_EDGES).min(-1)
+        nearest = _nearest(across, _TOOTH_EDGES)
         row = np.float32(SHOWN) * (1 - np.clip(across / 0.5, -1, 1) ** 2 * 0.55)
         notch = np.float32(0.009) * np.exp(-((nearest / 0.016) ** 2))
         edge = (row - notch) * self.unit - gap.skull
@@ -94,7 +94,7 @@ class Interior:
 
     def _lower_teeth(self, inside: np.ndarray, gap: Gap) -> None:
         """Stand the lower teeth on the jaw: mostly behind the lower lip, seen when that is drawn down."""
-        nearest = np.abs(gap.across[..., None] - _LOWER_EDGES).min(-1)
+        nearest = _nearest(gap.across, _LOWER_EDGES)
         notch = np.float32(0.006) * np.exp(-((nearest / 0.014) ** 2))
         edge = gap.jaw - (notch + np.float32(SHOWN - BITE)) * self.unit
         light = 0.66 * _arch_light(gap.across, 0.42) * (0.88 + 0.12 * smooth_rise(nearest / 0.018))
@@ -129,6 +129,13 @@ def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
         shade=(0.17 * lip * lip / max(float(lip.max()), 1e-3)).astype(np.float32),
         softness=_softness(face, unit),
     )
+
+
+def _nearest(across: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Measure the distance from each place to the nearest of some edges, all (…) in face units."""
+    table = np.abs(np.linspace(edges[0], edges[-1], 1024, dtype=np.float32)[:, None] - edges).min(1)
+    index = (across - edges[0]) * np.float32(1023 / (edges[-1] - edges[0]))
+    return table[np.clip(index, 0, 1023).astype(np.int16)]
 
 
 def _arch_light(across: np.ndarray, end: float) -> np.ndarray:
