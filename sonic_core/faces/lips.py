@@ -35,6 +35,8 @@ STARTS = np.zeros((3, 10))
 STARTS[1:, GAP] = 0.12, 0.3
 STARTS[2, BEND] = -0.1
 STARTS[1, [WIDTH, BEND, LOWER]] = 0.05, 0.03, -0.03
+LEAST_GAP = 0.03
+"""Gaps under this are shut lips: their inner edges are made one."""
 CERTAIN = 1.6
 """Most that one pixel can say, in logarithms of a likelihood."""
 LIP_RANGE = np.array([[-0.7, -0.03, -0.5], [0.1, 1.0, 0.5]])
@@ -56,6 +58,8 @@ class Lips:
     lower_outer: Array
     numbers: Array
     """The ten numbers of the shape."""
+    teeth: float
+    """How far bared upper teeth reach down through the gap: 0 none, 1 to the lower lip."""
 
 
 def fit_lips(image: NDArray[np.uint8], frame: Frame, expected: Array, spreads: Array = SPREADS) -> Lips:
@@ -78,9 +82,10 @@ def fit_lips(image: NDArray[np.uint8], frame: Frame, expected: Array, spreads: A
     tried = [improve(improve(expected + start, True)[0], False) for start in STARTS]
     best, _ = max(tried, key=lambda one: one[1])
     numbers, _ = improve(best, False)
+    numbers[GAP] = numbers[GAP] if numbers[GAP] >= LEAST_GAP else 0.0
     x, edges = outline(numbers[None], STATIONS)
     upper_outer, upper_inner, lower_inner, lower_outer = edges[:, 0]
-    return Lips(x[0], upper_outer, upper_inner, lower_inner, lower_outer, numbers)
+    return Lips(x[0], upper_outer, upper_inner, lower_inner, lower_outer, numbers, _bared(colours, numbers))
 
 
 def expected_lips(*corners: Array) -> Array:
@@ -123,7 +128,7 @@ def outline(numbers: Array, stations: Array) -> tuple[Array, Array]:
     )
 
 
-_COARSE = np.linspace(-0.96, 0.96, 17)
+_COARSE = np.linspace(-0.96, 0.96, 15)
 
 
 def _score(numbers: Array, evidence: Evidence) -> Array:
@@ -166,13 +171,12 @@ def _likeness(colours: Array, numbers: Array, guessed: bool) -> list[Array]:
         other = np.maximum.reduce([_likelihood(colours, colours[zones == zone]) for zone in (4, 5, 6)])
     apart = np.sqrt((((np.median(np.concatenate(lips), 0) - skin) / spread) ** 2).sum())
     worth = min(float(apart) / 1.5, 1.0)
-    lip_likeness = worth * np.clip(lip - other, -CERTAIN, CERTAIN)
-    light = colours[..., 0]
-    lip_light = np.median(light[(zones == 1) | (zones == 3)])
-    dark = (lip_light - 0.45 - light) / 0.25
-    saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*skin[1:])
+    light, cheeks = colours[..., 0], _cheeks(colours)
+    dark = (np.median(light[(zones == 1) | (zones == 3)]) - 0.45 - light) / 0.25
+    saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
     colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
-    pale = np.minimum((0.6 * usual - saturation) / 0.08, (light - lip_light) / 0.2) + 2 * (colourless - 1)
+    pale = np.minimum((0.65 * usual - saturation) / 0.08, (light - cheeks[0] + 0.3) / 0.2) + 2 * (colourless - 1)
+    lip_likeness = np.clip(worth * np.clip(lip - other, -CERTAIN, CERTAIN) - 2 * np.maximum(pale, 0), -CERTAIN, CERTAIN)
     inside = np.clip(np.maximum(dark, pale), -CERTAIN, CERTAIN)
     return [lip_likeness, inside]
 
@@ -188,6 +192,27 @@ def _distance(colours: Array, middle: Array, spread: Array) -> Array:
 def _spread(values: Array) -> Array:
     low, high = np.percentile(values, [20, 80], axis=0)
     return np.maximum(0.6 * (high - low), (0.07, 0.035, 0.04))
+
+
+def _bared(colours: Array, numbers: Array) -> float:
+    """Measure how far down through the gap it is bright and pale, as upper teeth are, from 0 to 1.
+
+    Teeth are told from what is dark, not from lips, so what counts is the brightest part of each row; where the lower
+    lip's teeth follow upon the upper's, both count.
+    """
+    if numbers[GAP] < LEAST_GAP:
+        return 0.0
+    x, edges = outline(numbers[None], np.linspace(-0.5, 0.5, 9))
+    share = np.linspace(0.05, 0.95, 12)[:, None]
+    y = edges[1, 0] + share * (edges[2, 0] - edges[1, 0])
+    columns = np.rint((x[0] + REACH) * PIXELS).astype(int) + np.zeros_like(share, int)
+    rows = np.rint((y + REACH - 0.5) * PIXELS).astype(int)
+    inside = colours[rows.clip(0, colours.shape[0] - 1), columns.clip(0, colours.shape[1] - 1)]
+    skin = _cheeks(colours)
+    bright = inside[..., 0] > skin[0] - 0.45
+    pale = np.hypot(inside[..., 1], inside[..., 2]) < 0.85 * max(float(np.hypot(*skin[1:])), 0.15)
+    toothed = (bright & pale).mean(1) > 0.5
+    return float(share[toothed].max() + 0.05) if toothed[:5].any() else 0.0
 
 
 def _cheeks(colours: Array) -> Array:

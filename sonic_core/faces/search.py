@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-DRAWN, KEPT, ROUNDS = 240, 30, 11
+DRAWN, KEPT, ROUNDS = 160, 24, 10
 """Shapes drawn in each round, how many of the best the next round is drawn around, and rounds."""
 LEAST_SPREAD = 0.02
 """Share of its expected spread that a number keeps being varied by at least."""

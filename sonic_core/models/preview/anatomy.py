@@ -161,6 +161,7 @@ def _place_mouth(lips: Lips, place: tuple[Frame, float], outline: Outline, nose:
     ]
     frame, half = _own_frame(points[1][0], points[1][-1])
     upper_outer, upper_inner, lower_inner, lower_outer = (_edge(part, frame, half, MOUTH_STATIONS) for part in points)
+    teeth = upper_inner + np.float32(lips.teeth) * (lower_inner - upper_inner)
     above = unit * (float(lips.upper_inner[len(lips.x) // 2]) - nose)
     return Mouth(
         frame=frame,
@@ -169,7 +170,7 @@ def _place_mouth(lips: Lips, place: tuple[Frame, float], outline: Outline, nose:
         upper_inner=upper_inner,
         lower_inner=lower_inner,
         lower_outer=lower_outer,
-        teeth=upper_inner,
+        teeth=teeth,
         nose=float(np.clip(0.7 * above, 0.22 * unit, 0.5 * unit)),
         chin=max(outline.chin * unit, float(lower_outer.max()) + 0.15 * unit),
         floor=max(height - frame.centre[1], 0.8 * unit),
