@@ -51,6 +51,7 @@ class Eyes:
         unit = anatomy.unit
         before, beyond = np.array([0.52, 0.85]) * unit, np.array([0.52, 0.32]) * unit
         self._area = _rectangle(centres.min(0) - before, centres.max(0) + beyond, size)
+        self._own = smooth_rise(inside / np.float32(0.04))
         self._brows, self._lower = self._weights(inside[self._area])
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> list[Veil]:
@@ -76,6 +77,7 @@ class Eyes:
         moved = np.float32(BROW_RISE * unit * np.clip(brows, -1, 1.5)) * self._brows
         moved += np.float32(LOWER_RISE * unit * blink) * self._lower
         here = cv2.warpAffine(moved, self._carried(x, y), moved.shape[::-1], flags=cv2.WARP_INVERSE_MAP)
+        here *= self._own[area]
         right, down = self.anatomy.head.turned(0.0, 1.0)
         x[area] = cv2.scaleAdd(here, float(right), x[area])
         y[area] = cv2.scaleAdd(here, float(down), y[area])
@@ -92,7 +94,8 @@ class Eyes:
         )
         places = x[area] - np.float32(columns.start), y[area] - np.float32(rows.start)
         cover, colour = (cv2.remap(part, *places, cv2.INTER_LINEAR) for part in lid.draw(blink))
-        return Veil(area, cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB), colour)
+        own = cv2.cvtColor(self._own[area], cv2.COLOR_GRAY2RGB)
+        return Veil(area, cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB) * own, colour * own)
 
     def _carried(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Tell where the head has carried the brows' area, by its eyes: a similarity from frame to portrait, (2, 3)."""

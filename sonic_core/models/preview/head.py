@@ -24,7 +24,7 @@ LIFT = 0.012
 _ABOVE, _BELOW, _BESIDE = 2.2, 1.45, 1.4  # reach of the relief around the middle of the face, in face units
 _ROUNDING = 0.05  # face units by which kinks of the outline are rounded
 _RIM = 0.2  # face units inside the outline in which a movement grows to its full size
-_MOST = 1.7  # largest turn, nod or tilt, however lively
+_MOST = 1.5  # largest turn, nod or tilt, however lively
 _LEAST = 0.45  # of the full movement: what a face does even where its eyes are close to the outline
 _CELL = 8  # pixels: movements are so smooth that they are worked out at one place in 64
 

@@ -115,11 +115,13 @@ def test_lids_and_brows_leave_what_is_outside_the_person(eyes, image):
     x, y = places(picture.shape)
     edge = anatomy.eyes[0].frame.centre[0]
     cut = Eyes(anatomy, picture, np.maximum(x - edge, 0) / np.float32(anatomy.unit))
-    before = y.copy()
+    before, beyond = y.copy(), x < edge
+    x += np.float32(0.05 * anatomy.unit)  # the head carries the eye toward what is outside
+    carried = x.copy()
     veils = cut.undo(x, y, Pose(blink=1.0, brows=1.0))
     frame = picture.copy()
     cut.paint(frame, veils)
-    beyond = x < edge
     assert np.array_equal(frame[beyond], picture[beyond])
     assert np.array_equal(y[beyond], before[beyond])
+    assert np.array_equal(x[beyond], carried[beyond])
     assert not np.array_equal(frame, picture)
