@@ -162,7 +162,7 @@ class Lips:
     def _spread(self, pose: Pose) -> float:
         """How far the corners go outward, as a share of the mouth's width."""
         wide_open = max(pose.opening / self.anatomy.unit - 0.1, 0.0)
-        return 0.09 * pose.width * (1 - pose.rounding) - 0.34 * pose.rounding - 0.4 * wide_open
+        return 0.09 * pose.width * (1 - pose.rounding) - 0.3 * pose.rounding - 0.4 * wide_open
 
     def _shape(self, pose: Pose) -> _Shape:
         """Move the rows at every station."""

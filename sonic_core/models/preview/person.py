@@ -74,11 +74,13 @@ def _face_points(anatomy: Anatomy) -> np.ndarray:
     mouth, head = anatomy.mouth, anatomy.head
     places = []
     for eye in anatomy.eyes:
-        for across, down in ((-0.2, -eye.brow / anatomy.unit), (0.2, -eye.brow / anatomy.unit), (0.0, 0.2)):
-            dx, dy = eye.frame.turned(across * anatomy.unit, down * anatomy.unit)
+        side = 1.15 * eye.half_width
+        for across, down in ((-side, -eye.brow), (side, -eye.brow), (-side, 0.1 * side), (side, 0.1 * side)):
+            dx, dy = eye.frame.turned(across, down)
             places.append((eye.frame.centre[0] + float(dx), eye.frame.centre[1] + float(dy)))
-    dx, dy = head.turned(0.0, -0.9 * anatomy.unit)
-    places.append((head.centre[0] + float(dx), head.centre[1] + float(dy)))
+    for across in (-0.4, 0.4):
+        dx, dy = head.turned(across * anatomy.unit, -1.2 * anatomy.unit)
+        places.append((head.centre[0] + float(dx), head.centre[1] + float(dy)))
     for across, down in ((-1.05 * mouth.half_width, 0.0), (1.05 * mouth.half_width, 0.0), (0.0, 0.95 * mouth.chin)):
         dx, dy = mouth.frame.turned(across, down)
         places.append((mouth.frame.centre[0] + float(dx), mouth.frame.centre[1] + float(dy)))
