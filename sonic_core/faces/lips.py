@@ -43,7 +43,7 @@ LIP_RANGE = np.array([[-0.7, -0.03, -0.5], [0.1, 1.0, 0.5]])
 """How far lips may differ from skin in brightness and both ratios of colours: teeth are no lips, nor is a shade."""
 WIDEST = np.array([0.2, 0.1, 0.12])
 """How widely the colours of lips spread at most."""
-LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, OPENING_COST = 110.0, 9.0, 5.0, 2.0
+LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 2.0
 """How much a square unit of lip, and a half width of seam and of edge, count."""
 
 

@@ -26,6 +26,7 @@ SINK = 0.12
 _MESH = 1 / 90  # face units between two knots of the mesh
 _OUTLINE = 0.1  # face units inside a person's outline in which movements rise from nothing
 _AWAY = 0.025  # face units: lips nearer than this to their own place show the portrait's own mouth, unpainted
+_CLOSES = 0.22  # face units by which a portrait's own open mouth can be shut without the face looking drawn
 _REACH = 3.2  # half widths to either side at which the mesh ends
 _STATIONS = np.linspace(-_REACH, _REACH, 161, dtype=np.float32)
 
@@ -173,8 +174,8 @@ class Lips:
         arch = np.clip(1 - (_STATIONS / np.float32(inner)) ** 2, 0, 1)
         own = lower_inner - upper_inner
         share = np.float32(0.16 + 0.16 * np.clip(pose.upper, 0, 1))
-        meet = np.float32(0.5 if self._bared else 0.3) * np.float32(1 - pose.rest)
-        closing = np.float32(1 - pose.rest)
+        closing = np.float32((1 - pose.rest) * min(1.0, _CLOSES * unit / max(float(own.max()), 1e-3)))
+        meet = np.float32(0.5 if self._bared else 0.3) * closing
         pout = np.float32(0.02 * unit * pose.rounding) * arch
         rise = pout + meet * own - share * np.float32(opening) * arch**0.85
         drop = pout - (closing - meet) * own + (1 - share) * np.float32(opening) * arch**0.62
