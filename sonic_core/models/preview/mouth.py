@@ -77,7 +77,7 @@ class Interior:
         dome = np.clip(1 - (gap.across / np.float32(0.27)) ** 2, 0, 1)
         top = gap.jaw / self.unit - np.float32(0.03) + np.float32(0.1) * dome
         body = smooth_rise(top * 28) * smooth_rise(dome * 4)
-        light = (0.42 + 0.58 * smooth_rise(top / 0.12)) * (0.5 + 0.5 * dome)
+        light = (0.3 + 0.45 * smooth_rise(top / 0.12)) * (0.5 + 0.5 * dome)
         inside += body[..., None] * (self.palette.tongue * light[..., None] - inside)
 
     def _upper_teeth(self, inside: np.ndarray, gap: Gap) -> None:

@@ -44,8 +44,11 @@ def _inside(image: np.ndarray, anatomy: Anatomy) -> np.ndarray:
     points = _face_points(anatomy) * scale
     middle = (float(anatomy.head.centre[0] * scale), float(anatomy.head.centre[1] * scale))
     degrees = float(np.degrees(np.arctan2(anatomy.head.along[1], anatomy.head.along[0])))
-    cv2.fillPoly(marks, [_ellipse(middle, (1.7, 2.2), degrees)], cv2.GC_PR_BGD)
-    cv2.fillPoly(marks, [_ellipse(middle, (0.95, 1.5), degrees)], cv2.GC_PR_FGD)
+    left, right = (side / anatomy.unit for side in anatomy.mouth.sides)
+    aside = anatomy.head.turned((right - left) / 2 * _UNIT, 0.0)
+    centre = middle[0] + float(aside[0]), middle[1] + float(aside[1])
+    cv2.fillPoly(marks, [_ellipse(centre, (1.7, 2.2), degrees)], cv2.GC_PR_BGD)
+    cv2.fillPoly(marks, [_ellipse(centre, (0.45 * (right + left), 1.3), degrees)], cv2.GC_PR_FGD)
     chin, across = points[-1], 0.45 * _UNIT
     neck = slice(round(max(chin[1], 0)), height), slice(round(max(chin[0] - across, 0)), round(chin[0] + across))
     marks[neck] = cv2.GC_PR_FGD
@@ -78,8 +81,8 @@ def _face_points(anatomy: Anatomy) -> np.ndarray:
         for across, down in ((-side, -eye.brow), (side, -eye.brow), (-side, 0.1 * side), (side, 0.1 * side)):
             dx, dy = eye.frame.turned(across, down)
             places.append((eye.frame.centre[0] + float(dx), eye.frame.centre[1] + float(dy)))
-    for across in (-0.4, 0.4):
-        dx, dy = head.turned(across * anatomy.unit, -1.2 * anatomy.unit)
+    for across, side in zip((-1, 1), mouth.sides, strict=True):
+        dx, dy = head.turned(across * min(0.4 * anatomy.unit, 0.45 * side), -1.2 * anatomy.unit)
         places.append((head.centre[0] + float(dx), head.centre[1] + float(dy)))
     for across, down in ((-1.05 * mouth.half_width, 0.0), (1.05 * mouth.half_width, 0.0), (0.0, 0.95 * mouth.chin)):
         dx, dy = mouth.frame.turned(across, down)
