@@ -44,10 +44,16 @@ class Head:
         self.y, self.x = np.mgrid[0:height, 0:width].astype(np.float32)
         rows, columns = (np.arange(-(-length // _CELL), dtype=np.float32) for length in size)
         self._x, self._y = np.meshgrid((columns + 0.5) * _CELL - 0.5, (rows + 0.5) * _CELL - 0.5)
+        cells = len(self._x) * _CELL, self._x.shape[1] * _CELL
+        self._places = np.empty(cells, np.float32), np.empty(cells, np.float32)
         self._whole, self._relief = self._measure(inside)
 
     def undo(self, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
-        """Name for every pixel of a frame the place it has in the portrait with its head at rest: x, y, (h, w) each."""
+        """Name for every pixel of a frame the place it has in the portrait with its head at rest.
+
+        Returns:
+            x, y, (h, w) each, in memory that the next call uses again.
+        """
         unit, frame = self.anatomy.unit, self.anatomy.head
         turned = frame.turned(TURN * unit * _bounded(pose.yaw), NOD * unit * _bounded(pose.pitch))
         lifted = frame.turned(0.0, -LIFT * unit * pose.lift)
@@ -58,12 +64,12 @@ class Head:
             part * self._relief + (other + swung) * self._whole
             for part, other, swung in zip(turned, lifted, swing, strict=True)
         )
-        return self.x - self._enlarge(right), self.y - self._enlarge(down)
+        x, y = (self._enlarged(part, full) for part, full in zip((right, down), self._places, strict=True))
+        return np.subtract(self.x, x, out=x), np.subtract(self.y, y, out=y)
 
-    def _enlarge(self, movement: np.ndarray) -> np.ndarray:
+    def _enlarged(self, movement: np.ndarray, full: np.ndarray) -> np.ndarray:
         """Read a movement known at each cell's centre at every pixel; where cells around stand still, exactly 0."""
-        rows, columns = movement.shape
-        full = cv2.resize(movement.astype(np.float32), (columns * _CELL, rows * _CELL), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(movement.astype(np.float32), full.shape[::-1], dst=full, interpolation=cv2.INTER_LINEAR)
         return full[: self.x.shape[0], : self.x.shape[1]]
 
     def _measure(self, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

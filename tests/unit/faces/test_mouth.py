@@ -10,7 +10,7 @@ from sonic_core.clip import Clip
 from sonic_core.errors import FaceNotFoundError
 from sonic_core.faces.embedded import EmbeddedFinder
 from sonic_core.faces.mouth import SIGNALS, mouth_motion
-from sonic_core.models.preview.speech import at_frames, speech_curves
+from sonic_core.models.preview.motion import read_motion
 
 
 def still(picture, length):
@@ -20,7 +20,7 @@ def still(picture, length):
 def test_the_opening_is_what_the_model_made(talking, talking_mouth):
     assert talking_mouth.signals.shape == (len(SIGNALS), talking.length)
     assert talking_mouth.seen.all() and talking_mouth.cuts == 0
-    made = at_frames(speech_curves(talking.audio).opening, np.arange(talking.length) / float(talking.fps))
+    made = read_motion(talking.audio).at(np.arange(talking.length) / float(talking.fps)).opening
     opening, jaw, _ = np.diff(talking_mouth.signals)
     assert np.corrcoef(opening, np.diff(made))[0, 1] > 0.85
     assert np.corrcoef(jaw, np.diff(made))[0, 1] > 0.6
