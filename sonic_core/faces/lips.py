@@ -46,6 +46,9 @@ WIDEST = np.array([0.2, 0.1, 0.12])
 LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 2.0
 """How much a square unit of lip, and a half width of seam and of edge, count."""
 
+OPEN_SEAM = 0.3
+"""What an open mouth, which has no dark line to lie on, is given for each half width instead."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lips:
@@ -137,10 +140,12 @@ def _score(numbers: Array, evidence: Evidence) -> Array:
     step = numbers[:, WIDTH] * 2 * 0.96 / len(_COARSE)
     top, upper, lower, bottom = (evidence.at(x, y) for y in edges)
     region = (upper[0] - top[0] + bottom[0] - lower[0] + lower[1] - upper[1]).sum(1) * step
-    seam = np.maximum(upper[2], lower[2]).sum(1) * step
+    parted = np.clip(numbers[:, GAP] / 0.08, 0, 1)
+    seam = (1 - 0.55 * parted) * np.maximum(upper[2], lower[2]).sum(1) * step
+    seam += OPEN_SEAM * parted * step * len(_COARSE)
     edge = (bottom[3] + 0.5 * top[3])[:, 3:-3].sum(1) * step
-    parted = OPENING_COST * np.clip(numbers[:, GAP] / 0.04, 0, 1)
-    return LIP_WEIGHT * region + SEAM_WEIGHT * seam + EDGE_WEIGHT * edge - parted
+    cost = OPENING_COST * np.clip(numbers[:, GAP] / 0.04, 0, 1)
+    return LIP_WEIGHT * region + SEAM_WEIGHT * seam + EDGE_WEIGHT * edge - cost
 
 
 def _colours(cut: NDArray[np.float32]) -> Array:

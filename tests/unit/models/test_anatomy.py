@@ -126,14 +126,14 @@ def drawn_face(gap: float, turn: float = 0.0) -> Portrait:
     )
 
 
-@pytest.mark.parametrize("gap", [0.0, 12.0])
+@pytest.mark.parametrize("gap", [0.0, 24.0])
 def test_known_lips_are_measured(gap):
     anatomy = measure_anatomy(drawn_face(gap))
     mouth = anatomy.mouth
     tops = mouth.frame.centre[1] + np.array(
         [edge[MIDDLE] for edge in (mouth.upper_outer, mouth.upper_inner, mouth.lower_inner, mouth.lower_outer)]
     )
-    assert tops == pytest.approx([296, 306, 306 + gap, 321 + gap], abs=0.04 * anatomy.unit)
+    assert tops == pytest.approx([296, 306, 306 + gap, 321 + gap], abs=0.06 * anatomy.unit)
     assert mouth.frame.centre == pytest.approx((256, 306), abs=0.03 * anatomy.unit)
     assert mouth.half_width == pytest.approx(40, abs=0.05 * anatomy.unit)
     assert np.array_equal(mouth.upper_inner, mouth.lower_inner) == (gap == 0)
