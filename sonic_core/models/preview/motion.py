@@ -22,9 +22,9 @@ from .network import CHANNELS, REACH, MouthNetwork, load_network, pressed
 MOTION_RATE = 50
 """Values per second of every curve."""
 WEIGHTS = Path(__file__).with_name("mouth.safetensors")
-ADVANCE = 0.04
+ADVANCE = 0.02
 """Seconds by which lips and jaw lead the sound; real mouths lead by 40 … 80 ms."""
-CLOSURE_ADVANCE = 0.03
+CLOSURE_ADVANCE = 0.015
 """Seconds by which the lips' closures lead: less, since they are heard when they happen, but not so much less that they
 eat into the vowel that follows."""
 
