@@ -25,7 +25,8 @@ LEFT_OUT = ("tests", "benchmarks", ".ci", "Makefile")
 NEEDED = (
     "__init__.py", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", "nodes/*.py", "nodes/host/*.py",
     "sonic_core/**/*.py", "sonic_core/py.typed", "sonic_core/models/preview/mouth.safetensors", "web/**/*",
-    "locales/**/*.json", "workflows/*", "assets/portrait.png", "assets/speech.wav", "assets/video.mp4", "assets/sounds/*.wav", "assets/prompts/*.json", "docs/client.py",
+    "locales/**/*.json", "workflows/*", "assets/portrait.png", "assets/speech.wav", "assets/video.mp4",
+    "assets/sounds/*.wav", "assets/prompts/*.json", "docs/client.py",
 )  # fmt: skip
 """What the pack reads when it runs, and what its people read."""
 
