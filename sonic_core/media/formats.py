@@ -131,7 +131,7 @@ FORMATS: Mapping[str, Format] = {
             about="plays everywhere",
             suffix=".mp4",
             container="mp4",
-            encoders=(Encoder("libx264", {"preset": "faster", "x264-params": "chromaloc=1"}),),
+            encoders=(Encoder("libx264", {"preset": "veryfast", "x264-params": "chromaloc=1"}),),
             pixels="yuv420p",
             sounds=(_AAC,),
             crf=18,

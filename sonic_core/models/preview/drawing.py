@@ -30,6 +30,7 @@ class Drawing:
         self.eyes = Eyes(anatomy, image, inside)
         self.lips = Lips(anatomy, inside)
         self.interior = Interior(image, anatomy)
+        self._moving = _bounds(inside)
 
     def frame(self, pose: Pose, out: np.ndarray | None = None) -> np.ndarray:
         """Draw one frame, (h, w, 3) float32 in [0, 1], into ``out`` if that is given."""
@@ -37,7 +38,14 @@ class Drawing:
         x, y = self.head.undo(pose)
         lashes = self.eyes.undo(x, y, pose)
         gap = self.lips.undo(x, y, pose)
-        cv2.remap(self.image, x, y, cv2.INTER_CUBIC, dst=out, borderMode=cv2.BORDER_REPLICATE)
+        out[:], area = self.image, self._moving
+        cv2.remap(self.image, x[area], y[area], cv2.INTER_CUBIC, dst=out[area], borderMode=cv2.BORDER_REPLICATE)
         self.eyes.paint(out, lashes)
         self.interior.paint(out, gap)
         return np.clip(out, 0, 1, out=out)
+
+
+def _bounds(inside: np.ndarray) -> tuple[slice, slice]:
+    """Find the smallest rectangle around all that can move: rows and columns."""
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -103,6 +103,6 @@ def _draw(conditions: PreviewConditions, poses: list[Pose]) -> Iterator[Frames]:
     for start in range(0, len(poses), count):
         some = poses[start : start + count]
         frames = np.empty((len(some), *image.shape), np.float32)
-        for pose, frame in zip(some, frames, strict=True):
-            drawing.frame(pose, frame)
+        for index, pose in enumerate(some):
+            drawing.frame(pose, frames[index])
         yield torch.from_numpy(frames).permute(0, 3, 1, 2)
