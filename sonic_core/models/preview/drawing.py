@@ -42,7 +42,8 @@ class Drawing:
         cv2.remap(self.image, x[area], y[area], cv2.INTER_CUBIC, dst=out[area], borderMode=cv2.BORDER_REPLICATE)
         self.eyes.paint(out, lashes)
         self.interior.paint(out, gap)
-        return np.clip(out, 0, 1, out=out)
+        np.clip(out[area], 0, 1, out=out[area])
+        return out
 
 
 def _bounds(inside: np.ndarray) -> tuple[slice, slice]:
