@@ -1,8 +1,8 @@
-"""Sound → what the mouth should do, by signal processing.
+"""Sound → what goes with a mouth's movement, by signal processing.
 
-Four curves a hundred times a second: opening, width, rounding and closure. Everything is measured relative to the whole
-sound, because a voice is known by its own average. Filters have zero phase; the only shift is a stated advance, since
-real mouths lead their sound a little.
+Curves a hundred times a second, with zero phase, by which a mouth seen in a video is compared with a sound, and the
+loudness that head and brows follow. What a mouth does to say a sound is ``motion``'s. Everything is measured relative
+to the whole sound, because a voice is known by its own average.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ HOP = 160
 WINDOW = 512
 CURVE_RATE = RATE // HOP
 """Curve values per second."""
-ADVANCE = 0.02
-"""Seconds by which the mouth leads the sound."""
 
 _BLOCK = 2000  # frames a block: 20 s
 _SILENT = -65.0  # dB of full scale below which a sound counts as silence
@@ -32,14 +30,12 @@ _SPAN = 35.0  # dB between a voice's loud moments and what is no longer speech
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """What a mouth does to say a sound; every curve is (n,) float32 at ``CURVE_RATE``."""
+    """What a sound tells of the mouth that says it; every curve is (n,) float32 at ``CURVE_RATE``."""
 
     opening: np.ndarray
     """0 closed … 1 as open as this voice ever is."""
     width: np.ndarray
     """−1 … 1: lips drawn together … spread, 0 at rest."""
-    rounding: np.ndarray
-    """0 … 1: lips pursed."""
     loudness: np.ndarray
     """0 silence … 1 the voice's loud moments."""
 
@@ -51,7 +47,7 @@ def speech_curves(audio: Audio) -> Speech:
         audio: Any rate, any channels.
 
     Returns:
-        Curves whose value ``i`` belongs to the moment ``i / CURVE_RATE`` of the sound, the advance not yet applied.
+        Curves whose value ``i`` belongs to the moment ``i / CURVE_RATE`` of the sound.
     """
     bands = _band_levels(resample(audio, RATE, channels=1).samples[0].numpy())
     audio.rest()
@@ -60,7 +56,7 @@ def speech_curves(audio: Audio) -> Speech:
     active = loudness > _ACTIVE
     if not active.any():
         still = np.zeros(len(level), np.float32)
-        return Speech(still, still, still, still)
+        return Speech(still, still, still)
     brightness = _standard(centre, active) + _standard(middle, active) - 0.5 * _standard(low, active)
     vowel = np.clip(0.55 + 0.2 * brightness, 0.1, 1.1)
     hiss = smooth_rise((_standard(high, active) - _standard(voice, active) - 1.0) / 1.5)
@@ -69,7 +65,6 @@ def speech_curves(audio: Audio) -> Speech:
     return Speech(
         opening=_smooth(opening, 0.035),
         width=_smooth(np.tanh(0.6 * front) * loudness, 0.06),
-        rounding=_smooth(smooth_rise((-front - 0.4) / 1.6) * loudness * (1 - hiss), 0.06),
         loudness=_smooth(loudness, 0.05),
     )
 
@@ -116,11 +111,6 @@ def closures(voice: np.ndarray, middle: np.ndarray, loudness: np.ndarray) -> np.
     depth = np.minimum(before, after) - level
     spoken = ndimage.maximum_filter1d(loudness, reach) > 0.4
     return ndimage.maximum_filter1d(smooth_rise((depth - 12.0) / 8.0) * spoken, 3)
-
-
-def at_frames(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Read ``curve`` (n,) at ``times`` (m,) in seconds, the advance applied; beyond its end it keeps its last value."""
-    return np.interp((times + ADVANCE) * CURVE_RATE, np.arange(len(curve)), curve).astype(np.float32)
 
 
 def _band_levels(samples: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from sonic_core.media.image import read_image
 from sonic_core.models.preview.anatomy import measure_anatomy
 from sonic_core.models.preview.drawing import Drawing
 from sonic_core.models.preview.pose import Pose
-from sonic_core.models.preview.speech import CURVE_RATE, at_frames, speech_curves
+from sonic_core.models.preview.speech import CURVE_RATE, speech_curves
 from sonic_core.pipeline import prepare_portrait
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
@@ -69,13 +69,13 @@ def test_opening_follows_the_sound_without_lag(speech):
     energy = np.log([np.mean(samples[i : i + hop] ** 2) + 1e-6 for i in range(0, len(samples) - hop, hop)])
     energy = np.convolve(energy, np.hanning(9) / np.hanning(9).sum(), "same")
     times = np.arange(0, speech.duration - 0.1, 0.01)
-    frames = at_frames(curve, times)[: len(energy)]
+    frames = np.interp(times * CURVE_RATE, np.arange(len(curve)), curve)[: len(energy)]
     lags = {
         lag: np.corrcoef(np.roll(frames, -lag)[50:-50], energy[: len(frames)][50:-50])[0, 1] for lag in range(-10, 11)
     }
     best = max(lags, key=lags.__getitem__)
     assert lags[best] > 0.6
-    assert -5 <= best <= 1  # hundredths of a second: the mouth leads a little
+    assert abs(best) <= 3  # hundredths of a second
 
 
 @pytest.fixture(scope="module")
