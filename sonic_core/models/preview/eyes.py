@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .anatomy import Anatomy
+from .anatomy import Anatomy, Eye
 from .easing import smooth_fall, smooth_rise
 from .lids import Lid, measure_lid
 from .pose import Pose
@@ -32,6 +32,10 @@ class Veil:
     """Its colours times ``cover``, (h, w, 3)."""
 
 
+_TURNED, _HARDLY = 12.0, 0.2
+"""Degrees from which a head is so turned that its outline may cut the far eye, and how far such eyes close."""
+
+
 class Eyes:
     """Draws one portrait's eyes and brows."""
 
@@ -47,6 +51,8 @@ class Eyes:
         self._size = size = image.shape[:2]
         self._lids = [measure_lid(eye, image, inside, anatomy.unit) for eye in anatomy.eyes]
         self.depth = min(lid.depth for lid in self._lids)
+        if abs(anatomy.turn) > _TURNED and not all(_is_whole(eye, inside) for eye in anatomy.eyes):
+            self.depth = min(self.depth, _HARDLY)
         centres = np.array([eye.frame.centre for eye in anatomy.eyes])
         unit = anatomy.unit
         before, beyond = np.array([0.52, 0.85]) * unit, np.array([0.52, 0.32]) * unit
@@ -128,6 +134,15 @@ class Eyes:
             lower += np.exp(-(below**2)) * smooth_fall(np.abs(share) / 1.2)
         within = smooth_rise(_edge_distance(*x.shape) / (0.05 * unit)) * smooth_rise((inside - _SAFE) / 0.15)
         return np.clip(brows, 0, 1) * within, lower * within
+
+
+def _is_whole(eye: Eye, inside: np.ndarray) -> bool:
+    """Tell whether both ends of an eye lie inside the person."""
+    ends = np.array([-0.95, 0.95]) * eye.half_width
+    dx, dy = eye.frame.turned(ends, np.zeros(2))
+    columns = np.clip(np.rint(eye.frame.centre[0] + dx), 0, inside.shape[1] - 1).astype(int)
+    rows = np.clip(np.rint(eye.frame.centre[1] + dy), 0, inside.shape[0] - 1).astype(int)
+    return bool((inside[rows, columns] > 0).all())
 
 
 def _rectangle(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:

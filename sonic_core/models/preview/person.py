@@ -80,7 +80,7 @@ def _face_points(anatomy: Anatomy) -> np.ndarray:
         side = 1.15 * eye.half_width
         for across, down in ((-side, -eye.brow), (side, -eye.brow), (-side, 0.1 * side), (side, 0.1 * side)):
             dx, dy = eye.frame.turned(across, down)
-            places.append((eye.frame.centre[0] + float(dx), eye.frame.centre[1] + float(dy)))
+            places.append(_nearer(eye.frame.centre[0] + float(dx), eye.frame.centre[1] + float(dy), anatomy))
     for across, side in zip((-1, 1), mouth.sides, strict=True):
         dx, dy = head.turned(across * min(0.4 * anatomy.unit, 0.45 * side), -1.2 * anatomy.unit)
         places.append((head.centre[0] + float(dx), head.centre[1] + float(dy)))
@@ -88,6 +88,15 @@ def _face_points(anatomy: Anatomy) -> np.ndarray:
         dx, dy = mouth.frame.turned(across, down)
         places.append((mouth.frame.centre[0] + float(dx), mouth.frame.centre[1] + float(dy)))
     return np.array(places, np.float64)
+
+
+def _nearer(x: float, y: float, anatomy: Anatomy) -> tuple[float, float]:
+    """Move a place beside an eye to where a turned head's face ends, if it lies beyond."""
+    mouth = anatomy.mouth
+    along = float(mouth.frame.local(np.array(x), np.array(y))[0])
+    left, right = (side + 0.08 * anatomy.unit for side in mouth.sides)
+    dx, dy = mouth.frame.turned(float(np.clip(along, -left, right) - along), 0.0)
+    return x + float(dx), y + float(dy)
 
 
 def _ellipse(middle: tuple[float, float], reach: tuple[float, float], degrees: float) -> np.ndarray:
