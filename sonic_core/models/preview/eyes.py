@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from .anatomy import Anatomy, Eye
-from .easing import smooth_fall, smooth_rise
+from .easing import edge_distance, smooth_fall, smooth_rise
 from .lids import Lid, measure_lid
 from .pose import Pose
 
@@ -132,7 +132,7 @@ class Eyes:
             share = along / np.float32(eye.half_width)
             below = (down - np.float32(eye.lower_lid.max())) / (0.1 * unit)
             lower += np.exp(-(below**2)) * smooth_fall(np.abs(share) / 1.2)
-        within = smooth_rise(_edge_distance(*x.shape) / (0.05 * unit)) * smooth_rise((inside - _SAFE) / 0.15)
+        within = smooth_rise(edge_distance(*x.shape) / (0.05 * unit)) * smooth_rise((inside - _SAFE) / 0.15)
         return np.clip(brows, 0, 1) * within, lower * within
 
 
@@ -149,9 +149,3 @@ def _rectangle(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> tupl
     left, top = np.maximum(low.astype(int), 0)
     right, bottom = np.minimum(high.astype(int) + 1, size[::-1])
     return slice(int(top), int(bottom)), slice(int(left), int(right))
-
-
-def _edge_distance(height: int, width: int) -> np.ndarray:
-    """Count the pixels from each pixel of a rectangle to its nearest edge, (h, w)."""
-    rows, columns = np.ogrid[0:height, 0:width]
-    return np.minimum(np.minimum(rows, height - 1 - rows), np.minimum(columns, width - 1 - columns)).astype(np.float32)

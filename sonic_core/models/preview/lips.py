@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from .anatomy import MOUTH_STATIONS, Anatomy, Mouth
-from .easing import smooth_fall, smooth_rise
+from .easing import edge_distance, smooth_fall, smooth_rise
 from .mesh import Area, Mesh
 from .pose import Pose
 
@@ -103,7 +103,7 @@ class Lips:
         self._purse = np.exp(-((down / (0.42 * unit)) ** 2)) * under_nose
         self._purse *= _cheek_follows(along, down, (left, right), mouth)
         self._sink = np.exp(-((across / 1.4) ** 2) - (down / (0.45 * unit)) ** 2) * under_nose
-        self._within = smooth_rise(_edge_distance(*x.shape) * np.float32(self._mesh.step / (0.06 * unit)))
+        self._within = smooth_rise(edge_distance(*x.shape) * np.float32(self._mesh.step / (0.06 * unit)))
         self._within *= smooth_rise(depth[self._mesh.knots] / _OUTLINE)
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> Gap:
@@ -305,9 +305,3 @@ def _cheek_follows(along: np.ndarray, down: np.ndarray, sides: tuple[float, floa
         side * (np.float32(0.95) - np.float32(0.3) * smooth_rise(down / np.float32(mouth.chin))), 2.2 * half
     )
     return smooth_fall((np.abs(along) - 0.6 * half) / np.maximum(end - 0.6 * half, 0.6 * half))
-
-
-def _edge_distance(height: int, width: int) -> np.ndarray:
-    """Count the pixels from each pixel of a rectangle to its nearest edge, (h, w)."""
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    return np.minimum.reduce([rows, columns, height - 1 - rows, width - 1 - columns])

@@ -19,14 +19,6 @@ from sonic_core.train.roughening import coded, noise, reverberated, with_effort,
 OPENING, ROUNDING, CLOSURE, KIND = 0, CHANNELS.index("rounding"), len(CHANNELS), len(CHANNELS) + 1
 
 
-@pytest.fixture(scope="module")
-def synthesizer() -> Synthesizer:
-    try:
-        return Synthesizer()
-    except SonicError as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.parametrize("sound", [*SOUNDS.values(), PAUSE], ids=lambda sound: f"/{sound.symbol}/")
 def test_every_sound_of_the_table_is_a_possible_mouth(sound):
     assert sound.kind in KINDS

@@ -6,24 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_core.errors import SonicError
 from sonic_core.models.preview.features import BANDS
 from sonic_core.models.preview.network import CHANNELS, Mouth, MouthNetwork, load_network
 from sonic_core.train.coarticulation import Script, draw_targets
 from sonic_core.train.corpus import CROP, Clip, Roughener, make_noises, read_clips
 from sonic_core.train.dataset import Batch, make_batch
-from sonic_core.train.espeak import Synthesizer
 from sonic_core.train.evaluation import DEGREES, MEASURES, judge_speech, make_trials
 from sonic_core.train.likeness import correlations
 from sonic_core.train.training import Plan, fit, losses, train
-
-
-@pytest.fixture(scope="module")
-def spoken() -> None:
-    try:
-        Synthesizer()
-    except SonicError as error:
-        pytest.skip(str(error))
 
 
 def tiny_clips() -> list[Clip]:
@@ -105,7 +95,7 @@ def test_correlations_find_the_lag_and_leave_out_what_was_not_seen():
     assert correlations(curve, truth)[0] == pytest.approx(1)
 
 
-def test_from_speech_to_weights(spoken, tmp_path):
+def test_from_speech_to_weights(synthesizer, tmp_path):
     (tmp_path / "speech").mkdir()
     make_batch(Batch(tmp_path / "speech" / "en_0.npz", "en", 2, 0))
     clips = read_clips([tmp_path / "speech" / "en_0.npz"])
@@ -117,7 +107,7 @@ def test_from_speech_to_weights(spoken, tmp_path):
     assert (tmp_path / "on.safetensors").exists()
 
 
-def test_the_weights_in_the_package_read_lips_off_held_out_speech(spoken, tmp_path, monkeypatch):
+def test_the_weights_in_the_package_read_lips_off_held_out_speech(synthesizer, tmp_path, monkeypatch):
     monkeypatch.setattr("sonic_core.train.evaluation.HELD_OUT", ("sw", "sv"))
     place = tmp_path / "held-out-1"
     place.mkdir()
