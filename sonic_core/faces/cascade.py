@@ -11,8 +11,10 @@ Bourdev and Brandt, Robust Object Detection via Soft Cascade, CVPR 2005 (the rej
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -25,6 +27,7 @@ NEIGHBOURS = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 """Row and column of the eight blocks around the middle one, most significant bit first."""
 FLOOR_START, FLOOR_RISE = 0.0, 1.2
 """After stage k a window's sum must reach FLOOR_START + FLOOR_RISE · k."""
+_AT_ONCE = 1 << 14  # windows; what is worked on fits into the fast memory
 
 Rectangle = tuple[int, int, int, int]
 
@@ -63,84 +66,97 @@ def load_stages() -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def scan(gray: NDArray[np.uint8], mirrored: bool = False, stride: int = 1) -> NDArray[np.float32]:
-    """Score all 24 × 24 windows of a picture.
+def scan(pictures: Sequence[NDArray[np.uint8]], stride: int = 1) -> list[NDArray[np.float32]]:
+    """Score all 24 × 24 windows of some pictures, each also in its mirror image: a second opinion of equal worth.
+
+    All pictures are looked at together, since most of the time would go into asking, not into looking.
 
     Args:
-        gray: (h, w) grey values.
-        mirrored: Look through the mirror image of the cascade: a second opinion of nearly the same worth.
+        pictures: Grey values, (h, w) each.
         stride: Look at every so manieth row and column only.
 
     Returns:
-        (n, 3): left, top and score of each window that was not given up; faces reach 45 and more.
+        For each picture (n, 3): left, top and score of each window that was not given up; faces reach 45 and more.
     """
-    rows, columns = gray.shape[0] - WINDOW + 1, gray.shape[1] - WINDOW + 1
-    if rows <= 0 or columns <= 0:
-        return np.zeros((0, 3), np.float32)
-    blocks = _Blocks(gray, mirrored)
-    tops, lefts = (grid.ravel() for grid in np.mgrid[:rows:stride, :columns:stride])
-    total = np.zeros(tops.size, np.float32)
-    dense = True
-    for number, stage in enumerate(load_stages()):
-        total -= stage.threshold
+    atlas = _Atlas([image for picture in pictures for image in (picture, picture[:, ::-1])])
+    stages = load_stages()
+    first = [atlas.first(number, stages[0], stride) for number in range(len(atlas.sizes))]
+    owners = np.repeat(np.arange(len(first)), [len(places) for places, _ in first])
+    places, total = (np.concatenate(part) for part in zip(*first, strict=True)) if first else (owners, owners)
+    for number, stage in enumerate(stages[1:], 1):
+        total = total - np.float32(stage.threshold)
         for rectangle, table in stage.votes:
-            if dense:
-                total += table[blocks.everywhere(rectangle, rows, columns, stride)]
-            else:
-                total += table[blocks.at(rectangle, tops, lefts)]
-        keep = np.flatnonzero(total >= FLOOR_START + FLOOR_RISE * number)
-        if keep.size < total.size:
-            tops, lefts, total, dense = tops[keep], lefts[keep], total[keep], False
-        if not keep.size:
-            break
-    return np.stack([lefts, tops, total], 1).astype(np.float32)
+            total += table[atlas.at(rectangle, places)]
+        keep = total >= FLOOR_START + FLOOR_RISE * number
+        places, owners, total = places[keep], owners[keep], total[keep]
+    tops, lefts = np.divmod(places, atlas.width)
+    tops -= atlas.tops[owners]
+    mirrored = owners % 2 == 1
+    lefts[mirrored] = atlas.sizes[owners[mirrored], 1] - WINDOW - lefts[mirrored]
+    windows = np.stack([lefts, tops, total], 1).astype(np.float32)
+    return [windows[owners // 2 == number] for number in range(len(pictures))]
 
 
-class _Blocks:
-    """Block sums of one picture, each block size computed once."""
+class _Atlas:
+    """The integrals of many pictures, one below the other in one table as wide as the widest."""
 
-    def __init__(self, gray: NDArray[np.uint8], mirrored: bool) -> None:
-        self._integral = cv2.integral(gray).astype(np.int32)
-        self._mirrored = mirrored
-        self._sums: dict[tuple[int, int], NDArray[np.int32]] = {}
+    def __init__(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
+        self.sizes = np.array([picture.shape for picture in pictures], np.int64).reshape(-1, 2)
+        """Height and width of each picture."""
+        heights = self.sizes[:, 0] + 1
+        self.tops = np.cumsum(heights) - heights
+        """First row of each picture."""
+        self.width = int(self.sizes[:, 1].max(initial=0)) + 1
+        self._table = np.zeros((int(heights.sum()), self.width), np.int32)
+        for picture, top in zip(pictures, self.tops, strict=True):
+            height, width = picture.shape
+            self._table[top : top + height + 1, : width + 1] = cv2.integral(np.ascontiguousarray(picture))
+        self._flat = self._table.ravel()
 
-    def sums(self, width: int, height: int) -> NDArray[np.int32]:
-        """Sum the pixels of the block that begins at each pixel."""
-        if (width, height) not in self._sums:
-            table = self._integral
-            lower, upper = table[height:], table[:-height]
-            self._sums[width, height] = (lower[:, width:] - lower[:, :-width]) - (upper[:, width:] - upper[:, :-width])
-        return self._sums[width, height]
+    def first(self, number: int, stage: Stage, stride: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Take a picture's windows through the first stage; return the places of those that pass, and their sums."""
+        rows, columns = (max(0, int(length) - WINDOW + 1) for length in self.sizes[number])
+        top = int(self.tops[number])
+        total = np.full((-(-rows // stride), -(-columns // stride)), -stage.threshold, np.float32)
+        for (x, y, width, height), table in stage.votes:
+            corners = [
+                [
+                    self._table[top + y + row * height :, x + column * width :][:rows:stride, :columns:stride]
+                    for column in range(4)
+                ]
+                for row in range(4)
+            ]
+            total += table[_pattern(corners)]
+        row, column = np.nonzero(total >= FLOOR_START)
+        return (top + row * stride) * self.width + column * stride, total[row, column]
 
-    def everywhere(self, rectangle: Rectangle, rows: int, columns: int, stride: int) -> NDArray[np.uint8]:
-        """Compare each window's eight outer blocks with its middle one, a bit each, for all windows."""
-        sums = self.sums(rectangle[2], rectangle[3])
-
-        def block(top: int, left: int) -> NDArray[np.int32]:
-            return sums[top : top + rows : stride, left : left + columns : stride]
-
-        corners = self._corners(rectangle)
-        middle = block(*corners[-1])
-        pattern = np.zeros(middle.shape, np.uint8)
-        for corner in corners[:-1]:
-            pattern <<= np.uint8(1)
-            pattern |= (block(*corner) >= middle).view(np.uint8)
-        return pattern.ravel()
-
-    def at(self, rectangle: Rectangle, tops: NDArray[np.int64], lefts: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Compare each window's eight outer blocks with its middle one, a bit each, for the windows given."""
-        sums = self.sums(rectangle[2], rectangle[3])
-        offsets = np.array([top * sums.shape[1] + left for top, left in self._corners(rectangle)])
-        values = sums.ravel()[offsets[:, None] + (tops * sums.shape[1] + lefts)]
-        return np.packbits(values[:-1] >= values[-1], axis=0)[0]
-
-    def _corners(self, rectangle: Rectangle) -> list[tuple[int, int]]:
-        """List top and left of the eight outer blocks and of the middle one."""
+    def at(self, rectangle: Rectangle, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Compare each window's eight outer blocks with its middle one, a bit each."""
         x, y, width, height = rectangle
-        lefts = [x + column * width for column in range(3)]
-        if self._mirrored:
-            lefts = [WINDOW - left - width for left in lefts]
-        return [(y + row * height, lefts[column]) for row, column in (*NEIGHBOURS, (1, 1))]
+        pattern = np.empty(len(places), np.uint8)
+        for start in range(0, len(places), _AT_ONCE):
+            some = places[start : start + _AT_ONCE]
+            corners = [
+                [
+                    self._flat.take(some + ((y + row * height) * self.width + x + column * width), mode="clip")
+                    for column in range(4)
+                ]
+                for row in range(4)
+            ]
+            pattern[start : start + _AT_ONCE] = _pattern(corners)
+        return pattern
+
+
+def _pattern(corners: list[list[NDArray[np.int32]]]) -> NDArray[np.uint8]:
+    """Compare the eight outer blocks with the middle one, a bit each, given the integral at their 4 × 4 corners."""
+    bands = [[lower - upper for upper, lower in zip(*rows, strict=True)] for rows in pairwise(corners)]
+    blocks = [[right - left for left, right in pairwise(band)] for band in bands]
+    middle = blocks[1][1]
+    pattern = np.zeros(middle.shape, np.uint8)
+    for row, column in NEIGHBOURS:
+        pattern <<= np.uint8(1)
+        pattern |= (blocks[row][column] >= middle).view(np.uint8)
+    return pattern
 
 
 def _numbers(text: str) -> Rectangle:

@@ -72,15 +72,13 @@ def confidence(pixels: NDArray[np.uint8], place: Place, found: Fit) -> float:
 
 def second_look(pixels: NDArray[np.uint8], frame: Frame) -> float:
     """Let the cascade look again at the upright face; return how many good windows agree."""
-    weight = 0.0
     middle = np.array([REACH, REACH - 0.23])
-    for scale in np.geomspace(0.85, 1.3, 8):
-        size = WINDOW / WINDOW_UNITS / scale
-        gray = (patch(pixels, frame, size) @ LUMA * 255).round().astype(np.uint8)
-        for mirrored in (False, True):
-            windows = scan(gray, mirrored)
-            near = np.hypot(*(windows[:, :2] + WINDOW / 2 - middle * size).T) < 4
-            weight += float(np.exp((windows[near, 2] - 50) / 6).sum())
+    sizes = WINDOW / WINDOW_UNITS / np.geomspace(0.85, 1.3, 8)
+    grays = [(patch(pixels, frame, size) @ LUMA * 255).round().astype(np.uint8) for size in sizes]
+    weight = 0.0
+    for size, windows in zip(sizes, scan(grays), strict=True):
+        near = np.hypot(*(windows[:, :2] + WINDOW / 2 - middle * size).T) < 4
+        weight += float(np.exp((windows[near, 2] - 50) / 6).sum())
     return weight
 
 

@@ -25,6 +25,8 @@ WINDOW_UNITS = 2.72
 """Side of the cascade's window on a face, in units."""
 EYE_SINK = 0.05
 """How far, in units, an eye's centre lies under the darkest place, which the upper lid shades."""
+LARGE = 3 * 2_000_000
+"""Values of a picture from which it pays to cut before shrinking."""
 CANDIDATES = 14
 """Places looked at per eye, nose and mouth."""
 
@@ -76,12 +78,29 @@ def patch(image: NDArray[np.uint8], frame: Frame, pixels: float) -> NDArray[np.f
     matrix = frame.matrix(pixels)
     shrink = pixels / frame.unit
     if shrink < 0.6:
+        if image.size > LARGE:
+            image, matrix = _surroundings(image, matrix, side)
         small = cv2.resize(image, None, fx=shrink * 1.5, fy=shrink * 1.5, interpolation=cv2.INTER_AREA)
         ratio = np.array([small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]])
         matrix = np.column_stack([matrix[:, :2] / ratio, matrix[:, 2] + matrix[:, :2] @ (0.5 / ratio - 0.5)])
         image = np.asarray(small, np.uint8)
     cut = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return (cut / 255).astype(np.float32)
+
+
+def _surroundings(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Cut away what lies far outside a patch of ``side`` pixels; return what is left and the map from there."""
+    inverse = cv2.invertAffineTransform(matrix)
+    corners = np.array([(0, 0), (side, 0), (0, side), (side, side)]) @ inverse[:, :2].T + inverse[:, 2]
+    margin = 0.1 * np.ptp(corners, axis=0).max()
+    size = image.shape[1], image.shape[0]
+    left, top = (int(np.clip(low, 0, most - 1)) for low, most in zip(corners.min(0) - margin, size, strict=True))
+    right, bottom = (int(np.clip(high, 1, most)) for high, most in zip(corners.max(0) + margin, size, strict=True))
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    moved = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (left, top)])
+    return image[top:bottom, left:right], moved
 
 
 def response_maps(cut: NDArray[np.float32], pixels: float) -> tuple[Map, Map, Map]:

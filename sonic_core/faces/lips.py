@@ -48,6 +48,8 @@ LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 2.0
 
 OPEN_SEAM = 0.3
 """What an open mouth, which has no dark line to lie on, is given for each half width instead."""
+BESIDE, ABOVE, BELOW = 1.0, 0.55, 0.8
+"""How far around the expected middle lips are looked for, in units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +77,11 @@ def fit_lips(image: NDArray[np.uint8], frame: Frame, expected: Array, spreads: A
         spreads: By how much each may differ.
     """
     cut = patch(image, frame, PIXELS)
-    colours = _colours(cut)
-    maps = [_seam(cut), _edges(cut)]
+    place = _Place.around(_colours(cut), expected)
+    maps = [place.cut(part) for part in (_seam(cut), _edges(cut))]
 
     def improve(numbers: Array, guessed: bool) -> tuple[Array, float]:
-        evidence = Evidence(_likeness(colours, numbers, guessed), maps, PIXELS, (REACH, REACH - 0.5))
+        evidence = Evidence(_likeness(place, numbers, guessed), maps, PIXELS, place.origin)
         return search(lambda drawn: _score(drawn, evidence), expected, spreads, numbers)
 
     tried = [improve(improve(expected + start, True)[0], False) for start in STARTS]
@@ -88,7 +90,7 @@ def fit_lips(image: NDArray[np.uint8], frame: Frame, expected: Array, spreads: A
     numbers[GAP] = numbers[GAP] if numbers[GAP] >= LEAST_GAP else 0.0
     x, edges = outline(numbers[None], STATIONS)
     upper_outer, upper_inner, lower_inner, lower_outer = edges[:, 0]
-    return Lips(x[0], upper_outer, upper_inner, lower_inner, lower_outer, numbers, _bared(colours, numbers))
+    return Lips(x[0], upper_outer, upper_inner, lower_inner, lower_outer, numbers, _bared(place, numbers))
 
 
 def expected_lips(*corners: Array) -> Array:
@@ -155,9 +157,44 @@ def _colours(cut: NDArray[np.float32]) -> Array:
     return np.stack([np.log(red + green + blue), np.log(red / green), np.log(green / blue)], -1)
 
 
-def _likeness(colours: Array, numbers: Array, guessed: bool) -> list[Array]:
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """The part of the patch in which lips are looked for."""
+
+    colours: Array
+    """(h, w, 3)."""
+    cheeks: Array
+    """The middle colour of cheeks and nose, of what lies between eyes and mouth: (3,)."""
+    rows: slice
+    """What part of the patch this is."""
+    columns: slice
+    origin: tuple[float, float]
+    """Where the face's origin lies from the part's corner, x and y in units."""
+
+    @staticmethod
+    def around(colours: Array, expected: Array) -> _Place:
+        """Cut the part of a patch's colours, (s, s, 3), that lies around the expected middle of the mouth."""
+        x, y = expected[MIDDLE] + REACH, expected[DEPTH] + REACH - 0.5
+        left, right, top, bottom = np.rint(np.array([x - BESIDE, x + BESIDE, y - ABOVE, y + BELOW]) * PIXELS)
+        columns, rows = slice(max(int(left), 0), int(right)), slice(max(int(top), 0), int(bottom))
+        origin = REACH - columns.start / PIXELS, REACH - 0.5 - rows.start / PIXELS
+        between = slice(*_pixels(0.3, 0.75, REACH - 0.5)), slice(*_pixels(-0.5, 0.5, REACH))
+        cheeks = np.median(colours[between].reshape(-1, 3), axis=0)
+        return _Place(colours[rows, columns], cheeks, rows, columns, origin)
+
+    def cut(self, whole: Array) -> Array:
+        """Cut the same part of another map of the patch."""
+        return whole[self.rows, self.columns]
+
+
+def _pixels(begin: float, end: float, origin: float) -> tuple[int, int]:
+    return round((origin + begin) * PIXELS), round((origin + end) * PIXELS)
+
+
+def _likeness(place: _Place, numbers: Array, guessed: bool) -> list[Array]:
     """Say how much likelier each pixel is lip than skin, and inside of the mouth than lip or skin, (h, w) each."""
-    zones = _zones(colours.shape[:2], numbers)
+    colours, cheeks = place.colours, place.cheeks
+    zones = _zones(place, numbers)
     around = colours[zones >= 4]
     skin, spread = np.median(around, 0), _spread(around)
     lips = [colours[zones == zone] for zone in (1, 3)]
@@ -166,7 +203,7 @@ def _likeness(colours: Array, numbers: Array, guessed: bool) -> list[Array]:
         middle = middle + 0.3 * (skin + np.array([-0.12, 0.1, 0.0]))
         lip, other = -_distance(colours, middle, 1.2 * spread), -_distance(colours, skin, spread)
     else:
-        allowed = _cheeks(colours) + LIP_RANGE
+        allowed = cheeks + LIP_RANGE
         lip = np.maximum.reduce(
             [
                 -_distance(colours, np.clip(np.median(part, 0), *allowed), np.minimum(_spread(part), WIDEST))
@@ -176,7 +213,7 @@ def _likeness(colours: Array, numbers: Array, guessed: bool) -> list[Array]:
         other = np.maximum.reduce([_likelihood(colours, colours[zones == zone]) for zone in (4, 5, 6)])
     apart = np.sqrt((((np.median(np.concatenate(lips), 0) - skin) / spread) ** 2).sum())
     worth = min(float(apart) / 1.5, 1.0)
-    light, cheeks = colours[..., 0], _cheeks(colours)
+    light = colours[..., 0]
     dark = (np.median(light[(zones == 1) | (zones == 3)]) - 0.45 - light) / 0.25
     saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
     colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
@@ -199,7 +236,7 @@ def _spread(values: Array) -> Array:
     return np.maximum(0.6 * (high - low), (0.07, 0.035, 0.04))
 
 
-def _bared(colours: Array, numbers: Array) -> float:
+def _bared(place: _Place, numbers: Array) -> float:
     """Measure how far down through the gap it is bright and pale, as upper teeth are, from 0 to 1.
 
     Teeth are told from what is dark, not from lips, so what counts is the brightest part of each row; where the lower
@@ -210,28 +247,23 @@ def _bared(colours: Array, numbers: Array) -> float:
     x, edges = outline(numbers[None], np.linspace(-0.5, 0.5, 9))
     share = np.linspace(0.05, 0.95, 12)[:, None]
     y = edges[1, 0] + share * (edges[2, 0] - edges[1, 0])
-    columns = np.rint((x[0] + REACH) * PIXELS).astype(int) + np.zeros_like(share, int)
-    rows = np.rint((y + REACH - 0.5) * PIXELS).astype(int)
-    inside = colours[rows.clip(0, colours.shape[0] - 1), columns.clip(0, colours.shape[1] - 1)]
-    skin = _cheeks(colours)
+    columns = np.rint((x[0] + place.origin[0]) * PIXELS).astype(int) + np.zeros_like(share, int)
+    rows = np.rint((y + place.origin[1]) * PIXELS).astype(int)
+    height, width, _ = place.colours.shape
+    inside = place.colours[rows.clip(0, height - 1), columns.clip(0, width - 1)]
+    skin = place.cheeks
     bright = inside[..., 0] > skin[0] - 0.45
     pale = np.hypot(inside[..., 1], inside[..., 2]) < 0.85 * max(float(np.hypot(*skin[1:])), 0.15)
     toothed = (bright & pale).mean(1) > 0.5
     return float(share[toothed].max() + 0.05) if toothed[:5].any() else 0.0
 
 
-def _cheeks(colours: Array) -> Array:
-    """Take the middle colour of cheeks and nose: what lies between eyes and mouth."""
-    rows = slice(round((REACH - 0.5 + 0.3) * PIXELS), round((REACH - 0.5 + 0.75) * PIXELS))
-    columns = slice(round((REACH - 0.5) * PIXELS), round((REACH + 0.5) * PIXELS))
-    return np.median(colours[rows, columns].reshape(-1, 3), axis=0)
-
-
-def _zones(size: tuple[int, int], numbers: Array) -> NDArray[np.uint8]:
+def _zones(place: _Place, numbers: Array) -> NDArray[np.uint8]:
     """Number what lies where: 1 upper lip, 2 gap, 3 lower lip, 4 beside, 5 above, 6 below."""
+    size = place.colours.shape[:2]
     rows, columns = np.arange(size[0])[:, None], np.arange(size[1])
-    x = (columns / PIXELS - REACH - numbers[MIDDLE]) / numbers[WIDTH]
-    y = rows / PIXELS - (REACH - 0.5)
+    x = (columns / PIXELS - place.origin[0] - numbers[MIDDLE]) / numbers[WIDTH]
+    y = rows / PIXELS - place.origin[1]
     _, edges = outline(numbers[None], np.clip(x, -1, 1))
     top, upper, lower, bottom = edges[:, 0]
     zones = np.zeros(size, np.uint8)

@@ -67,21 +67,21 @@ def _turned(
         gray, (max(1, round(width * shrink)), max(1, round(height * shrink))), interpolation=interpolation
     )
     turned, back = turn(np.asarray(small, np.uint8), tilt)
-    found: list[NDArray[np.float64]] = [np.zeros((0, 5))]
-    size = sizes[0]
-    while size <= min(sizes[1], *turned.shape):
-        scale = WINDOW / size
-        level = cv2.resize(
+    count = int(np.floor(np.log(max(min(sizes[1], *turned.shape), 1) / sizes[0]) / np.log(STEP))) + 1
+    scales = WINDOW / (sizes[0] * STEP ** np.arange(max(count, 0)))
+    levels = [
+        cv2.resize(
             turned, (round(turned.shape[1] * scale), round(turned.shape[0] * scale)), interpolation=cv2.INTER_AREA
         )
-        for mirrored in (False, True):
-            windows = scan(np.asarray(level, np.uint8), mirrored, stride)
-            windows = windows[windows[:, 2] > LEAST_SCORE]
-            centres = (windows[:, :2] + WINDOW / 2) / scale
-            centres = (centres @ back[:, :2].T + back[:, 2]) / shrink
-            constant = np.tile([size / shrink, tilt], (len(windows), 1))
-            found.append(np.column_stack([centres, constant, windows[:, 2]]).astype(np.float64))
-        size *= STEP
+        for scale in scales
+    ]
+    found = [np.zeros((0, 5))]
+    for scale, windows in zip(scales, scan([np.asarray(level, np.uint8) for level in levels], stride), strict=True):
+        likely = windows[windows[:, 2] > LEAST_SCORE]
+        centres = (likely[:, :2] + WINDOW / 2) / scale
+        centres = (centres @ back[:, :2].T + back[:, 2]) / shrink
+        constant = np.tile([WINDOW / scale / shrink, tilt], (len(likely), 1))
+        found.append(np.column_stack([centres, constant, likely[:, 2]]).astype(np.float64))
     return np.concatenate(found)
 
 

@@ -35,19 +35,30 @@ def test_cascade_is_read_whole():
 def test_scan_scores_a_face_above_all_else(astronaut):
     gray = (astronaut.mean(0).numpy() * 255).astype(np.uint8)
     levels = [cv2.resize(gray, (side, side), interpolation=cv2.INTER_AREA) for side in (110, 120, 130)]
-    windows = [np.column_stack([scan(level), np.full(len(scan(level)), 512 / len(level))]) for level in levels]
+    found = zip(scan(levels), levels, strict=True)
+    windows = [np.column_stack([some, np.full(len(some), 512 / len(level))]) for some, level in found]
     left, top, score, scale = max(np.concatenate(windows), key=lambda window: window[2])
     assert score > 45
     assert abs((left + 12) * scale - 224) < 15
     assert abs((top + 12) * scale - 115) < 15
 
 
-def test_scan_sees_the_mirror_image_as_the_mirrored_cascade_does(astronaut):
+def test_scan_sees_in_the_mirror_image_what_it_sees_in_the_picture(astronaut):
     gray = cv2.resize((astronaut.mean(0).numpy() * 255).astype(np.uint8), (128, 128))
-    plain = scan(np.ascontiguousarray(gray[:, ::-1]))
-    mirrored = scan(gray, mirrored=True)
+    plain, mirrored = scan([gray, np.ascontiguousarray(gray[:, ::-1])])
+    assert len(plain) > 0
     assert np.allclose(sorted(plain[:, 2]), sorted(mirrored[:, 2]), atol=1e-3)
     assert sorted(128 - 24 - plain[:, 0]) == sorted(mirrored[:, 0])
+
+
+def test_scan_finds_the_same_in_a_picture_alone_and_among_others(astronaut):
+    gray = cv2.resize((astronaut.mean(0).numpy() * 255).astype(np.uint8), (128, 128))
+    others = [np.zeros((10, 300), np.uint8), gray[20:90, 10:], gray, np.full((40, 24), 7, np.uint8)]
+    assert np.array_equal(scan(others)[2], scan([gray])[0])
+    assert [len(found) for found in scan(others[:1])] == [0]
+    assert scan([]) == []
+    some, every = ({tuple(window) for window in scan([gray], stride)[0].tolist()} for stride in (2, 1))
+    assert some == {window for window in every if window[0] % 2 == 0 and window[1] % 2 == 0}
 
 
 def test_astronaut_is_found_once_and_precisely(astronaut):
