@@ -9,6 +9,7 @@ from .anatomy import Anatomy
 
 _UNIT = 26.0  # pixels per face unit in the small picture in which the outline is looked for
 _ROUNDS = 4
+_STEPS = np.float32(256)  # of a pixel of that picture, in which distances are told
 
 
 def depth_inside(image: np.ndarray, anatomy: Anatomy) -> np.ndarray:
@@ -26,9 +27,11 @@ def depth_inside(image: np.ndarray, anatomy: Anatomy) -> np.ndarray:
     """
     height, width = image.shape[:2]
     inside = _inside(image, anatomy)
-    distance = cv2.GaussianBlur(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), (0, 0), 1.0)
-    distance[cv2.erode(inside, np.ones((3, 3), np.uint8)) == 0] = 0
-    full = cv2.resize(distance, (width, height), interpolation=cv2.INTER_LINEAR)
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    steps = np.rint(distance.clip(max=65_535 / _STEPS) * _STEPS).astype(np.uint16)  # whole numbers are blurred exactly
+    steps = cv2.GaussianBlur(steps, (0, 0), 1.0)
+    steps[cv2.erode(inside, np.ones((3, 3), np.uint8)) == 0] = 0
+    full = cv2.resize(steps.astype(np.float32) / _STEPS, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.maximum(full - 1, 0) / np.float32(_UNIT)
 
 
