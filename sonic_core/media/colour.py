@@ -89,8 +89,19 @@ def yuv422_10(frame: torch.Tensor) -> Words:
 
 
 def _planes(frame: torch.Tensor) -> list[npt.NDArray[np.float32]]:
-    pixels = np.clip(frame.detach().float().cpu().numpy(), 0, 1)
-    return [np.ascontiguousarray(plane) for plane in pixels]
+    """Take a frame apart: red, green and blue, (h, w) each, clipped."""
+    pixels = frame.detach().float().cpu().numpy()
+    if pixels.strides[0] < pixels.strides[2]:  # drawn as (h, w, 3): OpenCV takes those apart faster
+        planes = list(cv2.split(np.ascontiguousarray(pixels.transpose(1, 2, 0))))
+    else:
+        planes = [np.ascontiguousarray(plane) for plane in pixels]
+    return [np.asarray(_clipped(plane), np.float32) for plane in planes]
+
+
+def _clipped(plane: Pixels) -> Pixels:
+    """Clip to [0, 1]; looking first is faster, since hardly any frame needs it."""
+    low, high, _, _ = cv2.minMaxLoc(plane)
+    return plane if low >= 0 and high <= 1 else np.clip(plane, 0, 1)
 
 
 def _matrix(red: float, blue: float) -> tuple[npt.NDArray[np.float64], ...]:

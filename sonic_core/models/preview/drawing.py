@@ -18,6 +18,8 @@ from .mouth import Interior
 from .person import depth_inside
 from .pose import Pose
 
+_BAND = 64  # rows; lower bands would follow the person more closely, but each costs a call
+
 
 class Drawing:
     """Draws one portrait; what does not change from frame to frame is made once."""
@@ -30,7 +32,10 @@ class Drawing:
         self.eyes = Eyes(anatomy, image, inside)
         self.lips = Lips(anatomy, inside)
         self.interior = Interior(image, anatomy)
-        self._moving = _bounds(inside)
+        moving = self.head.moving()
+        for area in (self.eyes.area, self.lips.area):
+            moving[area] = True
+        self._bands = _bands(moving & (inside > 0))
 
     def frame(self, pose: Pose, out: np.ndarray | None = None) -> np.ndarray:
         """Draw one frame, (h, w, 3) float32 in [0, 1], into ``out`` if that is given."""
@@ -38,15 +43,24 @@ class Drawing:
         x, y = self.head.undo(pose)
         lashes = self.eyes.undo(x, y, pose)
         gap = self.lips.undo(x, y, pose)
-        out[:], area = self.image, self._moving
-        cv2.remap(self.image, x[area], y[area], cv2.INTER_CUBIC, dst=out[area], borderMode=cv2.BORDER_REPLICATE)
+        for rows, columns in self._bands:
+            for still in (slice(0, columns.start), slice(columns.stop, None)):
+                out[rows, still] = self.image[rows, still]
+            here = out[rows, columns]
+            if here.size:
+                places = x[rows, columns], y[rows, columns]
+                cv2.remap(self.image, *places, cv2.INTER_CUBIC, dst=here, borderMode=cv2.BORDER_REPLICATE)
+                np.clip(here, 0, 1, out=here)
         self.eyes.paint(out, lashes)
         self.interior.paint(out, gap)
-        np.clip(out[area], 0, 1, out=out[area])
         return out
 
 
-def _bounds(inside: np.ndarray) -> tuple[slice, slice]:
-    """Find the smallest rectangle around all that can move: rows and columns."""
-    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+def _bands(moving: np.ndarray) -> list[tuple[slice, slice]]:
+    """Cut a picture into bands of rows, and say from which column to which something can move, (h, w) bool, in each."""
+    bands = []
+    for top in range(0, len(moving), _BAND):
+        rows = slice(top, min(top + _BAND, len(moving)))
+        columns = np.flatnonzero(moving[rows].any(0))
+        bands.append((rows, slice(int(columns[0]), int(columns[-1]) + 1) if columns.size else slice(0, 0)))
+    return bands

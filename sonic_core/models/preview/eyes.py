@@ -56,9 +56,10 @@ class Eyes:
         centres = np.array([eye.frame.centre for eye in anatomy.eyes])
         unit = anatomy.unit
         before, beyond = np.array([0.52, 0.85]) * unit, np.array([0.52, 0.32]) * unit
-        self._area = _rectangle(centres.min(0) - before, centres.max(0) + beyond, size)
+        self.area = _rectangle(centres.min(0) - before, centres.max(0) + beyond, size)
+        """Rows and columns in which brows and lower lids can move."""
         self._own = smooth_rise(inside / np.float32(0.04))
-        self._brows, self._lower = self._weights(inside[self._area])
+        self._brows, self._lower = self._weights(inside[self.area])
 
     def undo(self, x: np.ndarray, y: np.ndarray, pose: Pose) -> list[Veil]:
         """Undo lids and brows: change the places x, y (h, w) in the portrait, in place.
@@ -79,7 +80,7 @@ class Eyes:
 
     def _undo_brows(self, x: np.ndarray, y: np.ndarray, brows: float, blink: float) -> None:
         """Undo brows and lower lids, in place."""
-        unit, area = self.anatomy.unit, self._area
+        unit, area = self.anatomy.unit, self.area
         moved = np.float32(BROW_RISE * unit * np.clip(brows, -1, 1.5)) * self._brows
         moved += np.float32(LOWER_RISE * unit * blink) * self._lower
         here = cv2.warpAffine(moved, self._carried(x, y), moved.shape[::-1], flags=cv2.WARP_INVERSE_MAP)
@@ -105,7 +106,7 @@ class Eyes:
 
     def _carried(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Tell where the head has carried the brows' area, by its eyes: a similarity from frame to portrait, (2, 3)."""
-        (rows, columns), height, width = self._area, *self._size
+        (rows, columns), height, width = self.area, *self._size
         places = np.array([eye.frame.centre for eye in self.anatomy.eyes])
         row, column = np.clip(places[:, 1].astype(int), 0, height - 1), np.clip(places[:, 0].astype(int), 0, width - 1)
         before = (column - columns.start) + 1j * (row - rows.start)
@@ -120,7 +121,7 @@ class Eyes:
         A brow takes the forehead with it, less and less upward, and stretches the skin between itself and the lid.
         """
         unit = self.anatomy.unit
-        y, x = np.mgrid[self._area].astype(np.float32)
+        y, x = np.mgrid[self.area].astype(np.float32)
         brows, lower = np.zeros_like(x), np.zeros_like(x)
         for eye, lid in zip(self.anatomy.eyes, self._lids, strict=True):
             along, down = eye.frame.local(x, y)

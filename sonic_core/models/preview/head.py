@@ -67,6 +67,10 @@ class Head:
         x, y = (self._enlarged(part, full) for part, full in zip((right, down), self._places, strict=True))
         return np.subtract(self.x, x, out=x), np.subtract(self.y, y, out=y)
 
+    def moving(self) -> np.ndarray:
+        """Tell which pixels can move, (h, w) bool."""
+        return self._enlarged(self._whole > 0, np.empty_like(self._places[0])) > 0
+
     def _enlarged(self, movement: np.ndarray, full: np.ndarray) -> np.ndarray:
         """Read a movement known at each cell's centre at every pixel; where cells around stand still, exactly 0."""
         cv2.resize(movement.astype(np.float32), full.shape[::-1], dst=full, interpolation=cv2.INTER_LINEAR)

@@ -1,6 +1,6 @@
 """Lips part, spread, purse and press; jaw, chin and cheeks follow.
 
-A dense mesh lies over mouth, cheeks and chin, a knot at every ninetieth of the eyes' distance. What moves it are the
+A dense mesh lies over mouth, cheeks and chin, a knot at every sixtieth of the eyes' distance. What moves it are the
 anatomy's own curves (base of the nose, the four edges of the lips, chin, where the neck begins), at stations along the
 mouth: a pose moves the curves; between two of them the movement is eased, so that a lip moves as one piece with its
 texture and thickness, and the skin around it gives way. Upper and lower lip are two layers, so that they part and are
@@ -23,7 +23,7 @@ JAW_DROP = 0.17
 """How far, in face units, the chin goes down at a jaw of 1."""
 SINK = 0.12
 """Share of the opening by which the whole mouth, corners included, follows the jaw."""
-_MESH = 1 / 90  # face units between two knots of the mesh
+_MESH = 1 / 60  # face units between two knots of the mesh, about
 _OUTLINE = 0.1  # face units inside a person's outline in which movements rise from nothing
 _AWAY = 0.025  # face units: lips nearer than this to their own place show the portrait's own mouth, unpainted
 _CLOSES = 0.22  # face units by which a portrait's own open mouth can be shut without the face looking drawn
@@ -94,7 +94,9 @@ class Lips:
         reach = max(left, right) + 0.05 * unit
         self._end = min(mouth.floor - 0.03 * unit, mouth.chin + 0.65 * unit)
         before, after = (reach, mouth.nose + 0.25 * unit), (reach, self._end + 0.03 * unit)
-        self._mesh = Mesh(self._rectangle(mouth.frame.centre, before, after), max(1, round(unit * _MESH)))
+        self._mesh = Mesh(self._rectangle(mouth.frame.centre, before, after), 2 * round((unit * _MESH - 1) / 2) + 1)
+        self.area = self._mesh.area
+        """Rows and columns in which anything can move."""
         y, x = np.mgrid[self._mesh.knots].astype(np.float32)
         along, down = mouth.frame.local(x, y)
         across = along / np.float32(mouth.half_width)
@@ -116,7 +118,7 @@ class Lips:
         lower = np.greater(state[..., 0], 0.5 * state[..., 1])
         begun, whole = np.asarray(lower.any(axis=1)), np.asarray(lower.all(axis=1))
         first = max(int(begun.argmax()) - 1, 0) if begun.any() else rows
-        last = rows - int(whole[::-1].argmin()) if whole.any() else rows
+        last = min(rows - int(whole[::-1].argmin()) + 1, rows) if whole.any() else rows
         wide = slice(0, columns)
         for part, move in (((slice(0, first), wide), above), ((slice(last, rows), wide), beneath)):
             self._add(x, y, part, self._mesh.filled(move, part))

@@ -10,21 +10,25 @@ Area = tuple[slice, slice]
 
 
 class Mesh:
-    """Knots at every ``step``-th pixel of an area; the first and the last row and column of it are knots."""
+    """Square cells with a knot in the middle of each; beyond the outermost knots all stays as it is there."""
 
     def __init__(self, area: Area, step: int) -> None:
-        """Cut ``area`` down to whole cells of ``step`` pixels."""
+        """Cut ``area`` down to whole cells of ``step`` pixels, an odd number."""
         self.step = step
-        rows, columns = (slice(part.start, part.stop - (part.stop - part.start - 1) % step) for part in area)
+        rows, columns = (slice(part.start, part.stop - (part.stop - part.start) % step) for part in area)
         self.area: Area = rows, columns
-        self.knots: Area = slice(rows.start, rows.stop, step), slice(columns.start, columns.stop, step)
+        middle = step // 2
+        self.knots: Area = (
+            slice(rows.start + middle, rows.stop, step),
+            slice(columns.start + middle, columns.stop, step),
+        )
         self._slots: dict[int, np.ndarray] = {}
-        self.shape = 1 + (rows.stop - rows.start - 1) // step, 1 + (columns.stop - columns.start - 1) // step
+        self.shape = (rows.stop - rows.start) // step, (columns.stop - columns.start) // step
 
     def pixels(self, part: Area) -> Area:
-        """Name the picture's pixels from a part's first knots up to, not including, those after its last."""
+        """Name the picture's pixels that a part's cells cover."""
         rows, columns = (
-            slice(outer.start + inner.start * self.step, min(outer.start + inner.stop * self.step, outer.stop))
+            slice(outer.start + inner.start * self.step, outer.start + inner.stop * self.step)
             for outer, inner in zip(self.area, part, strict=True)
         )
         return rows, columns
@@ -35,12 +39,16 @@ class Mesh:
         The result lies in memory that the next call with the same ``slot`` uses again: fresh memory of this size would
         cost more than filling it.
         """
-        rows, columns = (piece.stop - piece.start for piece in self.pixels(part))
-        needed = rows * columns * values.shape[2]
+        around = tuple(slice(max(inner.start - 1, 0), inner.stop + 1) for inner in part)
+        known = np.ascontiguousarray(values[around])
+        height, width, depth = known.shape[0] * self.step, known.shape[1] * self.step, known.shape[2]
+        needed = height * width * depth
         if self._slots.get(slot, np.empty(0)).size < needed:
             self._slots[slot] = np.empty(needed, np.float32)
-        out = self._slots[slot][:needed].reshape(rows, columns, values.shape[2])
-        shift = np.array([[1 / self.step, 0, part[1].start], [0, 1 / self.step, part[0].start]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(values, shift, (columns, rows), dst=out, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        return out
+        out = self._slots[slot][:needed].reshape(height, width, depth)
+        cv2.resize(known, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+        rows, columns = (
+            slice((inner.start - outer.start) * self.step, (inner.stop - outer.start) * self.step)
+            for inner, outer in zip(part, around, strict=True)
+        )
+        return out[rows, columns]

@@ -65,7 +65,7 @@ class Interior:
         cover = smooth_rise(gap.below / soft + 0.5) * smooth_rise((gap.height - gap.below) / soft + 0.5)
         cover *= smooth_rise(gap.height / (1.5 * soft)) * gap.parted
         area = frame[gap.rows, gap.columns]
-        area += cover[..., None] * (inside - area)
+        area += cover[..., None] * (np.clip(inside, 0, 1) - area)
 
     def _cavity(self, gap: Gap) -> np.ndarray:
         """Fill the gap with the dark of the throat, a little lighter in the middle."""
