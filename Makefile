@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # Threads that wait do not keep a processor busy: the encoder, or a browser under test, may have it.
 export OMP_WAIT_POLICY ?= PASSIVE
 READY := $(VENV)/.ready
+# Processes that share the tests.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
 .PHONY: demo test check format pictures setup clean
 
@@ -12,13 +15,13 @@ demo: $(READY)
 	$(BIN)/python -m sonic_core demo --paste-back
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -36,7 +39,7 @@ setup: $(READY)
 # opencv-python wants libGL, which a machine without a screen may lack; the headless build is the same code without windows.
 $(READY): requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest ruff pyright --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest pytest-xdist ruff pyright --constraint constraints.txt
 	$(BIN)/python -c "import cv2" || ( $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
 		$(BIN)/python -m pip install --quiet --force-reinstall --no-deps opencv-python-headless --constraint constraints.txt )
 	touch $@

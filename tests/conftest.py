@@ -13,6 +13,15 @@ from typing import NamedTuple
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, each file, and each running host, stays with one of them."""
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        folder = item.path.parent.name
+        together = f"{folder} {parameters['comfy']}" if "comfy" in parameters else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 class Seen(NamedTuple):
     """A request that reached the hub."""
 
