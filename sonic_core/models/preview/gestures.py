@@ -14,7 +14,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
-from scipy.signal import find_peaks
 
 from .easing import smooth_rise
 from .motion import MOTION_RATE as RATE
@@ -95,8 +94,9 @@ def _band(curve: np.ndarray, fast: float, slow: float) -> np.ndarray:
 def _stresses(speaking: np.ndarray, loudness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find stressed syllables: places, (m,), and how far each stands out from its neighbours, 0 … 1."""
     rhythm = _band(loudness * speaking, 0.06, 0.8)
-    places, found = find_peaks(rhythm, height=0.05, distance=round(0.35 * RATE))
-    return places, np.clip(found["peak_heights"] / 0.35, 0, 1)
+    highest = ndimage.maximum_filter1d(rhythm, 2 * round(0.35 * RATE) + 1)
+    places = np.flatnonzero((rhythm == highest) & (rhythm > 0.05))
+    return places, np.clip(rhythm[places] / 0.35, 0, 1)
 
 
 def _accents(
