@@ -43,8 +43,8 @@ LIP_RANGE = np.array([[-0.7, -0.03, -0.5], [0.1, 1.0, 0.5]])
 """How far lips may differ from skin in brightness and both ratios of colours: teeth are no lips, nor is a shade."""
 WIDEST = np.array([0.2, 0.1, 0.12])
 """How widely the colours of lips spread at most."""
-LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 2.0
-"""How much a square unit of lip, and a half width of seam and of edge, count."""
+LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, END_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 3.0, 1.0
+"""How much a square unit of lip, a half width of seam and of edge, and a seam that ends at the corners count."""
 
 OPEN_SEAM = 0.3
 """What an open mouth, which has no dark line to lie on, is given for each half width instead."""
@@ -134,6 +134,8 @@ def outline(numbers: Array, stations: Array) -> tuple[Array, Array]:
 
 
 _COARSE = np.linspace(-0.96, 0.96, 15)
+_WITHIN, _BEYOND = (0.77, 0.87, 0.97), (1.08, 1.18, 1.28, 1.38, 1.48)
+_ENDS = np.outer((-1, 1), (*_WITHIN, *_BEYOND)).ravel()
 
 
 def _score(numbers: Array, evidence: Evidence) -> Array:
@@ -146,8 +148,11 @@ def _score(numbers: Array, evidence: Evidence) -> Array:
     seam = (1 - 0.55 * parted) * np.maximum(upper[2], lower[2]).sum(1) * step
     seam += OPEN_SEAM * parted * step * len(_COARSE)
     edge = (bottom[3] + 0.5 * top[3])[:, 3:-3].sum(1) * step
+    x, edges = outline(numbers, _ENDS)
+    dark = np.maximum(*(evidence.at(x, y)[2] for y in edges[1:3])).reshape(len(numbers), 2, -1)
+    ends = (dark[..., : len(_WITHIN)].mean(-1) - dark[..., len(_WITHIN) :].mean(-1)).sum(1)
     cost = OPENING_COST * np.clip(numbers[:, GAP] / 0.04, 0, 1)
-    return LIP_WEIGHT * region + SEAM_WEIGHT * seam + EDGE_WEIGHT * edge - cost
+    return LIP_WEIGHT * region + SEAM_WEIGHT * seam + EDGE_WEIGHT * edge + END_WEIGHT * ends - cost
 
 
 def _colours(cut: NDArray[np.float32]) -> Array:
@@ -218,9 +223,26 @@ def _likeness(place: _Place, numbers: Array, guessed: bool) -> list[Array]:
     saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
     colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
     pale = np.minimum((0.65 * usual - saturation) / 0.08, (light - cheeks[0] + 0.3) / 0.2) + 2 * (colourless - 1)
+    pale = np.maximum(pale, _teeth(saturation, light, float(usual), (zones == 1) | (zones == 3)))
     lip_likeness = np.clip(worth * np.clip(lip - other, -CERTAIN, CERTAIN) - 2 * np.maximum(pale, 0), -CERTAIN, CERTAIN)
     inside = np.clip(np.maximum(dark, pale), -CERTAIN, CERTAIN)
     return [lip_likeness, inside]
+
+
+def _teeth(saturation: Array, light: Array, usual: float, lips: NDArray[np.bool_]) -> Array:
+    """Say how much each pixel looks like teeth between lips: as bright, but less coloured; for red lips only, (h, w).
+
+    Args:
+        saturation: (h, w).
+        light: Brightness as a logarithm, (h, w).
+        usual: The cheeks' saturation.
+        lips: Where lips are thought to be, (h, w) bool.
+    """
+    more = float(np.median(saturation[lips])) - usual
+    red = float(np.clip((more - 0.05) / 0.15, 0, 1))
+    least = max(more, 0.05)
+    brighter = light - float(np.median(light[lips]))
+    return red * np.minimum((usual + 0.35 * more - saturation) / (0.3 * least), (brighter + 0.3) / 0.2) + 2 * (red - 1)
 
 
 def _likelihood(colours: Array, sample: Array) -> Array:
