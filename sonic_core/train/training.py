@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 class Plan:
     """Everything that shapes a training."""
 
-    steps: int = 12_000
+    steps: int = 7_000
     width: int = 112
     """Channels inside the network."""
     batch: int = 24
