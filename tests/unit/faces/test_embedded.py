@@ -11,6 +11,7 @@ import torch
 from sonic_core.errors import SettingsError
 from sonic_core.faces import EmbeddedFinder, face_finder, quality_warnings
 from sonic_core.faces.cascade import load_stages, scan
+from sonic_core.faces.fit import LARGE, Frame, patch
 
 PORTRAITS = Path(__file__).resolve().parents[4] / "shared" / "media" / "portraits"
 ASTRONAUT = ((204.0, 102.0), (247.0, 104.5), (202.0, 139.5), (246.0, 142.0))
@@ -59,6 +60,19 @@ def test_scan_finds_the_same_in_a_picture_alone_and_among_others(astronaut):
     assert scan([]) == []
     some, every = ({tuple(window) for window in scan([gray], stride)[0].tolist()} for stride in (2, 1))
     assert some == {window for window in every if window[0] % 2 == 0 and window[1] % 2 == 0}
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (900, 1000)])
+def test_a_patch_of_a_large_picture_is_that_of_its_part(astronaut, corner):
+    part = cv2.resize((astronaut.permute(1, 2, 0).numpy() * 255).astype(np.uint8), (1000, 1000))
+    whole = np.full((2100, 2000, 3), 90, np.uint8)
+    left, top = corner
+    whole[top : top + 1000, left : left + 1000] = part
+    assert part.size < LARGE < whole.size
+    small, large = (
+        patch(image, Frame(450 + dx, 230 + dy, 90, 8), 32.0) for image, dx, dy in ((part, 0, 0), (whole, left, top))
+    )
+    assert np.abs(small - large).mean() < 0.01
 
 
 def test_astronaut_is_found_once_and_precisely(astronaut):
