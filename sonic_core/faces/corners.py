@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .fit import Frame, Map, patch
+from .fit import LIGHT, Frame, Map, patch
 
 PIXELS = 72.0
 """Pixels per unit of the face in the patch in which the seam is followed."""
@@ -51,7 +51,7 @@ def find_corners(image: NDArray[np.uint8], frame: Frame, mouth: NDArray[np.float
 
 def _seam_map(cut: NDArray[np.float32]) -> Map:
     """Compute how much each pixel looks like the seam of a mouth, 0 to 1: thin, lying, darker than above and below."""
-    light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
+    light = cut @ LIGHT
     spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
     best = np.zeros(light.shape, np.float32)
     for across in (0.018, 0.035):

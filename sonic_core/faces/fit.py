@@ -25,6 +25,8 @@ WINDOW_UNITS = 2.72
 """Side of the cascade's window on a face, in units."""
 EYE_SINK = 0.05
 """How far, in units, an eye's centre lies under the darkest place, which the upper lid shades."""
+LIGHT = np.array([0.3, 0.5, 0.2], np.float32)
+"""What red, green and blue weigh in the brightness in which mouths and lids are looked for."""
 LARGE = 3 * 2_000_000
 """Values of a picture from which it pays to cut before shrinking."""
 CANDIDATES = 14

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .fit import REACH, Frame, patch
+from .fit import LIGHT, REACH, Frame, patch
 from .search import Array, Evidence, search
 
 PIXELS = 128.0
@@ -31,7 +31,6 @@ AGREEMENT = np.array([np.inf, 0.035, 0.02, 0.03, 0.02, 0.014, 0.12])
 CERTAIN = 1.5
 BELOW_EYES = 0.75
 """How far down lids are looked for, in units."""
-LUMA = np.array([0.3, 0.5, 0.2], np.float32)
 EYE_WEIGHT, UPPER_WEIGHT, LOWER_WEIGHT, IRIS_WEIGHT = 120.0, 9.0, 5.0, 6.0
 """How much a square unit of eye, and a half width of upper and of lower edge, count."""
 
@@ -56,7 +55,7 @@ def fit_lids(image: NDArray[np.uint8], frame: Frame, centres: Array) -> tuple[Li
         centres: (2, 2) about where the eyes are, in the frame's units, left in the picture first.
     """
     whole = patch(image, frame, PIXELS)
-    spread = float((whole[: whole.shape[0] // 2] @ LUMA).std()) + 0.04
+    spread = float((whole[: whole.shape[0] // 2] @ LIGHT).std()) + 0.04
     cut = whole[: round((REACH - 0.5 + BELOW_EYES) * PIXELS)]
     maps = [*_edges(cut, spread), _irises(cut, spread)]
     expected = np.concatenate([[*centre, *USUAL[2:]] for centre in centres])
@@ -143,7 +142,7 @@ def _distance(colours: Array, sample: Array) -> Array:
 
 def _edges(cut: NDArray[np.float32], spread: float) -> tuple[Array, Array]:
     """How steeply brightness falls going down, −1 to 1, and how steeply it changes either way, 0 to 1."""
-    soft = cv2.GaussianBlur(cut @ LUMA, (0, 0), sigmaX=0.03 * PIXELS, sigmaY=0.015 * PIXELS)
+    soft = cv2.GaussianBlur(cut @ LIGHT, (0, 0), sigmaX=0.03 * PIXELS, sigmaY=0.015 * PIXELS)
     steep = np.gradient(soft, axis=0) * PIXELS * 0.04 / spread
     return np.tanh(-steep).astype(np.float64), np.tanh(np.abs(steep) * 0.4 + np.maximum(steep, 0) * 0.6).astype(
         np.float64
@@ -152,5 +151,5 @@ def _edges(cut: NDArray[np.float32], spread: float) -> tuple[Array, Array]:
 
 def _irises(cut: NDArray[np.float32], spread: float) -> Array:
     """How much darker a disc of an iris' size is than what surrounds it, about −1 to 1."""
-    around, disc = (cv2.GaussianBlur(cut @ LUMA, (0, 0), sigma * PIXELS) for sigma in (0.16, 0.06))
+    around, disc = (cv2.GaussianBlur(cut @ LIGHT, (0, 0), sigma * PIXELS) for sigma in (0.16, 0.06))
     return np.tanh((around - disc) / spread).astype(np.float64)

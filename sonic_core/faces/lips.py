@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..types import Point
-from .fit import REACH, Frame, patch
+from .fit import LIGHT, REACH, Frame, patch
 from .search import Array, Evidence, search
 
 PIXELS = 96.0
@@ -302,7 +302,7 @@ def _zones(place: _Place, numbers: Array) -> NDArray[np.uint8]:
 
 def _seam(cut: NDArray[np.float32]) -> Array:
     """How dark a lying line each pixel is on, against what is usual around it: about −0.3 … 1."""
-    light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
+    light = cut @ LIGHT
     spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
     best = np.zeros(light.shape, np.float32)
     for across in (0.018, 0.035):
@@ -316,7 +316,7 @@ def _seam(cut: NDArray[np.float32]) -> Array:
 
 def _edges(cut: NDArray[np.float32]) -> Array:
     """How steeply brightness or colour change going down, either way, 0 to 1."""
-    light = cut @ np.array([0.3, 0.5, 0.2], np.float32)
+    light = cut @ LIGHT
     soft = cv2.GaussianBlur(light, (0, 0), sigmaX=0.05 * PIXELS, sigmaY=0.02 * PIXELS)
     spread = float(light[cut.shape[0] // 4 :].std()) + 0.04
     return np.tanh(np.abs(np.gradient(soft, axis=0)) * PIXELS * 0.06 / spread).astype(np.float64)
