@@ -223,26 +223,29 @@ def _likeness(place: _Place, numbers: Array, guessed: bool) -> list[Array]:
     saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
     colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
     pale = np.minimum((0.65 * usual - saturation) / 0.08, (light - cheeks[0] + 0.3) / 0.2) + 2 * (colourless - 1)
-    pale = np.maximum(pale, _teeth(saturation, light, float(usual), (zones == 1) | (zones == 3)))
+    pale = np.maximum(pale, _teeth(colours, cheeks, (zones == 1) | (zones == 3)))
     lip_likeness = np.clip(worth * np.clip(lip - other, -CERTAIN, CERTAIN) - 2 * np.maximum(pale, 0), -CERTAIN, CERTAIN)
     inside = np.clip(np.maximum(dark, pale), -CERTAIN, CERTAIN)
     return [lip_likeness, inside]
 
 
-def _teeth(saturation: Array, light: Array, usual: float, lips: NDArray[np.bool_]) -> Array:
-    """Say how much each pixel looks like teeth between lips: as bright, but less coloured; for red lips only, (h, w).
+def _teeth(colours: Array, cheeks: Array, lips: NDArray[np.bool_]) -> Array:
+    """Say how much each pixel looks like teeth between red lips: about as bright, but hardly more coloured than skin.
 
     Args:
-        saturation: (h, w).
-        light: Brightness as a logarithm, (h, w).
-        usual: The cheeks' saturation.
+        colours: (h, w, 3).
+        cheeks: Their colour, (3,).
         lips: Where lips are thought to be, (h, w) bool.
+
+    Returns:
+        (h, w), −2 and less everywhere where lips are no redder than cheeks.
     """
-    more = float(np.median(saturation[lips])) - usual
-    red = float(np.clip((more - 0.05) / 0.15, 0, 1))
-    least = max(more, 0.05)
-    brighter = light - float(np.median(light[lips]))
-    return red * np.minimum((usual + 0.35 * more - saturation) / (0.3 * least), (brighter + 0.3) / 0.2) + 2 * (red - 1)
+    light, redder, _ = np.median(colours[lips], 0) - (0, *cheeks[1:])
+    saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
+    more = max(float(np.median(saturation[lips])) - usual, 0.05)
+    red = np.clip((redder - 0.1) / 0.1, 0, 1)
+    pale, bright = (usual + 0.35 * more - saturation) / (0.3 * more), (colours[..., 0] - light + 0.3) / 0.2
+    return red * np.minimum(pale, bright) + 2 * (red - 1)
 
 
 def _likelihood(colours: Array, sample: Array) -> Array:
