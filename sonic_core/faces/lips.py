@@ -43,7 +43,7 @@ LIP_RANGE = np.array([[-0.7, -0.03, -0.5], [0.1, 1.0, 0.5]])
 """How far lips may differ from skin in brightness and both ratios of colours: teeth are no lips, nor is a shade."""
 WIDEST = np.array([0.2, 0.1, 0.12])
 """How widely the colours of lips spread at most."""
-LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, END_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 3.0, 1.0
+LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, END_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 1.5, 2.0
 """How much a square unit of lip, a half width of seam and of edge, and a seam that ends at the corners count."""
 
 OPEN_SEAM = 0.3
@@ -223,29 +223,9 @@ def _likeness(place: _Place, numbers: Array, guessed: bool) -> list[Array]:
     saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
     colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
     pale = np.minimum((0.65 * usual - saturation) / 0.08, (light - cheeks[0] + 0.3) / 0.2) + 2 * (colourless - 1)
-    pale = np.maximum(pale, _teeth(colours, cheeks, (zones == 1) | (zones == 3)))
     lip_likeness = np.clip(worth * np.clip(lip - other, -CERTAIN, CERTAIN) - 2 * np.maximum(pale, 0), -CERTAIN, CERTAIN)
     inside = np.clip(np.maximum(dark, pale), -CERTAIN, CERTAIN)
     return [lip_likeness, inside]
-
-
-def _teeth(colours: Array, cheeks: Array, lips: NDArray[np.bool_]) -> Array:
-    """Say how much each pixel looks like teeth between red lips: about as bright, but hardly more coloured than skin.
-
-    Args:
-        colours: (h, w, 3).
-        cheeks: Their colour, (3,).
-        lips: Where lips are thought to be, (h, w) bool.
-
-    Returns:
-        (h, w), −2 and less everywhere where lips are no redder than cheeks.
-    """
-    light, redder, _ = np.median(colours[lips], 0) - (0, *cheeks[1:])
-    saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
-    more = max(float(np.median(saturation[lips])) - usual, 0.05)
-    red = np.clip((redder - 0.1) / 0.1, 0, 1)
-    pale, bright = (usual + 0.35 * more - saturation) / (0.3 * more), (colours[..., 0] - light + 0.3) / 0.2
-    return red * np.minimum(pale, bright) + 2 * (red - 1)
 
 
 def _likelihood(colours: Array, sample: Array) -> Array:
