@@ -134,7 +134,7 @@ def outline(numbers: Array, stations: Array) -> tuple[Array, Array]:
 
 
 _COARSE = np.linspace(-0.96, 0.96, 15)
-_WITHIN, _BEYOND = (0.77, 0.87, 0.97), (1.08, 1.18, 1.28, 1.38, 1.48)
+_WITHIN, _BEYOND = (0.77, 0.87, 0.97), (1.08, 1.18, 1.28, 1.38, 1.48)  # half widths: where a seam is, and is no more
 _ENDS = np.outer((-1, 1), (*_WITHIN, *_BEYOND)).ravel()
 
 

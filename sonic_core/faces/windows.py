@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count, takewhile
 
 import cv2
 import numpy as np
@@ -67,8 +68,8 @@ def _turned(
         gray, (max(1, round(width * shrink)), max(1, round(height * shrink))), interpolation=interpolation
     )
     turned, back = turn(np.asarray(small, np.uint8), tilt)
-    count = int(np.floor(np.log(max(min(sizes[1], *turned.shape), 1) / sizes[0]) / np.log(STEP))) + 1
-    scales = WINDOW / (sizes[0] * STEP ** np.arange(max(count, 0)))
+    most = min(sizes[1], *turned.shape)
+    scales = [WINDOW / size for size in takewhile(lambda size: size <= most, (sizes[0] * STEP**k for k in count()))]
     levels = [
         cv2.resize(
             turned, (round(turned.shape[1] * scale), round(turned.shape[0] * scale)), interpolation=cv2.INTER_AREA

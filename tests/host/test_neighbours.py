@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     short_sound(home / "input"), short_video(home / "input")
     with started(request.param, python, home) as host:
         if "VHS_VideoCombine" not in host.read("/object_info"):
-            pytest.skip(f"Video Helper Suite does not start: {host.log[-500:]}")
+            lacking = re.search(r"Cannot import \S*videohelpersuite\S* module.*No module named.*", host.log)
+            if lacking:
+                pytest.skip(lacking[0])
+            pytest.fail(f"Video Helper Suite does not start beside this pack: {host.log[-500:]}")
         yield host
 
 
