@@ -7,7 +7,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 READY := $(VENV)/.ready
 # Processes that share the tests.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: demo test check format pictures setup clean
 
@@ -39,7 +39,7 @@ setup: $(READY)
 # opencv-python wants libGL, which a machine without a screen may lack; the headless build is the same code without windows.
 $(READY): requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest pytest-xdist ruff pyright --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest pytest-timeout pytest-xdist ruff pyright --constraint constraints.txt
 	$(BIN)/python -c "import cv2" || ( $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
 		$(BIN)/python -m pip install --quiet --force-reinstall --no-deps opencv-python-headless --constraint constraints.txt )
 	touch $@

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, each file, and each running host, stays with one of them."""
     for item in items:

@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.host)
 
 
-@pytest.fixture(scope="session", params=stages() or [None], ids=lambda stage: str(stage or "no host"))
+@pytest.fixture(scope="package", params=stages() or [None], ids=lambda stage: str(stage or "no host"))
 def comfy(request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
     stage = request.param
     python = needed_python(stage and stage.checkout)
@@ -32,7 +32,7 @@ def comfy(request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest
         yield host
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One Chromium for all tests; each opens a page that knows nothing of the others'."""
     if not CHROMIUM:
@@ -43,7 +43,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def version(comfy: Comfy, browser: Any) -> tuple[int, ...]:
     """The version of the canvas that the host serves."""
     page = browser.new_page()
@@ -64,11 +64,13 @@ def canvas(
     shots = Path(os.environ.get("SCREENSHOTS") or tmp_path / "shots") / comfy.home.name
     shots.mkdir(parents=True, exist_ok=True)
     page = browser.new_page(viewport={"width": 1600, "height": 950})
-    made = Canvas(page, comfy.url, request.param == "nodes2", shots)
-    made.open()
-    yield made
-    made.set("Comfy.Locale", "en")  # the host remembers what a person chose
-    page.context.close()
+    try:
+        made = Canvas(page, comfy.url, request.param == "nodes2", shots)
+        made.open()
+        yield made
+        made.set("Comfy.Locale", "en")  # the host remembers what a person chose
+    finally:
+        page.context.close()
 
 
 @pytest.fixture

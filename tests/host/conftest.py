@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.host)
 
 
-@pytest.fixture(scope="session", params=HOSTS or [None], ids=lambda path: path.name if path else "no host")
+@pytest.fixture(scope="package", params=HOSTS or [None], ids=lambda path: path.name if path else "no host")
 def comfy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
     checkout, python = request.param, needed_python(request.param)
     with started(checkout, python, tmp_path_factory.mktemp(checkout.name)) as host:

@@ -247,7 +247,16 @@ def started(checkout: Path, python: str, home: Path, front_end: str | None = Non
         try:
             yield _ready(Comfy(home, port, python), process)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """Ask a host to end; where it does not, make it."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _more_folders(home: Path) -> Path:
