@@ -7,7 +7,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 READY := $(VENV)/.ready
 # Processes that share the tests.
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+# A test that hangs is ended, with the stacks of all its threads; a signal could end no call into C, nor a browser's loop.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder \
+	--timeout 600 --timeout-method thread
 
 .PHONY: demo test check format pictures setup clean
 

@@ -32,8 +32,8 @@ _BLOCK = 3000  # levels: 30 s
 _SILENT = 1e-4  # of full scale: a sound that never exceeds it is silence
 _CANCELLED = -75.0  # dB below its peak: channels that are each other's opposite leave nothing to hear
 _SHORTEST = 0.1  # s of sound in which there is nothing to say
-_HOLD = 0.25  # s that a mouth stays as it is after speech; real ones rest half open in short pauses
-_READY = 0.1  # s before speech at which it stirs again
+_HELD = 12  # values, ¼ s, that a mouth goes on as in speech after it …
+_STIRRED = 5  # … and by which it begins before the next; what lies between is a short pause if they meet
 _EASE = 0.06  # s: deviation of the Gaussian by which it comes to rest and leaves it
 _BRIGHTNESS = 0.5  # how far a bright sound opens the mouth, against what the network says
 _SPANS = (12, 35)  # dB between a voice's loud moments and its pauses: much noise, little noise
@@ -111,10 +111,11 @@ def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
     curves, closure, heard = _predict(_network(), levels, scale_of(levels))
     closure = pressed(torch.from_numpy(closure), _gate(levels)).numpy()
     speaking = _speaking(heard) if pauses else np.ones_like(heard)
-    opening = _brightened(np.maximum(curves[0], 0), measure_brightness(levels)[::2], heard)
+    said = dict(zip(CHANNELS, curves, strict=True))
+    opening = _brightened(np.maximum(said["opening"], 0), measure_brightness(levels)[::2], heard)
     opening *= _gain(opening, heard)
-    rest = dict(zip(CHANNELS, (opening, *curves[1:]), strict=True))
-    shaped = {name: curve * speaking for name, curve in rest.items()}
+    said |= {"opening": _half_open(opening, heard), "jaw": _half_open(said["jaw"], heard)}
+    shaped = {name: curve * speaking for name, curve in said.items()}
     return Motion(**shaped, closure=closure * speaking, speaking=speaking)
 
 
@@ -157,13 +158,29 @@ def _brightened(opening: np.ndarray, brightness: np.ndarray, heard: np.ndarray) 
     return np.maximum(opening + (mean + mixed - opening) * heard, 0)
 
 
+def _half_open(curve: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Bring a curve (n,) to its mean while speaking in short pauses, in which real mouths rest half open.
+
+    Lips tracked in three clips stood as far apart in silence as in speech: 0.24 against 0.19, 0.13 against 0.14, 0.10
+    against 0.12.
+    """
+    spoken = heard > 0.5
+    if not spoken.any():
+        return curve
+    within = ndimage.grey_closing(_sure(heard), _HELD + 1 + _STIRRED, mode="constant")
+    return curve + (curve[spoken].mean() - curve) * (1 - heard) * within
+
+
 def _speaking(heard: np.ndarray) -> np.ndarray:
     """Hold on after speech, so that short pauses vanish, and ease in and out of long ones: (n,) from (n,), 0 … 1."""
-    sure = smooth_rise((ndimage.gaussian_filter1d(heard, 1.0) - 0.25) / 0.5)
-    after, before = round(_HOLD * MOTION_RATE), round(_READY * MOTION_RATE)
-    around = np.pad(sure, (after, before))
-    held = np.lib.stride_tricks.sliding_window_view(around, after + 1 + before).max(1)
+    around = np.pad(_sure(heard), (_HELD, _STIRRED))
+    held = np.lib.stride_tricks.sliding_window_view(around, _HELD + 1 + _STIRRED).max(1)
     return ndimage.gaussian_filter1d(held, _EASE * MOTION_RATE, mode="constant").astype(np.float32)
+
+
+def _sure(heard: np.ndarray) -> np.ndarray:
+    """Tell speech from pauses more clearly than the network does: (n,) from (n,), 0 … 1."""
+    return smooth_rise((ndimage.gaussian_filter1d(heard, 1.0) - 0.25) / 0.5)
 
 
 def _gate(levels: np.ndarray) -> tuple[float, float]:

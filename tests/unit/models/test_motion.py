@@ -114,6 +114,16 @@ def test_a_long_pause_closes_the_mouth_and_a_short_one_does_not(speech):
     assert brief.at(np.arange(2.5, 2.8, 0.02)).speaking.min() > 0.9
 
 
+@pytest.mark.parametrize(("length", "rests"), [(6, 0.5), (14, 0.5), (30, 0.0)])
+def test_in_a_short_pause_between_words_a_mouth_rests_as_open_as_it_speaks(length, rests):
+    heard = np.concatenate([np.zeros(10), np.ones(40), np.zeros(length), np.ones(40), np.zeros(10)])
+    curve = heard * np.tile([0.4, 0.6], len(heard) // 2)
+    rested = motion._half_open(curve, heard)
+    assert np.array_equal(rested[heard == 1], curve[heard == 1])
+    assert np.allclose(rested[50 : 50 + length], rests, atol=0.02)
+    assert max(*rested[:10], *rested[-10:]) < 0.02
+
+
 def test_every_curve_keeps_its_range(speech):
     shown = read_motion(speech).at(np.arange(0, 8, 0.02))
     low = {"width": -1.2, "lower": -1.2}
