@@ -23,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(together))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where they would not stay together, say so instead of starting every host several times."""
+    grouped = getattr(session.config.option, "loadgroup", False)
+    if grouped and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("Expected a pytest whose tests pytest-xdist can group: see constraints.txt.")
+
+
 class Seen(NamedTuple):
     """A request that reached the hub."""
 
