@@ -30,11 +30,13 @@ lip's lower edge hangs below the corners, the gap under it, the lips' thickness,
 corners, and how deep the dip in the upper lip's edge is; all in units."""
 USUAL = np.array([0.0, 0.0, 0.385, 0.0, 0.0, 0.0, 0.095, 0.15, 0.0, 0.015])
 SPREADS = np.array([0.055, 0.06, 0.06, 0.05, 0.06, 0.18, 0.035, 0.045, 0.22, 0.008])
-STARTS = np.zeros((3, 10))
-"""How mouths differ from what is expected before anything is known: shut, smiling with teeth, open."""
-STARTS[1:, GAP] = 0.12, 0.3
+STARTS = np.zeros((4, 10))
+"""How mouths differ from what is expected before anything is known: shut, smiling with teeth, open, laughing: there the
+first look has taken the gap for the seam, and the corners lie higher."""
+STARTS[1:, GAP] = 0.12, 0.3, 0.25
 STARTS[2, BEND] = -0.1
 STARTS[1, [WIDTH, BEND, LOWER]] = 0.05, 0.03, -0.03
+STARTS[3, [WIDTH, BEND, DEPTH]] = 0.08, 0.05, -0.12
 LEAST_GAP = 0.03
 """Gaps under this are shut lips: their inner edges are made one."""
 CERTAIN = 1.6
