@@ -9,7 +9,7 @@ not stretched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -57,6 +57,11 @@ class Gap:
     """Likewise: row."""
     parted: float
     """0 … 1: how far the lips have left the place that they have in a portrait with an open mouth; 1 in others."""
+
+    def at(self, places: np.ndarray) -> Gap:
+        """Take out some places of the rectangle, counted row by row: arrays are (n,)."""
+        arrays = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
+        return replace(self, **{name: array.ravel()[places] for name, array in arrays.items()})
 
 
 def _no_gap() -> Gap:

@@ -24,7 +24,7 @@ _TOOTH_EDGES = np.array([-0.455, -0.345, -0.235, -0.13, 0.0, 0.13, 0.235, 0.345,
 _LOWER_EDGES = np.array([-0.39, -0.28, -0.17, -0.085, 0.0, 0.085, 0.17, 0.28, 0.39], np.float32)
 """Borders of the lower front teeth, likewise (5.4, 5.6 and 7 mm)."""
 _FLESH = 0.6
-"""Brightness of lips, as a share of the skin's, above which they are no model for a tongue: a statue's, or painted ones."""
+"""Brightness of lips, as a share of the skin's, above which they are no model for a tongue: a statue's, pale ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +54,24 @@ class Interior:
         if gap.height.size == 0 or gap.parted == 0:
             return
         soft = np.float32(self.palette.softness)
-        inside = self._cavity(gap)
-        self._lower_teeth(inside, gap)
-        self._tongue(inside, gap)
-        self._upper_teeth(inside, gap)
-        inside *= self._lip_shadow(gap)[..., None]
-        grain = cv2.remap(self._grain, gap.x, gap.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        inside += grain * np.minimum(0.25 + 1.2 * inside.mean(-1, keepdims=True), 1)
-        if gap.own.any():
-            own = cv2.remap(self.image, gap.x, gap.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            inside += gap.own[..., None] * (own - inside)
         cover = smooth_rise(gap.below / soft + 0.5) * smooth_rise((gap.height - gap.below) / soft + 0.5)
         cover *= smooth_rise(gap.height / (1.5 * soft)) * gap.parted
+        seen = np.flatnonzero(cover)
+        grain = cv2.remap(self._grain, gap.x, gap.y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        shown = gap.at(seen)
+        inside = self._cavity(shown)
+        self._lower_teeth(inside, shown)
+        self._tongue(inside, shown)
+        self._upper_teeth(inside, shown)
+        inside *= self._lip_shadow(shown)[..., None]
+        inside += grain.reshape(-1, 3)[seen] * np.minimum(0.25 + 1.2 * inside.mean(-1, keepdims=True), 1)
+        if shown.own.any():
+            own = cv2.remap(self.image, gap.x, gap.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            inside += shown.own[..., None] * (own.reshape(-1, 3)[seen] - inside)
         area = frame[gap.rows, gap.columns]
-        area += cover[..., None] * (np.clip(inside, 0, 1) - area)
+        at = np.divmod(seen, area.shape[1])
+        before = area[at]
+        area[at] = before + cover.ravel()[seen, None] * (np.clip(inside, 0, 1) - before)
 
     def _cavity(self, gap: Gap) -> np.ndarray:
         """Fill the gap with the dark of the throat, a little lighter in the middle."""

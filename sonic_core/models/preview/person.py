@@ -9,6 +9,9 @@ from .anatomy import Anatomy
 
 _UNIT = 26.0  # pixels per face unit in the small picture in which the outline is looked for
 _ROUNDS = 4
+_TEMPLES = ((1.15, 0.08), (1.7, -0.05))
+"""How far to either side of an eye, in its half widths, is certainly face, unless that is farther than so many units
+beyond the side of the face: an eye's ends, and the temples, where hair may look like background."""
 _STEPS = np.float32(256)  # of a pixel of that picture, in which distances are told
 
 
@@ -80,10 +83,12 @@ def _face_points(anatomy: Anatomy) -> np.ndarray:
     mouth, head = anatomy.mouth, anatomy.head
     places = []
     for eye in anatomy.eyes:
-        side = 1.15 * eye.half_width
-        for across, down in ((-side, -eye.brow), (side, -eye.brow), (-side, 0.1 * side), (side, 0.1 * side)):
-            dx, dy = eye.frame.turned(across, down)
-            places.append(_nearer(eye.frame.centre[0] + float(dx), eye.frame.centre[1] + float(dy), anatomy))
+        for reach, margin in _TEMPLES:
+            side = reach * eye.half_width
+            for across, down in ((-side, -eye.brow), (side, -eye.brow), (-side, 0.1 * side), (side, 0.1 * side)):
+                dx, dy = eye.frame.turned(across, down)
+                x, y = eye.frame.centre[0] + float(dx), eye.frame.centre[1] + float(dy)
+                places.append(_nearer(x, y, margin * anatomy.unit, anatomy))
     for across, side in zip((-1, 1), mouth.sides, strict=True):
         dx, dy = head.turned(across * min(0.4 * anatomy.unit, 0.45 * side), -1.2 * anatomy.unit)
         places.append((head.centre[0] + float(dx), head.centre[1] + float(dy)))
@@ -93,11 +98,11 @@ def _face_points(anatomy: Anatomy) -> np.ndarray:
     return np.array(places, np.float64)
 
 
-def _nearer(x: float, y: float, anatomy: Anatomy) -> tuple[float, float]:
-    """Move a place beside an eye to where a turned head's face ends, if it lies beyond."""
+def _nearer(x: float, y: float, margin: float, anatomy: Anatomy) -> tuple[float, float]:
+    """Move a place beside an eye to ``margin`` beyond the sides of the face, as at the mouth, if it lies farther."""
     mouth = anatomy.mouth
     along = float(mouth.frame.local(np.array(x), np.array(y))[0])
-    left, right = (side + 0.08 * anatomy.unit for side in mouth.sides)
+    left, right = (side + margin for side in mouth.sides)
     dx, dy = mouth.frame.turned(float(np.clip(along, -left, right) - along), 0.0)
     return x + float(dx), y + float(dy)
 
