@@ -104,7 +104,7 @@ class Interior:
         notch = np.float32(0.006) * np.exp(-((nearest / 0.014) ** 2))
         edge = gap.jaw - (notch + np.float32(SHOWN - BITE)) * self.unit
         light = 0.66 * _arch_light(gap.across, 0.42) * (0.88 + 0.12 * smooth_rise(nearest / 0.018))
-        cover = smooth_rise(edge / self.palette.softness + 0.5) * smooth_rise((0.4 - np.abs(gap.across)) * 14)
+        cover = smooth_rise(edge / self.palette.softness + 0.5) * smooth_rise((0.3 - np.abs(gap.across)) * 14)
         inside += cover[..., None] * (self.palette.tooth * light[..., None] - inside)
 
     def _lip_shadow(self, gap: Gap) -> np.ndarray:
@@ -129,11 +129,12 @@ def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
     skin = np.median(pixels[brightness >= np.median(brightness)], axis=0)
     light = float(np.clip(0.6 * np.percentile(brightness, 96) + 0.4 * skin.mean(), 0.2, 0.8))
     tint = skin / max(float(skin.mean()), 1e-3)
-    flesh = lip * min(_FLESH * float(skin.mean()) / max(float(lip.mean()), 1e-3), 1.0)
+    redder = lip * lip / max(float(lip.max()), 1e-3)
+    flesh = redder * min(_FLESH * float(skin.mean()) / max(float(redder.mean()), 1e-3), 1.0)
     return Palette(
         tooth=np.clip(light * (0.66 + 0.34 * tint), 0, 0.92).astype(np.float32),
         tongue=(0.62 * flesh + 0.1 * skin).astype(np.float32),
-        shade=(0.17 * lip * lip / max(float(lip.max()), 1e-3)).astype(np.float32),
+        shade=(0.17 * redder).astype(np.float32),
         softness=_softness(face, unit),
     )
 
