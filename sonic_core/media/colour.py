@@ -32,6 +32,9 @@ BT601_WEIGHTS = (0.299, 0.114)
 _COSITED = np.array([0.25, 0.5, 0.25])
 """The filter whose samples sit on every other pixel, as 4:2:2 has its chroma."""
 
+_BAND = 128
+"""Rows, an even number, that are converted at a time: what is worked on fits into the fast memory."""
+
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint16]
 Pixels = npt.NDArray[Any]
@@ -47,15 +50,19 @@ def yuv420(frame: torch.Tensor, weights: tuple[float, float] = BT709_WEIGHTS) ->
     Returns:
         (h · 3/2, w) uint8: luma, then Cb, then Cr, as ``av.VideoFrame.from_ndarray`` takes "yuv420p".
     """
-    planes = _planes(frame)
-    height, width = planes[0].shape
-    quarter = [cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for plane in planes]
+    height, width = frame.shape[-2:]
+    frame = frame.detach().float().cpu()
     coded = np.empty(height * width * 3 // 2, np.uint8)
     luma, blue, red = np.split(coded, [height * width, height * width * 5 // 4])
+    luma, blue, red = luma.reshape(height, width), blue.reshape(-1, width // 2), red.reshape(-1, width // 2)
     to_luma, to_blue, to_red = _matrix(*weights)
-    luma.reshape(height, width)[:] = _mixed(planes, to_luma, 16, cv2.CV_8U)
-    blue.reshape(height // 2, width // 2)[:] = _mixed(quarter, to_blue, 128, cv2.CV_8U)
-    red.reshape(height // 2, width // 2)[:] = _mixed(quarter, to_red, 128, cv2.CV_8U)
+    for top in range(0, height, _BAND):
+        planes = _planes(frame[:, top : top + _BAND])
+        small = width // 2, len(planes[0]) // 2
+        quarter = [cv2.resize(plane, small, interpolation=cv2.INTER_AREA) for plane in planes]
+        rows, half = slice(top, top + _BAND), slice(top // 2, (top + _BAND) // 2)
+        luma[rows] = _mixed(planes, to_luma, 16, cv2.CV_8U)
+        blue[half], red[half] = (_mixed(quarter, to_chroma, 128, cv2.CV_8U) for to_chroma in (to_blue, to_red))
     return coded.reshape(height * 3 // 2, width)
 
 
