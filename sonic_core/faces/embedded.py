@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..types import Box, Face, largest_first
 from .cascade import WINDOW, scan
 from .corners import find_corners
-from .fit import REACH, WINDOW_UNITS, Fit, Frame, fit, patch, place_frame, points_frame
+from .fit import REACH, WINDOW_UNITS, Fit, Frame, fit, four_points, patch, place_frame, points_frame
 from .lids import fit_lids
 from .lips import as_bytes, as_points, expected_lips, fit_lips
 from .outline import measure_outline
@@ -113,7 +113,7 @@ def complete(pixels: NDArray[np.uint8], found: Fit, score: float) -> Face:
 
 def face_box(points: NDArray[np.float64], turn: float) -> Box:
     """Compute the box, brow to chin and cheek to cheek, of five points (5, 2) of a head turned by ``turn`` degrees."""
-    frame = points_frame(np.vstack([points[:3], points[3:].mean(0)]))
+    frame = points_frame(four_points(points))
     angle = np.deg2rad(frame.tilt)
     down = np.array([-np.sin(angle), np.cos(angle)])
     depth = float((points[3:].mean(0) - points[:2].mean(0)) @ down)

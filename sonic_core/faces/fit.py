@@ -166,7 +166,12 @@ def fit(image: NDArray[np.uint8], frame: Frame, rounds: tuple[float, ...] = (32.
     return found
 
 
-def points_frame(points: NDArray[np.float64]) -> Frame:
+def four_points(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Make one point of the mouth's two corners: (4, 2) as ``points_frame`` takes them, from (5, 2)."""
+    return np.vstack([points[:3], points[3:].mean(0)])
+
+
+def points_frame(points: NDArray[np.floating]) -> Frame:
     """Compute the frame of (4, 2) points: eye, eye, nose, mouth."""
     middle, across = points[:2].mean(0), points[1] - points[0]
     unit = max(float(np.hypot(*across)), 0.8 * float(np.hypot(*(points[3] - middle))))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import FaceNotFoundError
 from ..types import Face, FaceFinder, Progress, ignore_progress
-from .fit import REACH, points_frame
+from .fit import REACH, four_points, points_frame
 from .track import PIXELS, FaceTracker, Gray
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _FASTEST = 0.5
 """Units per frame above which a flow is a blunder."""
 
 
-_DEPTH, _DEPTHS = 1.08, (0.8, 1.25)
+_USUAL_DEPTH, _DEPTHS = 1.08, (0.8, 1.25)
 """How far below the eyes a mouth lies in the places that follow, in units of the face, and how far it may at all."""
 
 
@@ -48,7 +48,7 @@ class _Part(NamedTuple):
 
     def place(self, depth: float) -> tuple[slice, slice]:
         """Turn it into rows and columns of the flow, for a mouth that lies ``depth`` units below the eyes."""
-        rows, columns, down = (REACH - 0.5) * PIXELS - _TOP, REACH * PIXELS, depth / _DEPTH * PIXELS
+        rows, columns, down = (REACH - 0.5) * PIXELS - _TOP, REACH * PIXELS, depth / _USUAL_DEPTH * PIXELS
         return (
             slice(round(rows + self.top * down), round(rows + self.bottom * down)),
             slice(round(columns + self.left * PIXELS), round(columns + self.right * PIXELS)),
@@ -109,9 +109,8 @@ def mouth_motion(clip: Clip, finder: FaceFinder | None = None, progress: Progres
 
 def _depth_of(face: Face) -> float:
     """Measure how far below the eyes the mouth lies, in units of the face."""
-    points = np.array(face.points)
-    four = np.vstack([points[:3], points[3:].mean(0)])
-    return float(np.clip(np.hypot(*(four[3] - four[:2].mean(0))) / points_frame(four).unit, *_DEPTHS))
+    points = four_points(np.array(face.points))
+    return float(np.clip(np.hypot(*(points[3] - points[:2].mean(0))) / points_frame(points).unit, *_DEPTHS))
 
 
 def _speeds(flow: NDArray[np.floating], depth: float) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..types import Box, Face, FaceFinder, largest_first
 from .finder import face_finder
-from .fit import REACH, Frame, points_frame
+from .fit import REACH, Frame, four_points, points_frame
 from .lips import as_bytes, as_points
 
 PIXELS = 40.0
@@ -130,8 +130,7 @@ class FaceTracker:
 
 
 def _frame_of(face: Face) -> Frame:
-    points = np.array(face.points)
-    return points_frame(np.vstack([points[:3], points[3:].mean(0)]))
+    return points_frame(four_points(np.array(face.points)))
 
 
 def _reference(patch: Gray, matrix: Matrix, face: Face) -> _Reference:

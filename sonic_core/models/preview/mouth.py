@@ -23,8 +23,8 @@ _TOOTH_EDGES = np.array([-0.455, -0.345, -0.235, -0.13, 0.0, 0.13, 0.235, 0.345,
 """Borders of the upper front teeth in face units (8.5, 6.5, 7.5 and 7 mm wide; the eyes are 63 mm apart)."""
 _LOWER_EDGES = np.array([-0.39, -0.28, -0.17, -0.085, 0.0, 0.085, 0.17, 0.28, 0.39], np.float32)
 """Borders of the lower front teeth, likewise (5.4, 5.6 and 7 mm)."""
-_FLESH = 0.6
-"""Brightness of lips, as a share of the skin's, above which they are no model for a tongue: a statue's, pale ones."""
+_BRIGHTEST = 0.6
+"""The brightest that a tongue's flesh is, as a share of the skin: a statue's lips and pale ones are no model for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +130,7 @@ def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
     light = float(np.clip(0.6 * np.percentile(brightness, 96) + 0.4 * skin.mean(), 0.2, 0.8))
     tint = skin / max(float(skin.mean()), 1e-3)
     redder = lip * lip / max(float(lip.max()), 1e-3)
-    flesh = redder * min(_FLESH * float(skin.mean()) / max(float(redder.mean()), 1e-3), 1.0)
+    flesh = redder * min(_BRIGHTEST * float(skin.mean()) / max(float(redder.mean()), 1e-3), 1.0)
     return Palette(
         tooth=np.clip(light * (0.66 + 0.34 * tint), 0, 0.92).astype(np.float32),
         tongue=(0.62 * flesh + 0.1 * skin).astype(np.float32),
