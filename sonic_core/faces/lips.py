@@ -48,6 +48,11 @@ WIDEST = np.array([0.2, 0.1, 0.12])
 LIP_WEIGHT, SEAM_WEIGHT, EDGE_WEIGHT, END_WEIGHT, OPENING_COST = 80.0, 20.0, 5.0, 1.5, 2.0
 """How much a square unit of lip, a half width of seam and of edge, and a seam that ends at the corners count."""
 
+REDDER = 0.2, 0.3, 0.3
+"""By how much lips must be redder than cheeks, in logarithms of red to green, by what share of that redder than what
+shows between them, and within what share of the difference everything is lip."""
+HAIRY = 0.2, 0.5
+"""Share of what surrounds the lips that is as dark as the inside of a mouth from which that says less, and nothing."""
 OPEN_SEAM = 0.3
 """What an open mouth, which has no dark line to lie on, is given for each half width instead."""
 BESIDE, ABOVE, BELOW = 1.0, 0.55, 0.8
@@ -89,7 +94,9 @@ def fit_lips(image: NDArray[np.uint8], frame: Frame, expected: Array, spreads: A
     tried = [improve(improve(expected + start, True)[0], False) for start in STARTS]
     best, _ = max(tried, key=lambda one: one[1])
     numbers, _ = improve(best, False)
-    numbers[GAP] = numbers[GAP] if numbers[GAP] >= LEAST_GAP else 0.0
+    if numbers[GAP] < LEAST_GAP:
+        numbers[GAP] = 0.0
+        numbers = _parted(place, numbers)
     x, edges = outline(numbers[None], STATIONS)
     upper_outer, upper_inner, lower_inner, lower_outer = edges[:, 0]
     return Lips(x[0], upper_outer, upper_inner, lower_inner, lower_outer, numbers, _bared(place, numbers))
@@ -202,9 +209,9 @@ def _likeness(place: _Place, numbers: Array, guessed: bool) -> list[Array]:
     """Say how much likelier each pixel is lip than skin, and inside of the mouth than lip or skin, (h, w) each."""
     colours, cheeks = place.colours, place.cheeks
     zones = _zones(place, numbers)
-    around = colours[zones >= 4]
+    around = _sample(colours, zones >= 4)
     skin, spread = np.median(around, 0), _spread(around)
-    lips = [colours[zones == zone] for zone in (1, 3)]
+    lips = [_sample(colours, zones == zone, around) for zone in (1, 3)]
     if guessed:
         middle = 0.7 * np.median(np.concatenate(lips), 0)
         middle = middle + 0.3 * (skin + np.array([-0.12, 0.1, 0.0]))
@@ -217,17 +224,24 @@ def _likeness(place: _Place, numbers: Array, guessed: bool) -> list[Array]:
                 for part in lips
             ]
         )
-        other = np.maximum.reduce([_likelihood(colours, colours[zones == zone]) for zone in (4, 5, 6)])
+        other = np.maximum.reduce([_likelihood(colours, _sample(colours, zones == zone, around)) for zone in (4, 5, 6)])
     apart = np.sqrt((((np.median(np.concatenate(lips), 0) - skin) / spread) ** 2).sum())
     worth = min(float(apart) / 1.5, 1.0)
     light = colours[..., 0]
-    dark = (np.median(light[(zones == 1) | (zones == 3)]) - 0.45 - light) / 0.25
+    shade = np.median(np.concatenate(lips)[:, 0]) - 0.45
+    dark = (shade - light) / 0.25 * np.clip((HAIRY[1] - (around[:, 0] < shade).mean()) / (HAIRY[1] - HAIRY[0]), 0, 1)
     saturation, usual = np.hypot(colours[..., 1], colours[..., 2]), np.hypot(*cheeks[1:])
     colourless = np.clip((usual - 0.15) / 0.1, -1, 1)
     pale = np.minimum((0.65 * usual - saturation) / 0.08, (light - cheeks[0] + 0.3) / 0.2) + 2 * (colourless - 1)
     lip_likeness = np.clip(worth * np.clip(lip - other, -CERTAIN, CERTAIN) - 2 * np.maximum(pale, 0), -CERTAIN, CERTAIN)
     inside = np.clip(np.maximum(dark, pale), -CERTAIN, CERTAIN)
     return [lip_likeness, inside]
+
+
+def _sample(colours: Array, there: NDArray[np.bool_], otherwise: Array | None = None) -> Array:
+    """Take the colours of some places, (n, 3); of others, or of all, where those are none."""
+    some = colours[there]
+    return some if len(some) else colours.reshape(-1, 3) if otherwise is None else otherwise
 
 
 def _likelihood(colours: Array, sample: Array) -> Array:
@@ -241,6 +255,33 @@ def _distance(colours: Array, middle: Array, spread: Array) -> Array:
 def _spread(values: Array) -> Array:
     low, high = np.percentile(values, [20, 80], axis=0)
     return np.maximum(0.6 * (high - low), (0.07, 0.035, 0.04))
+
+
+def _parted(place: _Place, numbers: Array) -> Array:
+    """Part lips that were fitted as shut where teeth show between them; return the ten numbers, changed or not.
+
+    Teeth in a lip's shade are neither dark nor pale enough to be found as the inside of a mouth, but less red than the
+    lips above and below them, which a seam is not: it is the reddest of all. Lower lips that shine are less red, too,
+    but farther down.
+    """
+    offsets = np.arange(-numbers[UPPER], numbers[LOWER], 0.01)
+    x, edges = outline(numbers[None], np.linspace(-0.5, 0.5, 17))
+    x, y = np.broadcast_arrays(x[0], edges[1, 0] + offsets[:, None])
+    columns, rows = ((part + origin) * PIXELS for part, origin in zip((x, y), place.origin, strict=True))
+    height, width, _ = place.colours.shape
+    places = np.rint(rows).astype(int).clip(0, height - 1), np.rint(columns).astype(int).clip(0, width - 1)
+    red = np.median(place.colours[places][..., 1], 1) - place.cheeks[1]
+    middle = int(np.abs(offsets).argmin())
+    lips = min(red[: middle + 1].max(), red[middle:].max())
+    depth = lips - red[middle]
+    if lips < REDDER[0] or depth < REDDER[1] * lips:
+        return numbers
+    lip = red > lips - REDDER[2] * depth
+    top = offsets[: middle + 1][lip[: middle + 1]].max()
+    bottom = offsets[middle:][lip[middle:]].min()
+    numbers = numbers.copy()
+    numbers[[BEND, GAP, UPPER, LOWER]] += top, bottom - top, top, -bottom
+    return numbers
 
 
 def _bared(place: _Place, numbers: Array) -> float:

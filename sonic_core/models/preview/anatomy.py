@@ -13,8 +13,9 @@ import numpy as np
 
 from ...faces import fit
 from ...faces.lids import Lids, fit_lids
-from ...faces.lips import Lips, as_bytes, expected_lips, fit_lips
+from ...faces.lips import GAP, Lips, as_bytes, expected_lips, fit_lips
 from ...faces.outline import Outline, measure_outline
+from ...faces.seam import Seam, trace_seam
 from ...types import Portrait
 
 EYES_TO_MOUTH = 1.06
@@ -61,6 +62,8 @@ class Mouth:
     """Upper edge of the lower lip; where the mouth is shut the same as ``upper_inner``: the seam."""
     lower_outer: np.ndarray
     """Lower edge of the lower lip."""
+    shadow: tuple[float, float]
+    """How far the dark line on which shut lips meet reaches up and down from it; 0 and 0 where they do not meet."""
     teeth: np.ndarray
     """Lower edge of the upper teeth where they are bared, ``upper_inner`` where they are not."""
     nose: float
@@ -114,6 +117,7 @@ def measure_anatomy(portrait: Portrait) -> Anatomy:
     pixels = as_bytes(portrait.image)
     places = np.stack(face.local(*points.T), -1) / unit
     lips = fit_lips(pixels, patch_frame, expected_lips(places[3], places[4]))
+    seam = None if lips.numbers[GAP] else trace_seam(pixels, patch_frame, lips)
     lids = fit_lids(pixels, patch_frame, places[:2])
     mouth = float(lips.x[[0, -1]].mean()), float(lips.upper_inner[[0, -1]].mean())
     outline = measure_outline(pixels, patch_frame, mouth)
@@ -122,7 +126,7 @@ def measure_anatomy(portrait: Portrait) -> Anatomy:
     return Anatomy(
         unit=unit,
         head=Frame((float(middle[0]), float(middle[1])), level),
-        mouth=_place_mouth(lips, (face, unit), outline, float(places[2, 1]), grey.shape[0]),
+        mouth=_place_mouth((lips, seam), (face, unit), outline, float(places[2, 1]), grey.shape[0]),
         eyes=_place_eyes(lids, face, unit, grey),
         turn=outline.turn,
     )
@@ -152,13 +156,14 @@ def _edge(points: np.ndarray, frame: Frame, half: float, stations: np.ndarray) -
     return np.interp(stations, along / half, down).astype(np.float32)
 
 
-def _place_mouth(lips: Lips, place: tuple[Frame, float], outline: Outline, nose: float, height: int) -> Mouth:
+def _place_mouth(
+    found: tuple[Lips, Seam | None], place: tuple[Frame, float], outline: Outline, nose: float, height: int
+) -> Mouth:
     """Lay the lips' edges into the mouth's own frame, and mark nose, chin and the picture's edge."""
+    lips, seam = found
     face, unit = place
-    points = [
-        _placed(face, unit, lips.x, edge)
-        for edge in (lips.upper_outer, lips.upper_inner, lips.lower_inner, lips.lower_outer)
-    ]
+    inner = (lips.upper_inner, lips.lower_inner) if seam is None else (seam.y, seam.y)
+    points = [_placed(face, unit, lips.x, edge) for edge in (lips.upper_outer, *inner, lips.lower_outer)]
     frame, half = _own_frame(points[1][0], points[1][-1])
     upper_outer, upper_inner, lower_inner, lower_outer = (_edge(part, frame, half, MOUTH_STATIONS) for part in points)
     teeth = upper_inner + np.float32(lips.teeth) * (lower_inner - upper_inner)
@@ -170,6 +175,7 @@ def _place_mouth(lips: Lips, place: tuple[Frame, float], outline: Outline, nose:
         upper_inner=upper_inner,
         lower_inner=lower_inner,
         lower_outer=lower_outer,
+        shadow=(0.0, 0.0) if seam is None else (unit * seam.above, unit * seam.below),
         teeth=teeth,
         nose=float(np.clip(0.7 * above, 0.22 * unit, 0.5 * unit)),
         chin=max(outline.chin * unit, float(lower_outer.max()) + 0.15 * unit),

@@ -4,7 +4,8 @@ A dense mesh lies over mouth, cheeks and chin, a knot at every sixtieth of the e
 anatomy's own curves (base of the nose, the four edges of the lips, chin, where the neck begins), at stations along the
 mouth: a pose moves the curves; between two of them the movement is eased, so that a lip moves as one piece with its
 texture and thickness, and the skin around it gives way. Upper and lower lip are two layers, so that they part and are
-not stretched.
+not stretched; only lips that are thin, which shut mouths roll in, get thicker as they part. The dark line on which shut
+lips meet belongs to neither: as soon as they part, the mouth's inside takes its place.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ _MESH = 1 / 60  # face units between two knots of the mesh, about
 _OUTLINE = 0.1  # face units inside a person's outline in which movements rise from nothing
 _AWAY = 0.025  # face units: lips nearer than this to their own place show the portrait's own mouth, unpainted
 _CLOSES = 0.22  # face units by which a portrait's own open mouth can be shut without the face looking drawn
+_UNROLLED = 0.1  # face units: the opening at which thin lips have rolled out
+_UNROLLS = 0.8  # share of its thickness by which a lip can grow
+_FULL = 0.095, 0.15  # face units: upper and lower lips of this thickness (the usual one) are not rolled in
+_ENDS = 0.25  # half widths at each end of a shut mouth over which its dark line thins out
 _REACH = 3.2  # half widths to either side at which the mesh ends
 _STATIONS = np.linspace(-_REACH, _REACH, 161, dtype=np.float32)
 
@@ -56,7 +61,7 @@ class Gap:
     y: np.ndarray
     """Likewise: row."""
     parted: float
-    """0 … 1: how far the lips have left the place that they have in a portrait with an open mouth; 1 in others."""
+    """0 … 1: how far the lips have left the place that they have in the portrait."""
 
     def at(self, places: np.ndarray) -> Gap:
         """Take out some places of the rectangle, counted row by row: arrays are (n,)."""
@@ -92,9 +97,15 @@ class Lips:
         self._rest = np.stack(
             [*(np.interp(inside, MOUTH_STATIONS, line) for line in lines), np.full_like(inside, mouth.chin)]
         ).astype(np.float32)
+        self._bite = self._rest[1].copy()
         self._teeth = np.interp(inside, MOUTH_STATIONS, mouth.teeth).astype(np.float32)
         self.open_at_rest = float((self._rest[2] - self._rest[1]).max()) > 0.02 * unit
         self._bared = float((self._teeth - self._rest[1]).max()) > 0.02 * unit
+        if not self.open_at_rest:
+            self._bite = _arch(mouth.upper_inner)
+            ends = smooth_rise((1 - np.abs(_STATIONS)) / np.float32(_ENDS))
+            self._rest[1] -= np.float32(mouth.shadow[0]) * ends
+            self._rest[2] += np.float32(mouth.shadow[1]) * ends
         left, right = (max(side, 1.2 * mouth.half_width) for side in mouth.sides)
         reach = max(left, right) + 0.05 * unit
         self._end = min(mouth.floor - 0.03 * unit, mouth.chin + 0.65 * unit)
@@ -142,9 +153,9 @@ class Lips:
             y[area] += move[..., 1]
 
     def _parted(self, shape: _Shape) -> float:
-        """Tell how far the lips have left the place that they have in a portrait with an open mouth."""
-        away = float(np.abs(shape.moved[1:3]).max()) / (_AWAY * self.anatomy.unit)
-        return min(away, 1.0) if self.open_at_rest else 1.0
+        """Tell how far the lips have left the place that they have in the portrait; shut lips, each other."""
+        moved = shape.moved[1:3] if self.open_at_rest else shape.moved[2] - shape.moved[1]
+        return min(float(np.abs(moved).max()) / (_AWAY * self.anatomy.unit), 1.0)
 
     def _move(self, x: np.ndarray, y: np.ndarray, pose: Pose, shape: _Shape) -> tuple[np.ndarray, ...]:
         """Move the mesh's knots, which lie at x, y (h, w) in the portrait.
@@ -181,7 +192,8 @@ class Lips:
         arch = np.clip(1 - (_STATIONS / np.float32(inner)) ** 2, 0, 1)
         own = lower_inner - upper_inner
         share = np.float32(0.16 + 0.16 * np.clip(pose.upper, 0, 1))
-        closing = np.float32((1 - pose.rest) * min(1.0, _CLOSES * unit / max(float(own.max()), 1e-3)))
+        closes = min(1.0, _CLOSES * unit / max(float(own.max()), 1e-3)) if self.open_at_rest else 0.0
+        closing = np.float32((1 - pose.rest) * closes)
         meet = np.float32(0.5 if self._bared else 0.3) * closing
         pout = np.float32(0.02 * unit * pose.rounding) * arch
         rise = pout + meet * own - share * np.float32(opening) * arch**0.85
@@ -190,14 +202,19 @@ class Lips:
         tuck = float(np.clip(-pose.lower, 0, 1))
         above = -0.12 * pose.rounding + 0.07 * max(pose.width, 0) + 0.22 * pose.closure
         below = 0.12 * pose.rounding - 0.07 * max(pose.width, 0) - 0.22 * pose.closure - 0.4 * tuck
+        rolled_out = np.float32(min(height / _UNROLLED, 1.0)) * np.sqrt(arch)
+        more_above, more_below = (
+            rolled_out * np.float32(np.clip(full * unit - thick.max(), 0, _UNROLLS * thick.max()))
+            for full, thick in zip(_FULL, (thick_above, thick_below), strict=True)
+        )
         middle = float(drop[len(drop) // 2])
         jaw = float(np.clip(JAW_DROP * unit * pose.jaw, middle - 0.09 * unit, max(middle, 0) + 0.05 * unit))
         gone = np.stack(
             [
-                rise + np.float32(above) * thick_above,
+                rise + np.float32(above) * thick_above - more_above,
                 rise,
                 drop,
-                drop + np.float32(below) * thick_below,
+                drop + np.float32(below) * thick_below + more_below,
                 np.full_like(drop, max(jaw, -0.04 * unit)),
             ]
         )
@@ -251,7 +268,7 @@ class Lips:
         x, y = x[area].copy(), y[area].copy()
         along, down = mouth.frame.local(x, y)
         share = along / np.float32(mouth.half_width)
-        edge = np.interp(share, _STATIONS, self._rest[1]).astype(np.float32)
+        edge = np.interp(share, _STATIONS, self._bite).astype(np.float32)
         return Gap(
             *area,
             moved,
@@ -288,6 +305,11 @@ class Lips:
         left, right = max(int(centre[0] - before[0]), 0), min(int(centre[0] + after[0]) + 1, width)
         top, bottom = max(int(centre[1] - before[1]), 0), min(int(centre[1] + after[1]) + 1, height)
         return slice(top, bottom), slice(left, right)
+
+
+def _arch(seam: np.ndarray) -> np.ndarray:
+    """Lay an arch along a seam, (n,) at ``MOUTH_STATIONS``: teeth stand in one also where lips meet in a bow."""
+    return np.polyval(np.polyfit(MOUTH_STATIONS, seam, 2), np.clip(_STATIONS, -1, 1)).astype(np.float32)
 
 
 def _eased(depth: np.ndarray, begin: np.ndarray, end: np.ndarray | np.floating, amount: np.ndarray) -> np.ndarray:

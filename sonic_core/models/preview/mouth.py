@@ -23,6 +23,8 @@ _TOOTH_EDGES = np.array([-0.455, -0.345, -0.235, -0.13, 0.0, 0.13, 0.235, 0.345,
 """Borders of the upper front teeth in face units (8.5, 6.5, 7.5 and 7 mm wide; the eyes are 63 mm apart)."""
 _LOWER_EDGES = np.array([-0.39, -0.28, -0.17, -0.085, 0.0, 0.085, 0.17, 0.28, 0.39], np.float32)
 """Borders of the lower front teeth, likewise (5.4, 5.6 and 7 mm)."""
+TEETH_BEHIND, TONGUE_BEHIND, THROAT_BEHIND = 0.03, 0.12, 0.5
+"""How far they lie behind the lips in face units (2, 8 and 30 mm): the narrower the gap, the less light gets there."""
 _BRIGHTEST = 0.6
 """The brightest that a tongue's flesh is, as a share of the skin: a statue's lips and pale ones are no model for it."""
 
@@ -76,14 +78,21 @@ class Interior:
     def _cavity(self, gap: Gap) -> np.ndarray:
         """Fill the gap with the dark of the throat, a little lighter in the middle."""
         vault = np.clip(1 - 0.75 * gap.along**2, 0, 1)
-        return self.palette.shade * (0.55 + 0.45 * vault)[..., None]
+        return self.palette.shade * ((0.55 + 0.45 * vault) * self._let_in(gap, THROAT_BEHIND))[..., None]
+
+    def _let_in(self, gap: Gap, behind: float) -> np.ndarray:
+        """Say what share of the light comes through the gap to a place so far behind the lips, in face units.
+
+        A long slot lights a place behind it by the sine of half the angle under which it is seen from there.
+        """
+        return gap.height / np.hypot(gap.height, np.float32(2 * behind) * self.unit)
 
     def _tongue(self, inside: np.ndarray, gap: Gap) -> None:
         """Lay the tongue behind the lower teeth, rounded toward its tip and its sides."""
         dome = np.clip(1 - (gap.across / np.float32(0.27)) ** 2, 0, 1)
         top = gap.jaw / self.unit - np.float32(0.03) + np.float32(0.1) * dome
         body = smooth_rise(top * 28) * smooth_rise(dome * 4)
-        light = (0.3 + 0.45 * smooth_rise(top / 0.12)) * (0.5 + 0.5 * dome)
+        light = (0.3 + 0.45 * smooth_rise(top / 0.12)) * (0.5 + 0.5 * dome) * self._let_in(gap, TONGUE_BEHIND) ** 2
         inside += body[..., None] * (self.palette.tongue * light[..., None] - inside)
 
     def _upper_teeth(self, inside: np.ndarray, gap: Gap) -> None:
@@ -95,6 +104,7 @@ class Interior:
         edge = (row - notch) * self.unit - gap.skull
         light = _arch_light(across, 0.43) * (0.88 + 0.12 * smooth_rise(nearest / 0.02))
         light = light * (0.86 + 0.14 * smooth_rise(edge / np.float32(0.02 * self.unit)))
+        light = light * self._let_in(gap, TEETH_BEHIND)
         cover = smooth_rise(edge / self.palette.softness + 0.5) * smooth_rise((0.47 - np.abs(across)) * 14)
         inside += cover[..., None] * (self.palette.tooth * light[..., None] - inside)
 
@@ -104,14 +114,15 @@ class Interior:
         notch = np.float32(0.006) * np.exp(-((nearest / 0.014) ** 2))
         edge = gap.jaw - (notch + np.float32(SHOWN - BITE)) * self.unit
         light = 0.66 * _arch_light(gap.across, 0.42) * (0.88 + 0.12 * smooth_rise(nearest / 0.018))
+        light = light * self._let_in(gap, TEETH_BEHIND)
         cover = smooth_rise(edge / self.palette.softness + 0.5) * smooth_rise((0.3 - np.abs(gap.across)) * 14)
         inside += cover[..., None] * (self.palette.tooth * light[..., None] - inside)
 
     def _lip_shadow(self, gap: Gap) -> np.ndarray:
         """Darken what lies right under the upper lip, and a little above the lower one."""
-        above = smooth_rise(gap.below / np.float32(0.06 * self.unit))
+        above = smooth_rise(gap.below / np.float32(0.04 * self.unit))
         beneath = smooth_rise((gap.height - gap.below) / np.float32(0.03 * self.unit))
-        return (0.64 + 0.36 * above) * (0.8 + 0.2 * beneath)
+        return (0.78 + 0.22 * above) * (0.8 + 0.2 * beneath)
 
 
 def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
@@ -127,14 +138,14 @@ def mix_palette(image: np.ndarray, anatomy: Anatomy) -> Palette:
     pixels = face.reshape(-1, 3)
     brightness = pixels.mean(1)
     skin = np.median(pixels[brightness >= np.median(brightness)], axis=0)
-    light = float(np.clip(0.6 * np.percentile(brightness, 96) + 0.4 * skin.mean(), 0.2, 0.8))
+    light = float(np.clip(0.72 * np.percentile(brightness, 96) + 0.48 * skin.mean(), 0.24, 0.96))
     tint = skin / max(float(skin.mean()), 1e-3)
     redder = lip * lip / max(float(lip.max()), 1e-3)
     flesh = redder * min(_BRIGHTEST * float(skin.mean()) / max(float(redder.mean()), 1e-3), 1.0)
     return Palette(
-        tooth=np.clip(light * (0.66 + 0.34 * tint), 0, 0.92).astype(np.float32),
+        tooth=np.clip(light * (0.66 + 0.34 * tint), 0, 1).astype(np.float32),
         tongue=(0.62 * flesh + 0.1 * skin).astype(np.float32),
-        shade=(0.17 * redder).astype(np.float32),
+        shade=(0.12 * redder).astype(np.float32),
         softness=_softness(face, unit),
     )
 

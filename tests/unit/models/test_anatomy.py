@@ -14,6 +14,7 @@ from sonic_core.media.image import read_image
 from sonic_core.models.preview.anatomy import EYE_STATIONS, MOUTH_STATIONS, Anatomy, measure_anatomy
 from sonic_core.pipeline import prepare_portrait
 from sonic_core.types import Face, Placement, Portrait
+from tests.unit.models.drawn import RED, UNIT, bow, drawn_face
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 MIDDLE = len(MOUTH_STATIONS) // 2
@@ -99,33 +100,6 @@ def test_a_larger_crop_has_the_same_anatomy(portrait, anatomy):
     assert np.abs(in_units(larger) - in_units(anatomy)).max() < 0.03
 
 
-def drawn_face(gap: float, turn: float = 0.0) -> Portrait:
-    """Draw a face with 100 pixels between the eyes, lips of known edges and sides of a head turned by ``turn``."""
-    picture = np.full((512, 512, 3), (0.35, 0.45, 0.55), np.float32)
-    y, x = np.mgrid[:512, :512].astype(np.float32)
-    shift = -2.0 * turn
-    picture[((x - 256 - shift) / 105) ** 2 + ((y - 250) / 145) ** 2 < 1] = 0.85, 0.66, 0.55
-    for eye in (206, 306):
-        picture[(np.abs(x - eye) < 22) & (y - 200 > -10 * (1 - ((x - eye) / 22) ** 2)) & (y - 200 < 6)] = (
-            0.93,
-            0.92,
-            0.9,
-        )
-        picture[np.hypot(x - eye, y - 199) < 9] = 0.2, 0.13, 0.1
-        picture[(np.abs(x - eye) < 28) & (np.abs(y - 172) < 4)] = 0.25, 0.17, 0.12
-    share = np.clip(np.abs(x - 256) / 40, 0, 1)
-    arch = 1 - share**2
-    below = y - 306
-    picture[(arch > 0) & (below > -10 * arch) & (below < (gap + 15) * arch)] = 0.72, 0.3, 0.3
-    picture[(arch > 0) & (below > -0.8) & (below < gap * arch + 0.8)] = 0.12, 0.04, 0.04
-    picture = cv2.GaussianBlur(picture, (0, 0), 1.2)
-    image = torch.from_numpy(picture).permute(2, 0, 1).contiguous()
-    points = ((206.0, 200.0), (306.0, 200.0), (256.0, 268.0), (218.0, 308.0), (294.0, 308.0))
-    return Portrait(
-        image, Face((150, 105, 362, 395), points, 1.0), torch.ones(1, 512, 512), Placement(image, (0, 0, 512, 512))
-    )
-
-
 @pytest.mark.parametrize("gap", [0.0, 24.0])
 def test_known_lips_are_measured(gap):
     anatomy = measure_anatomy(drawn_face(gap))
@@ -137,6 +111,38 @@ def test_known_lips_are_measured(gap):
     assert mouth.frame.centre == pytest.approx((256, 306), abs=0.03 * anatomy.unit)
     assert mouth.half_width == pytest.approx(40, abs=0.05 * anatomy.unit)
     assert np.array_equal(mouth.upper_inner, mouth.lower_inner) == (gap == 0)
+
+
+def test_the_seam_is_followed_where_the_lips_meet_in_a_bow():
+    mouth = measure_anatomy(drawn_face(dip=6.0)).mouth
+    within = np.abs(MOUTH_STATIONS) < 0.8
+    seam = mouth.frame.centre[1] + mouth.upper_inner[within]
+    true = 306 + 6.0 * bow(mouth.half_width * MOUTH_STATIONS[within] / 40)
+    assert np.abs(seam - true).max() < 0.02 * UNIT
+    assert np.ptp(seam) > 4
+
+
+@pytest.mark.parametrize("line", [1.0, 2.5])
+def test_the_dark_line_between_shut_lips_is_theirs_not_a_lips(line):
+    above, below = measure_anatomy(drawn_face(line=line)).mouth.shadow
+    assert above == pytest.approx(line, abs=1.2)
+    assert below == pytest.approx(line, abs=1.2)
+
+
+def test_a_lip_that_is_but_a_painted_line_is_no_shadow():
+    assert max(measure_anatomy(drawn_face(lips=(2.0, 4.0), line=1.0, inside=RED)).mouth.shadow) < 0.005 * UNIT
+
+
+def test_teeth_in_the_lips_shade_show_that_lips_are_parted():
+    mouth = measure_anatomy(drawn_face(gap=8.0, line=0.0, inside=(0.5, 0.4, 0.36))).mouth
+    assert (mouth.lower_inner - mouth.upper_inner).max() == pytest.approx(8, abs=4)
+    assert mouth.shadow == (0, 0)
+
+
+def test_a_beard_is_not_the_inside_of_a_mouth():
+    mouth = measure_anatomy(drawn_face(beard=True)).mouth
+    assert (mouth.lower_inner - mouth.upper_inner).max() < 0.06 * UNIT
+    assert mouth.frame.centre[1] == pytest.approx(306, abs=0.08 * UNIT)
 
 
 def test_a_turned_head_has_a_near_and_a_far_side():
