@@ -132,6 +132,14 @@ class Canvas:
         self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         self.page.wait_for_timeout(1000)
 
+    def show_all(self) -> None:
+        """Close the panel that newer front ends open over the canvas, and show all of the workflow."""
+        self.page.evaluate("""() => {
+          const settings = app.extensionManager.setting, panel = 'Comfy.RightSidePanel.IsOpen';
+          return settings.get(panel) && settings.set(panel, false);
+        }""")
+        self.fit()
+
     def turn(self, node: str, **values: object) -> None:
         """Set widgets of the first node of a type, as a hand would."""
         self.page.evaluate(

@@ -24,6 +24,7 @@ def test_fast_digital_human(canvas: Canvas, comfy: Comfy) -> None:
     canvas.shoot("fast_opened")
     assert canvas.press_run() == "execution_success"
     _, height = canvas.play()
+    canvas.show_all()
     canvas.shoot("fast_done", "canvas")
     assert height >= 512
     assert canvas.seen("SONIC_PreData", "overlay", FACE) > 100
@@ -51,6 +52,7 @@ def test_talking_video_repair(canvas: Canvas) -> None:
     assert canvas.press_run() == "execution_success"
     _, height = canvas.play()
     canvas.page.wait_for_function(CURVE, timeout=20_000)
+    canvas.show_all()
     canvas.shoot("repair_done", "repair")
     assert canvas.seen("LipSyncRefine", "curve", LINE) > 100
     assert height == 384
