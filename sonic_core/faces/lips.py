@@ -264,7 +264,7 @@ def _parted(place: _Place, numbers: Array) -> Array:
     lips above and below them, which a seam is not: it is the reddest of all. Lower lips that shine are less red, too,
     but farther down.
     """
-    offsets = np.arange(-numbers[UPPER], numbers[LOWER], 0.01)
+    offsets = np.arange(-max(numbers[UPPER], 0.02), max(numbers[LOWER], 0.02), 0.01)
     x, edges = outline(numbers[None], np.linspace(-0.5, 0.5, 17))
     x, y = np.broadcast_arrays(x[0], edges[1, 0] + offsets[:, None])
     columns, rows = ((part + origin) * PIXELS for part, origin in zip((x, y), place.origin, strict=True))

@@ -24,7 +24,7 @@ PIXELS = 128.0
 ASTRAY = 0.05
 """How far, in units, a seam may leave the arch that was fitted."""
 STIFF, HELD = 900.0, 120.0
-"""What a change of direction from station to station, and distance from the arch, cost: per square unit."""
+"""What leaving the arch's direction from station to station, and distance from it, cost: per square unit."""
 THICKEST = 0.03
 """How far, in units, the shadow on a seam may reach up or down."""
 _STEP = 0.005
@@ -69,8 +69,8 @@ def _profiles(cut: NDArray[np.float32], lips: Lips) -> Array:
     light = cv2.GaussianBlur(cut.max(-1), (0, 0), sigmaX=0.02 * PIXELS, sigmaY=0.006 * PIXELS)
     reach = round((ASTRAY + 2.5 * THICKEST) / _STEP)
     offsets = np.arange(-reach, reach + 1) * _STEP
-    x = (lips.x[:, None] + 0 * offsets + REACH) * PIXELS - 0.5
-    y = (lips.upper_inner[:, None] + offsets + REACH - 0.5) * PIXELS - 0.5
+    x = (lips.x[:, None] + 0 * offsets + REACH) * PIXELS
+    y = (lips.upper_inner[:, None] + offsets + REACH - 0.5) * PIXELS
     return cv2.remap(light, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR).astype(np.float64)
 
 

@@ -88,7 +88,10 @@ class Interior:
         return gap.height / np.hypot(gap.height, np.float32(2 * behind) * self.unit)
 
     def _tongue(self, inside: np.ndarray, gap: Gap) -> None:
-        """Lay the tongue behind the lower teeth, rounded toward its tip and its sides."""
+        """Lay the tongue behind the lower teeth, rounded toward its tip and its sides.
+
+        It darkens twice as the gap narrows: less light comes in, and what it sends back is hidden by lips and teeth.
+        """
         dome = np.clip(1 - (gap.across / np.float32(0.27)) ** 2, 0, 1)
         top = gap.jaw / self.unit - np.float32(0.03) + np.float32(0.1) * dome
         body = smooth_rise(top * 28) * smooth_rise(dome * 4)
