@@ -106,10 +106,10 @@ def test_cancel_leaves_nothing_behind(comfy: Comfy, prompt: dict[str, Any]) -> N
     before = comfy.litter()
     ticket = comfy.queue(prompt)
     assert isinstance(ticket, str)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not comfy.litter() - before and time.monotonic() < end:  # the sampler has begun to write
         time.sleep(0.05)
-    assert comfy.litter() - before
+    assert comfy.litter() - before, comfy.log[-3000:]
     began = time.monotonic()
     comfy.ask("/interrupt", {})
     run = comfy.wait(ticket)
