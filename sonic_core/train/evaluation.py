@@ -66,7 +66,7 @@ def judge_speech(folder: Path, seed: int, clips: int, jobs: int) -> dict[str, di
     """Judge on fresh speech in the languages and voices held out of training.
 
     Args:
-        folder: Where that speech is kept, by seed.
+        folder: Where that speech is kept, by seed and number of clips.
         seed: Says what is said; a new one says something new.
         clips: Clips per language.
         jobs: Processes at a time.
@@ -74,7 +74,7 @@ def judge_speech(folder: Path, seed: int, clips: int, jobs: int) -> dict[str, di
     Returns:
         By name of ``DEGREES``, each of ``MEASURES`` as a share, 0 … 1, or a correlation.
     """
-    place = folder / f"held-out-{seed}"
+    place = folder / f"held-out-{seed}-{clips}"
     place.mkdir(parents=True, exist_ok=True)
     paths = [place / f"{language}.npz" for language in HELD_OUT]
     with ThreadPoolExecutor(jobs) as pool:

@@ -109,7 +109,7 @@ def test_from_speech_to_weights(synthesizer, tmp_path):
 
 def test_the_weights_in_the_package_read_lips_off_held_out_speech(synthesizer, tmp_path, monkeypatch):
     monkeypatch.setattr("sonic_core.train.evaluation.HELD_OUT", ("sw", "sv"))
-    place = tmp_path / "held-out-1"
+    place = tmp_path / "held-out-1-2"
     place.mkdir()
     for language in ("sw", "sv"):
         make_trials(place / f"{language}.npz", 1, 2)
