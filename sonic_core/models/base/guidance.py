@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from .attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
+from .calls import call_unet
 from .config import MODEL_FPS
 from .denoise import deviation
 
@@ -118,11 +119,7 @@ def _run(unet: Any, conditioning: ClipConditioning, rows: Sequence[_Row], timest
     for image, row in zip(images, rows, strict=True):
         if row.branch.image is not None:
             image[:] = conditioning.image_latents
-    unet.attention_context.batch = BatchConditioning([row.branch for row in rows], conditioning.mask)
-    try:
-        moment = torch.tensor(timestep, device=latents.device)
-        nothing = latents.new_zeros(len(rows), 1, 1)  # image and audio tokens are in the attention context
-        ids = torch.stack([row.ids for row in rows])
-        return unet(torch.cat([latents, images], 2), moment, nothing, ids, return_dict=False)[0]
-    finally:
-        unet.attention_context.batch = None
+    moments = torch.full((len(rows),), timestep, device=latents.device)
+    ids = torch.stack([row.ids for row in rows])
+    batch = BatchConditioning([row.branch for row in rows], conditioning.mask)
+    return call_unet(unet, torch.cat([latents, images], 2), moments, ids, batch)
