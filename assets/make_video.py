@@ -22,7 +22,7 @@ sys.path.insert(0, str(ASSETS.parent))
 
 from sonic_core import load_model  # noqa: E402 - this file runs without the project being installed
 from sonic_core.clip import Clip  # noqa: E402
-from sonic_core.media.audio import shift  # noqa: E402
+from sonic_core.media.mixing import shift  # noqa: E402
 
 LATE = 0.040
 """Seconds by which the sound is late."""

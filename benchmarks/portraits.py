@@ -23,8 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from sonic_core import Audio, Settings  # noqa: E402
-from sonic_core.media.audio import read_audio, resample  # noqa: E402
+from sonic_core.media.audio import read_audio  # noqa: E402
 from sonic_core.media.image import read_image  # noqa: E402
+from sonic_core.media.mixing import resample  # noqa: E402
 from sonic_core.models.preview.anatomy import measure_anatomy  # noqa: E402
 from sonic_core.models.preview.drawing import Drawing  # noqa: E402
 from sonic_core.models.preview.model import WIDEST, PreviewModel, frame_poses  # noqa: E402

@@ -16,8 +16,9 @@ from .clip import Clip
 from .devices import Keeper, OwnKeeper, choose_device, choose_dtype
 from .errors import InputError, SettingsError, SonicWarning
 from .faces import choose_face, crop_portrait, face_finder, quality_warnings
-from .media.audio import check_duration, cut, read_audio
+from .media.audio import read_audio
 from .media.image import read_image
+from .media.mixing import check_duration, cut
 from .models.base.model import BaseModel
 from .models.preview.model import PreviewModel
 from .post.align import refined

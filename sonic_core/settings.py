@@ -43,10 +43,20 @@ RANGES = {
     "window": Range(2, 128, 14, 25, "movement falls apart", "the model never saw so many frames at once"),
     "window_overlap": Range(0, 127, 0, 12, "", "time is spent on frames that are done already"),
     "window_shift": Range(0, 128, 1, 25, "seams between windows stay in one place", ""),
+    "deepcache": Range(1, 10, 1, 3, "", "movement stutters and detail swims"),
     "fps": Range(1, 240, 12, 60, "speech looks like a slide show", "lips cannot be told apart that fast"),
 }
 
-WHOLE = ("min_resolution", "inference_steps", "window", "window_overlap", "window_shift", "seed", "face_index")
+QUALITIES = {
+    "exact": "every branch at every one of inference_steps steps, as published",
+    "fast": "ten steps, guidance renewed every second one: about a quarter of the work",
+    "live": "as few steps as the weights that are there allow, decoded by the tiny VAE where it is there",
+}
+"""How much of a diffusion model's denoising is computed, by name."""
+
+WHOLE = (
+    "min_resolution", "inference_steps", "window", "window_overlap", "window_shift", "deepcache", "seed", "face_index",
+)  # fmt: skip
 """Settings that count something."""
 
 
@@ -91,6 +101,13 @@ class Settings:
     """Frames that neighbouring windows share (published: 0)."""
     window_shift: int = 7
     """Frames by which the windows move from step to step (published: 7)."""
+    quality: str = "exact"
+    """How much of a diffusion model's denoising is computed: one of ``QUALITIES``."""
+    deepcache: int = 1
+    """Steps of a diffusion model from one computation of its deeper levels to the next; 1: at every step."""
+    stream: bool = False
+    """Let a diffusion model give the first frames while the last are still noise; the published schedule, which joins
+    the clip's end to its beginning, is given up for that."""
     published: bool = False
     """Let sonic-base do as its release does: decode in chunks of 8 that show, drop what is left of the sound after the
     last pair of 1/25 s, and end one frame early."""
@@ -112,6 +129,13 @@ class Settings:
             _advise(name, getattr(self, name), limits)
         if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be a whole number from 0 to 2^64 − 1, got {self.seed}.")
+        if self.quality not in QUALITIES:
+            raise SettingsError(f"quality must be one of {', '.join(QUALITIES)}; got {self.quality!r}.")
+        if self.stream and self.published:
+            raise SettingsError(
+                "stream gives the first frames before the last are begun, which the published schedule cannot: its "
+                "windows join the clip's end to its beginning. Leave out stream or published."
+            )
         if self.face_index < 0:
             raise SettingsError(f"face_index counts from 0, the largest face; got {self.face_index}.")
         if self.face is not None:

@@ -1,7 +1,7 @@
-"""Sounds: files to samples, and what is done to samples before they are heard or animated.
+"""Sounds: files to samples.
 
 A sound is the one thing that is held whole, so nothing here makes a second copy of it without need: files are decoded
-into one buffer, and the rest works in blocks.
+into one buffer.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
-import soxr
 import torch
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
@@ -25,16 +22,13 @@ from av.error import FFmpegError, InvalidDataError
 from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
 from .files import check_readable
+from .mixing import BLOCK
 from .spool import Samples, room
 
 SHORTEST = 0.1
 """Seconds below which a sound cannot be animated."""
-BLOCK = 1 << 18
-"""Samples per channel that are worked on at a time."""
 
 _WANTED = "a sound (WAV, MP3, M4A, FLAC, OGG, Opus or a video's sound track)"
-_CONTEXT = 8192
-"""Samples at the lower of two rates that a resampled block overlaps its neighbours by: longer than soxr's filter."""
 _GAP = (0.05, 10.0)
 """Seconds of missing sound that are filled with silence; less is a rounded time stamp, more a broken one."""
 _LONGEST_EXPECTED = 3600.0
@@ -99,148 +93,6 @@ def read_track(path: str | os.PathLike[str], origin: float) -> Audio | None:
     """
     audio = _read(check_readable(path, _WANTED), origin, 0.0, None)
     return audio if audio is not None and audio.samples.shape[1] else None
-
-
-def mono(audio: Audio) -> Audio:
-    """Mix all channels into one: their mean; surround is mixed to stereo first, so that the centre keeps its weight.
-
-    A mono sound is returned as it is.
-    """
-    return _mixed(audio, 1)
-
-
-def stereo(audio: Audio) -> Audio:
-    """Mix more than two channels down to two; mono and stereo are returned as they are.
-
-    Six channels are taken as 5.1, eight as 7.1 (front left, front right, centre, low, then the others in pairs left
-    and right); for other numbers both sides are the mean.
-
-    Source: ITU-R BS.775-3, table 2: centre and surround at −3 dB, low frequencies left out; scaled to stay within ±1.
-    """
-    return audio if audio.samples.shape[0] <= 2 else _mixed(audio, 2)
-
-
-def resample(audio: Audio, rate: int, *, channels: int | None = None) -> Audio:
-    """Change the rate to ``rate`` samples per second, in blocks, as librosa does it for the whole.
-
-    The blocks begin where both rates have a sample and overlap by more than the filter's length.
-
-    Args:
-        audio: A sound, its samples on the CPU.
-        rate: Samples per second, above 0.
-        channels: 1 or 2 to mix down to in the same pass, as ``mono`` and ``stereo`` do, but without a mixed copy of
-            the whole; None keeps the channels.
-
-    Returns:
-        ceil(n · rate / audio.rate) samples per channel; the same object where nothing changes.
-
-    Source: librosa.resample(res_type="soxr_hq"), the resampler behind it called directly: importing librosa takes
-    seconds, half a minute the first time, and 180 MB.
-    """
-    have, count = audio.samples.shape
-    if channels is None or have <= channels:
-        channels = have
-    if rate == audio.rate:
-        return _mixed(audio, channels)
-    weights = None if channels == have else _mix(have, channels)
-    ratio = Fraction(rate, audio.rate)
-    into, outof = ratio.numerator, ratio.denominator
-    step = outof * max(1, BLOCK // max(into, outof))
-    context = outof * math.ceil(_CONTEXT / min(into, outof))
-    samples = torch.zeros(channels, math.ceil(count * ratio))
-    for first in range(0, count, step):
-        left, right = max(0, first - context), min(count, first + step + context)
-        block = audio.samples[:, left:right]
-        mixed = (block if weights is None else weights @ block).numpy().T
-        mixed = soxr.resample(mixed, audio.rate, rate, "HQ").T
-        begin, end = first * into // outof, min(samples.shape[1], (first + step) * into // outof)
-        skipped = begin - left * into // outof
-        kept = torch.from_numpy(mixed[:, skipped : skipped + end - begin])
-        samples[:, begin : begin + kept.shape[1]] = kept  # soxr may round the last sample away; it stays 0
-        audio.rest()
-    return Audio(samples, rate)
-
-
-def cut(audio: Audio, duration: float) -> Audio:
-    """Keep the first ``duration`` seconds, round(duration · rate) samples, without copying; a shorter sound is kept.
-
-    >>> cut(Audio(torch.zeros(1, 16000), 16000), 0.5).duration
-    0.5
-    """
-    count = round(duration * audio.rate)
-    return audio if count >= audio.samples.shape[1] else replace(audio, samples=audio.samples[:, :count])
-
-
-def pad(audio: Audio, duration: float) -> Audio:
-    """Append silence up to round(duration · rate) samples; a longer sound is kept as it is."""
-    missing = round(duration * audio.rate) - audio.samples.shape[1]
-    return audio if missing <= 0 else Audio(torch.nn.functional.pad(audio.samples, (0, missing)), audio.rate)
-
-
-def shift(audio: Audio, seconds: float) -> Audio:
-    """Move a sound to a later moment, or with negative ``seconds`` to an earlier one, by whole samples.
-
-    Silence fills one end and the other is cut, so that the sound is as long as before.
-
-    >>> shift(Audio(torch.tensor([[1.0, 2.0, 3.0]]), 10), 0.1).samples
-    tensor([[0., 1., 2.]])
-    """
-    count = audio.samples.shape[1]
-    by = max(-count, min(count, round(seconds * audio.rate)))
-    moved, mapped = room(len(audio.samples), count)
-    samples = torch.from_numpy(moved)
-    samples[:, : max(by, 0)] = 0
-    samples[:, count + min(by, 0) :] = 0
-    samples[:, max(by, 0) : count + min(by, 0)] = audio.samples[:, max(-by, 0) : count - max(by, 0)]
-    result = Audio(samples, audio.rate, mapped)
-    for one in (audio, result):
-        one.rest()
-    return result
-
-
-def check_duration(audio: Audio, duration: float, fps: Fraction) -> None:
-    """Raise when ``duration`` asks for more than the sound has.
-
-    Up to one frame more is let pass: it is what a length written with two decimals, or in frames, can be off.
-
-    Raises:
-        InputError: ``duration`` is longer than the sound by more than one frame.
-    """
-    if duration <= audio.duration + 1 / float(fps) + 1e-6:
-        return
-    digits = 2 if round(duration, 2) > round(audio.duration, 2) else 4
-    raise InputError(
-        f"Expected a duration of at most the sound's {audio.duration:.{digits}f} s, got {duration:.{digits}f} s; "
-        "use a longer sound, or leave the duration out for the whole of it."
-    )
-
-
-def _mixed(audio: Audio, channels: int) -> Audio:
-    """Mix down to ``channels``, 1 or 2, block by block."""
-    have, count = audio.samples.shape
-    if have <= channels:
-        return audio
-    weights = _mix(have, channels)
-    samples = torch.empty(channels, count)
-    for first in range(0, count, BLOCK):
-        part = slice(first, first + BLOCK)
-        samples[:, part] = weights @ audio.samples[:, part]
-        audio.rest()
-    return Audio(samples, audio.rate)
-
-
-def _mix(have: int, channels: int) -> torch.Tensor:
-    """Return the weights (channels, have) that mix ``have`` channels to 1 or 2."""
-    if have == 2:
-        weights = torch.eye(2)
-    elif have in {6, 8}:
-        half = math.sqrt(0.5)
-        left = [1.0, 0.0, half, 0.0] + [half, 0.0] * ((have - 4) // 2)
-        right = [0.0, 1.0, half, 0.0] + [0.0, half] * ((have - 4) // 2)
-        weights = torch.tensor([left, right]) / sum(left)
-    else:
-        weights = torch.full((2, have), 1 / have)
-    return weights.mean(0, keepdim=True) if channels == 1 else weights
 
 
 class _Buffer:

@@ -14,8 +14,8 @@ from av.container import OutputContainer
 
 from ..errors import SonicWarning
 from ..types import Audio
-from .audio import stereo
 from .formats import SoundEncoder
+from .mixing import stereo
 
 _BLOCK = 1024
 """Samples per encoded block: the frame of AAC."""

@@ -13,7 +13,7 @@ import torch
 
 from sonic_core.cli import main
 from sonic_core.clip import Clip, open_clip
-from sonic_core.media.audio import shift
+from sonic_core.media.mixing import shift
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,13 @@ from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Bra
 from sonic_core.models.base.audio_features import log_mel  # noqa: E402
 from sonic_core.models.base.conditions import count_frames, encode_audio, encode_image, unconditional_tokens  # noqa: E402
 from sonic_core.models.base.config import LATENT_SCALE  # noqa: E402
-from sonic_core.models.base.denoise import Schedule, denoise, karras_sigmas, timestep  # noqa: E402
-from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_prediction  # noqa: E402
+from sonic_core.models.base.denoise import Predicted, Task, denoise, timestep  # noqa: E402
+from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_predictions  # noqa: E402
 from sonic_core.models.base.image_features import clip_pixels  # noqa: E402
+from sonic_core.models.base.sampling import Sampling  # noqa: E402
+from sonic_core.models.base.schedules import karras_sigmas  # noqa: E402
 from sonic_core.models.base.vae import Layout, decode_chunk, decoded, signed  # noqa: E402
+from sonic_core.models.base.windows import Schedule  # noqa: E402
 from sonic_core.types import Audio, ignore_progress  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -116,9 +120,10 @@ def case_errors(
     errors["mel_features_head"] = relative_error(mel[0, :, : head.shape[-1]], head.reshape(mel.shape[1], -1))
     frames, positions = count_frames(len(waveform), published=True)
     errors["audio_len"] = abs(positions // 2 - int(kit["audio_len"]))
-    tokens, buckets = encode_audio(
+    heard = encode_audio(
         networks, keeper, Audio(waveform[None], 16000), embedding, published=True, progress=ignore_progress
     )
+    tokens, buckets = heard.tokens, heard.buckets
     unconditional = unconditional_tokens(networks, keeper)
     errors["audio_tokens"] = relative_error(tokens, kit["audio_tokens"])
     errors["uncond_audio_tokens"] = relative_error(unconditional[0], kit["uncond_audio_tokens"])
@@ -171,17 +176,8 @@ def denoised_case(
     schedule = Schedule(case["window"], case.get("overlap", 0), case["shift"])
     networks.unet.attention_context.piece = 1 << 12
 
-    def predict(samples: torch.Tensor, indices: torch.Tensor, sigma: float, moment: float) -> torch.Tensor:
-        return guided_prediction(
-            networks.unet,
-            conditioning,
-            guidance,
-            samples=samples,
-            indices=indices,
-            sigma=sigma,
-            timestep=moment,
-            at_once=4,
-        )
+    def predict(tasks: Sequence[Task]) -> list[Predicted]:
+        return guided_predictions(networks.unet, conditioning, guidance, Sampling(sigmas), tasks, at_once=4)
 
     start = latents * LATENT_SCALE + noise * float(sigmas[0])
     return denoise(start, sigmas, schedule, predict, lambda *_: None, at_once=2)
@@ -190,7 +186,7 @@ def denoised_case(
 def frames_error(networks: KitNetworks, case: dict[str, Any], latents: torch.Tensor, expected: np.ndarray) -> float:
     """Decode and compare as many frames as the kit keeps: (1, 3, frames, h, w)."""
     layout = Layout(case.get("decode_chunk", 8), fade=0)
-    chunks = decoded(latents, layout, lambda part: decode_chunk(networks.vae, part))
+    chunks = decoded(latents, len(latents), layout, lambda part: decode_chunk(networks.vae, part))
     frames = torch.cat(list(chunks))[: expected.shape[2]].transpose(0, 1)[None]
     return relative_error(frames.to(torch.from_numpy(expected).dtype), expected)  # kits keep frames in float16
 

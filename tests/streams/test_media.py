@@ -18,7 +18,8 @@ from fractions import Fraction
 from pathlib import Path
 import torch
 from sonic_core.clip import Clip, open_clip
-from sonic_core.media.audio import mono, read_audio
+from sonic_core.media.audio import read_audio
+from sonic_core.media.mixing import mono
 from sonic_core.media.video import write_lossless
 from sonic_core.types import Audio
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -127,10 +127,18 @@ def score_slices(device: str, scores: int) -> int:
     return 1 if device in FUSED else max(1, -(-scores // MOST_SCORES))
 
 
+class Indexed(Protocol):
+    """Something that has a row per frame."""
+
+    def __getitem__(self, frames: Any, /) -> torch.Tensor:  # noqa: ANN401 - as of a tensor
+        """Return the rows of some frames, (n,) or a slice: (n, …)."""
+        ...
+
+
 class AudioTokens:
     """The audio tokens of a clip, and the keys and values that each cross-attention makes of them."""
 
-    def __init__(self, tokens: torch.Tensor, device: torch.device, dtype: torch.dtype, *, cache: bool) -> None:
+    def __init__(self, tokens: Indexed, device: torch.device, dtype: torch.dtype, *, cache: bool) -> None:
         """Take the tokens (frames, tokens, width), which stay where they are.
 
         Args:
@@ -148,7 +156,7 @@ class AudioTokens:
 
     def on_device(self, frames: torch.Tensor | None = None) -> torch.Tensor:
         """Bring the tokens of some frames, or of all, to the device."""
-        chosen = self.tokens if frames is None else self.tokens[frames]
+        chosen = self.tokens[slice(None) if frames is None else frames]
         return chosen.to(self.device, self.dtype)
 
     def cached(self, processor: AudioAttention) -> KeysValues:

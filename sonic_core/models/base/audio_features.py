@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ...media.audio import resample
+from ...media.mixing import resample_blocks, resampled_length
 from ...types import Audio
 from .config import AUDIO_RATE, FRAME_SAMPLES
 
@@ -30,9 +30,25 @@ TOKEN_ROWS = slice(20, 30)
 state."""
 
 
-def encoder_samples(audio: Audio) -> torch.Tensor:
-    """Bring a sound to the encoder's input format: (n,), mono, 16 kHz."""
-    return resample(audio, AUDIO_RATE, channels=1).samples[0]
+def encoder_length(audio: Audio) -> int:
+    """Count the samples that a sound has in the encoder's input format."""
+    return resampled_length(audio, AUDIO_RATE)
+
+
+def encoder_blocks(audio: Audio) -> Iterator[torch.Tensor]:
+    """Bring a sound to the encoder's input format, block by block: (BLOCK_SAMPLES,) each, mono, 16 kHz.
+
+    The last one is shorter, or empty; no more than two blocks are in memory.
+    """
+    waiting, held = [], 0
+    for part in resample_blocks(audio, AUDIO_RATE, channels=1):
+        waiting.append(part[0])
+        held += len(part[0])
+        while held >= BLOCK_SAMPLES:
+            joined = torch.cat(waiting)
+            yield joined[:BLOCK_SAMPLES]
+            waiting, held = [joined[BLOCK_SAMPLES:]], held - BLOCK_SAMPLES
+    yield torch.cat(waiting) if waiting else torch.zeros(0)
 
 
 def log_mel(samples: torch.Tensor) -> torch.Tensor:
@@ -50,12 +66,12 @@ def log_mel(samples: torch.Tensor) -> torch.Tensor:
     return features.input_features.float()
 
 
-def hidden_states(encoder: Any, samples: torch.Tensor, count: int) -> Iterator[torch.Tensor]:  # noqa: ANN401
+def hidden_states(encoder: Any, blocks: Iterator[torch.Tensor], count: int) -> Iterator[torch.Tensor]:  # noqa: ANN401
     """Encode a sound block by block.
 
     Args:
         encoder: transformers' ``WhisperEncoder``, on whatever device.
-        samples: (n,) at 16 kHz; what is missing at the end is silence.
+        blocks: (BLOCK_SAMPLES,) each, as of ``encoder_blocks``; what is missing at the end is silence.
         count: Positions wanted in all.
 
     Yields:
@@ -65,8 +81,7 @@ def hidden_states(encoder: Any, samples: torch.Tensor, count: int) -> Iterator[t
     per_block = BLOCK_SAMPLES // POSITION_SAMPLES
     weights = next(encoder.parameters())
     for first in range(0, count, per_block):
-        begin = first * POSITION_SAMPLES
-        mel = log_mel(samples[begin : begin + BLOCK_SAMPLES])
+        mel = log_mel(next(blocks, torch.zeros(0)))
         with torch.inference_mode():
             states = encoder(mel.to(weights.device, weights.dtype), output_hidden_states=True).hidden_states
             block = torch.stack(states, 2)[0].float().cpu()

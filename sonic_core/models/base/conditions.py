@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 
 from ...devices import Keeper
 from ...types import Audio, Portrait, Progress
+from .attention import Indexed
 from .audio_features import (
     POSITION_SAMPLES,
     POSITIONS_PER_FRAME,
     TICK_SAMPLES,
     TOKEN_ROWS,
-    encoder_samples,
+    encoder_blocks,
+    encoder_length,
     frame_contexts,
     hidden_states,
 )
@@ -39,12 +44,111 @@ class BaseConditions:
     """(width,) CLIP's embedding of the image."""
     latents: torch.Tensor
     """(4, h/8, w/8) the image's latents, unscaled."""
-    tokens: torch.Tensor
-    """(frames, tokens, width) the audio tokens of every frame, in the UNet's number type."""
     unconditional: torch.Tensor
     """(1, tokens, width) the audio tokens of the unconditional branches."""
+    frames: int
+    """Frames of the clip, at the model's rate."""
+    heard: Heard | None
+    """What every frame hears; None where that is made while the clip is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What some frames hear."""
+
+    tokens: torch.Tensor
+    """(n, tokens, width) their audio tokens, in the UNet's number type."""
     buckets: torch.Tensor
-    """(frames, 2) movement of head and expression, unscaled."""
+    """(n, 2) float32, movement of head and expression, unscaled."""
+
+
+class Sound(Protocol):
+    """What the frames of a clip hear, while it is denoised."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is there."""
+        ...
+
+    @property
+    def tokens(self) -> Indexed:
+        """Audio tokens."""
+        ...
+
+    @property
+    def buckets(self) -> Indexed:
+        """Movement, scaled."""
+        ...
+
+    def reach(self, frame: int) -> None:
+        """Have what ``frame`` hears, and all frames before it."""
+        ...
+
+    def forget(self, before: int) -> None:
+        """Let go of what the frames before ``before`` hear."""
+        ...
+
+
+class WholeSound:
+    """What all frames of a clip hear."""
+
+    whole = True
+
+    def __init__(self, heard: Heard, scales: torch.Tensor) -> None:
+        self.tokens, self.buckets = heard.tokens, heard.buckets * scales
+
+    def reach(self, frame: int) -> None:
+        """Have it already."""
+
+    def forget(self, before: int) -> None:
+        """Keep it: it belongs to others too."""
+
+
+class PassingSound:
+    """What those frames hear that are being denoised."""
+
+    whole = False
+
+    def __init__(self, parts: Iterator[Heard], scales: torch.Tensor, turn: threading.RLock) -> None:
+        """Begin.
+
+        Args:
+            parts: What the frames hear, in their order.
+            scales: (2,) by which their movement is multiplied.
+            turn: Held while the next part is made.
+        """
+        self.parts, self.scales, self.turn = parts, scales, turn
+        self.held: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.reached = self.forgotten = 0
+        self.busy = threading.Lock()
+        self.tokens = _Column(lambda frame: self.held[frame][0])
+        self.buckets = _Column(lambda frame: self.held[frame][1])
+
+    def reach(self, frame: int) -> None:
+        """Have what ``frame`` hears, and all frames before it."""
+        with self.busy:
+            while self.reached <= frame:
+                with self.turn:
+                    part = next(self.parts)
+                for tokens, buckets in zip(part.tokens, part.buckets * self.scales, strict=True):
+                    self.held[self.reached] = tokens, buckets
+                    self.reached += 1
+
+    def forget(self, before: int) -> None:
+        """Let go of what the frames before ``before`` hear."""
+        for frame in range(self.forgotten, before):
+            del self.held[frame]
+        self.forgotten = max(self.forgotten, before)
+
+
+class _Column:
+    """Rows by frame."""
+
+    def __init__(self, row: Callable[[int], torch.Tensor]) -> None:
+        self.row = row
+
+    def __getitem__(self, frames: Any, /) -> torch.Tensor:  # noqa: ANN401 - as ``Indexed`` has it
+        return torch.stack([self.row(frame) for frame in frames.tolist()])
 
 
 def count_frames(samples: int, *, published: bool) -> tuple[int, int]:
@@ -77,8 +181,8 @@ def encode_image(networks: Networks, keeper: Keeper, image: torch.Tensor) -> tup
 
 def encode_audio(
     networks: Networks, keeper: Keeper, audio: Audio, embedding: torch.Tensor, *, published: bool, progress: Progress
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn a sound into every frame's tokens and motion buckets.
+) -> Heard:
+    """Turn a sound into every frame's tokens and motion buckets, on the CPU.
 
     Args:
         networks: Whisper's encoder and the two small networks are used.
@@ -87,25 +191,35 @@ def encode_audio(
         embedding: CLIP's embedding of the image, (width,).
         published: Make as many frames as the release.
         progress: Called with ("listen", frames done, frames in all).
-
-    Returns:
-        (frames, tokens, width) in the UNet's number type and (frames, 2) float32, on the CPU.
     """
-    samples = encoder_samples(audio)
-    frames, positions = count_frames(len(samples), published=published)
-    keeper.bring(networks.audio_networks, FEATURE_BYTES)
-    tokens = torch.empty(frames, *networks.audio2token.token_shape, dtype=networks.dtype)
-    buckets = torch.empty(frames, 2)
-    done, image = 0, embedding[None].to(keeper.device)
-    for part in frame_contexts(hidden_states(networks.whisper, samples, positions), frames):
+    frames, _ = count_frames(encoder_length(audio), published=published)
+    heard = Heard(torch.empty(frames, *networks.audio2token.token_shape, dtype=networks.dtype), torch.empty(frames, 2))
+    done = 0
+    for part in hear(networks, keeper, audio, embedding, published=published):
         progress("listen", done, frames)
-        those, rows = slice(done, done + len(part)), part[:, TOKEN_ROWS]
-        with torch.inference_mode():
-            tokens[those] = networks.audio2token(rows.to(keeper.device)).to("cpu", networks.dtype)
-            buckets[those] = networks.audio2bucket(part[:, :, -1:].to(keeper.device), image).cpu()
-        done += len(part)
+        heard.tokens[done : done + len(part.tokens)] = part.tokens
+        heard.buckets[done : done + len(part.tokens)] = part.buckets
+        done += len(part.tokens)
     progress("listen", frames, frames)
-    return tokens, buckets
+    return heard
+
+
+def hear(
+    networks: Networks, keeper: Keeper, audio: Audio, embedding: torch.Tensor, *, published: bool
+) -> Iterator[Heard]:
+    """Turn a sound into what its frames hear, block by block; arguments as of ``encode_audio``."""
+    frames, positions = count_frames(encoder_length(audio), published=published)
+    contexts = frame_contexts(hidden_states(networks.whisper, encoder_blocks(audio), positions), frames)
+    while True:
+        keeper.bring(networks.audio_networks, FEATURE_BYTES)  # others may have taken their place meanwhile
+        part = next(contexts, None)
+        if part is None:
+            return
+        rows, image = part[:, TOKEN_ROWS], embedding[None].to(keeper.device)
+        with torch.inference_mode():
+            tokens = networks.audio2token(rows.to(keeper.device)).to("cpu", networks.dtype)
+            buckets = networks.audio2bucket(part[:, :, -1:].to(keeper.device), image).cpu()
+        yield Heard(tokens, buckets)
 
 
 @torch.inference_mode()

@@ -2,6 +2,9 @@
 
 Three branches are conditioned on more and more: A on nothing, B on the image, C on the image and the audio. The
 prediction is A + g₁(B − A) + g₂(C − B) (Ho and Salimans, arXiv 2207.12598, twice).
+
+Between steps less can be computed: the guidance, what the prediction is beyond its last branch, changes slowly and can
+be kept per frame while only that branch is computed; or the UNet's deeper levels are.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from typing import Any
 
 import torch
 
-from .attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
+from .attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken, Indexed
 from .calls import call_unet
 from .config import MODEL_FPS
-from .denoise import deviation
+from .denoise import Kept, Predicted, Task, deviation, timestep
+from .sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class ClipConditioning:
     audio: AudioTokens
     unconditional_audio: AudioTokens
     """One frame of unconditional tokens."""
-    buckets: torch.Tensor
+    buckets: Indexed
     """(frames, 2) on the CPU, already scaled: movement of head and expression."""
     mask: FaceMask
 
@@ -53,73 +57,123 @@ class _Row:
     """One row of the UNet's batch: a branch of one window, and its share in the window's prediction."""
 
     window: int
+    place: int
+    """Which of the window's branches."""
     share: float
     branch: Branch
     scaled: torch.Tensor
     """(n, 4, h, w) the window's noisy latents at unit variance, on the device."""
+    moment: float
+    """What the UNet is told of its noise level."""
     ids: torch.Tensor
     """(3,) what the UNet is told of rate and movement."""
+    deep: torch.Tensor | None
+    """(n, c, h, w) what the UNet's deeper levels made of it at a former step; None to compute it."""
 
 
-def guided_prediction(
+def guided_predictions(
     unet: Any,  # noqa: ANN401 - diffusers' type, imported late
     conditioning: ClipConditioning,
     guidance: Guidance,
+    sampling: Sampling,
+    tasks: Sequence[Task],
     *,
-    samples: torch.Tensor,
-    indices: torch.Tensor,
-    sigma: float,
-    timestep: float,
     at_once: int,
-) -> torch.Tensor:
-    """Predict the velocity of some windows.
+) -> list[Predicted]:
+    """Predict the velocities of some windows.
 
     Args:
         unet: The UNet with audio attention, on its device.
         conditioning: That of the clip.
         guidance: Its scales.
-        samples: (windows, n, 4, h, w) noisy latents on the CPU.
-        indices: (windows, n) which frames they are.
-        sigma: Their noise level.
-        timestep: What the UNet is told about it.
+        sampling: Tells what is computed at which step.
+        tasks: The windows, of the same number of frames.
         at_once: Rows, branches of whichever windows, that pass through the UNet together.
 
     Returns:
-        (windows, n, 4, h, w) float32 on the CPU.
+        What was predicted of each.
     """
-    scaled = (samples / deviation(sigma)).to(conditioning.image_latents)
-    rows = [
-        row for window in range(len(samples)) for row in _rows(conditioning, guidance, window, scaled, indices[window])
-    ]
-    predictions = torch.zeros(samples.shape, device=scaled.device)
+    rows = [row for number, task in enumerate(tasks) for row in _rows(conditioning, guidance, sampling, number, task)]
+    keeps_deep = sampling.deep_interval > 1
+    device = conditioning.image_latents.device
+    predictions = torch.zeros(len(tasks), *tasks[0].samples.shape, device=device)
+    last: dict[int, torch.Tensor] = {}
+    deep: dict[int, list[torch.Tensor]] = {}
     with torch.inference_mode():
-        for start in range(0, len(rows), at_once):
-            group = rows[start : start + at_once]
-            for row, answer in zip(group, _run(unet, conditioning, group, timestep), strict=True):
+        for group in _groups(rows, at_once):
+            answers, depths = _run(unet, conditioning, group, keep_deep=keeps_deep and group[0].deep is None)
+            for row, answer in zip(group, answers, strict=True):
                 predictions[row.window] += row.share * answer.float()
-    return predictions.cpu()
+                last[row.window] = answer
+            for row, depth in zip(group, depths, strict=False):
+                deep.setdefault(row.window, []).append(depth)
+    made = []
+    for number, task in enumerate(tasks):
+        kept: Kept = (torch.stack(deep[number], 1),) if number in deep else ()
+        if sampling.keeps_guidance:
+            if _renews(sampling, task):
+                kept = ((predictions[number] - last[number].float()).cpu(),)
+            else:
+                predictions[number] += task.kept[0].to(device)
+        made.append(Predicted(predictions[number].cpu(), kept))
+    return made
+
+
+def _renews(sampling: Sampling, task: Task) -> bool:
+    """Say whether all branches of a task are computed: at their steps, and where nothing is kept of its frames."""
+    return not task.kept or sampling.renews_guidance(task.window.step)
+
+
+def _groups(rows: Sequence[_Row], at_once: int) -> Iterator[Sequence[_Row]]:
+    """Cut rows into groups of at most ``at_once``, each with or without what the deeper levels made."""
+    first = 0
+    for number, row in enumerate(rows):
+        if number - first == at_once or (row.deep is None) != (rows[first].deep is None):
+            yield rows[first:number]
+            first = number
+    yield rows[first:]
 
 
 def _rows(
-    conditioning: ClipConditioning, guidance: Guidance, window: int, scaled: torch.Tensor, indices: torch.Tensor
+    conditioning: ClipConditioning, guidance: Guidance, sampling: Sampling, number: int, task: Task
 ) -> Iterator[_Row]:
-    """List the branches of one window that have a share in its prediction."""
+    """List the branches of one window that are computed."""
+    indices = torch.tensor(list(task.window.frames))
     audio, unconditional = conditioning.audio.window(indices), conditioning.unconditional_audio.window()
     branches = Branch(None, unconditional), Branch(conditioning.image, unconditional), Branch(conditioning.image, audio)
+    weights = guidance.weights if sampling.guided else (0.0, 0.0, 1.0)
+    used = [(share, branch) for share, branch in zip(weights, branches, strict=True) if share]
+    if sampling.keeps_guidance and not _renews(sampling, task):
+        used = [(1.0, used[-1][1])]
+    scaled = (task.samples / deviation(task.sigma)).to(conditioning.image_latents)
     ids = torch.tensor([MODEL_FPS, *conditioning.buckets[indices].mean(0).tolist()], device=scaled.device)
-    for share, branch in zip(guidance.weights, branches, strict=True):
-        if share:
-            yield _Row(window, share, branch, scaled[window], ids)
+    reuses = sampling.deep_interval > 1 and task.kept and not sampling.renews_deep(task.window.step)
+    for place, (share, branch) in enumerate(used):
+        deep = task.kept[0][:, place].to(scaled) if reuses else None
+        yield _Row(number, place, share, branch, scaled, timestep(task.sigma), ids, deep)
 
 
-def _run(unet: Any, conditioning: ClipConditioning, rows: Sequence[_Row], timestep: float) -> torch.Tensor:  # noqa: ANN401
-    """Run the UNet over some rows: (rows, n, 4, h, w)."""
+def _run(
+    unet: Any,  # noqa: ANN401 - diffusers' type
+    conditioning: ClipConditioning,
+    rows: Sequence[_Row],
+    *,
+    keep_deep: bool,
+) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    """Run the UNet over some rows: (rows, n, 4, h, w), and what its deeper levels made where that is kept."""
     latents = torch.stack([row.scaled for row in rows])
     images = torch.zeros_like(latents)
     for image, row in zip(images, rows, strict=True):
         if row.branch.image is not None:
             image[:] = conditioning.image_latents
-    moments = torch.full((len(rows),), timestep, device=latents.device)
+    moments = torch.tensor([row.moment for row in rows], device=latents.device)
     ids = torch.stack([row.ids for row in rows])
     batch = BatchConditioning([row.branch for row in rows], conditioning.mask)
-    return call_unet(unet, torch.cat([latents, images], 2), moments, ids, batch)
+    inputs = torch.cat([latents, images], 2)
+    if rows[0].deep is not None:
+        deep = torch.cat([row.deep for row in rows if row.deep is not None])
+        return call_unet(unet, inputs, moments, ids, batch, deep=deep), ()
+    if keep_deep:
+        answer, made = call_unet(unet, inputs, moments, ids, batch, keep_deep=True)
+        return answer, made.cpu().unflatten(0, (len(rows), -1)).unbind()
+    return call_unet(unet, inputs, moments, ids, batch), ()

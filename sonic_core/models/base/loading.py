@@ -51,6 +51,12 @@ class Networks:
         load_into(unet, self.files.unet, dtype=self.dtype, progress=self._progress)
         return unet
 
+    def copy_unet(self) -> Any:
+        """Make another UNet for another device; in main memory the two share their weights."""
+        unet = empty_unet(self.config)
+        unet.load_state_dict({name: tensor.cpu() for name, tensor in self.unet.state_dict().items()}, assign=True)
+        return unet.requires_grad_(False)
+
     @cached_property
     def vae(self) -> Any:
         """The VAE: its encoder in float32, its decoder in the wanted type."""

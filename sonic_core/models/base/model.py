@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
+from threading import RLock
 
 import torch
 
 from ...clip import Clip, frame_count
 from ...devices import Keeper, is_out_of_memory, weight
-from ...errors import InputError, SettingsError, SonicWarning
+from ...errors import SettingsError, SonicWarning
 from ...media.ahead import attended
-from ...media.audio import cut
+from ...media.mixing import cut
 from ...post.flownet import FlowInterpolator, load_flownet
 from ...post.interpolate import retimed
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
 from ...weights.store import BaseFiles
-from .attention import AudioTokens, FaceMask, ImageToken
-from .conditions import BaseConditions, encode_audio, encode_image, unconditional_tokens
+from .audio_features import encoder_length
+from .conditions import (
+    BaseConditions,
+    PassingSound,
+    Sound,
+    WholeSound,
+    count_frames,
+    encode_audio,
+    encode_image,
+    hear,
+    unconditional_tokens,
+)  # fmt: skip
 from .config import LATENT_SCALE, LATENT_SIDE, MODEL_FPS
-from .denoise import Schedule, denoise, frame_noise, karras_sigmas
-from .guidance import ClipConditioning, Guidance, guided_prediction
+from .denoise import Course, PassingFrames, WholeClip, noisy_frames
 from .latent_preview import latents_to_rgb
 from .loading import Networks
 from .networks import import_classes
-from .plan import Job, Plan, lighter, make_plan
+from .plan import Job, Plan
+from .predictor import Order, Predictor, Station
+from .replicas import share_out
+from .sampling import Sampling, choose_sampling
 from .vae import PUBLISHED_CHUNK, Layout, decode_chunk, decoded
+from .windows import Line, Ring, Schedule
 
 log = logging.getLogger("sonic")
 
@@ -40,19 +55,23 @@ class BaseModel:
     name = "sonic-base"
     exact = False
 
-    def __init__(self, files: BaseFiles, keeper: Keeper, dtype: torch.dtype) -> None:
+    def __init__(self, files: BaseFiles, keeper: Keeper, dtype: torch.dtype, others: Sequence[Keeper] = ()) -> None:
         """Take the files; each is read when it is first needed.
 
         Args:
             files: Where everything lies.
             keeper: Tells on which device networks run, and brings them there.
             dtype: Number type of the UNet, the decoder and the image encoder.
+            others: Keepers of further devices, among which the windows of a clip are shared out.
 
         Raises:
             CheckpointError: The file of sizes cannot be read.
         """
         self.networks = Networks(files, dtype)
         self.keeper = keeper
+        self.others = tuple(others)
+        self._turns = [RLock() for _ in (keeper, *others)]
+        self._copies = [cache(self.networks.copy_unet) for _ in others]
 
     @cached_property
     def interpolator(self) -> FlowInterpolator:
@@ -64,73 +83,144 @@ class BaseModel:
     ) -> BaseConditions:
         """Encode the portrait and the sound, which is already cut to its duration.
 
+        With ``settings.stream`` the sound is encoded while the clip is made.
+
         Raises:
             CheckpointError: A weight file is damaged or of another model.
         """
+        published = settings.published
         with self.networks.reporting(progress):
             progress("look", 0, 1)
             attended(import_classes, lambda: progress("look", 0, 1))
             embedding, latents = encode_image(self.networks, self.keeper, portrait.image)
             progress("look", 1, 1)
-            tokens, buckets = encode_audio(
-                self.networks, self.keeper, audio, embedding, published=settings.published, progress=progress
-            )
+            heard = None
+            if not settings.stream:
+                heard = encode_audio(
+                    self.networks, self.keeper, audio, embedding, published=published, progress=progress
+                )
             unconditional = unconditional_tokens(self.networks, self.keeper)
-        return BaseConditions(portrait, audio, embedding, latents, tokens, unconditional, buckets)
+        frames, _ = count_frames(encoder_length(audio), published=published)
+        return BaseConditions(portrait, audio, embedding, latents, unconditional, frames, heard)
 
     def animate(self, conditions: BaseConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Denoise the clip's latents; they become pixels while the clip is read.
 
+        With ``settings.stream`` they are denoised while it is read too, front to back, and anew each time.
+
         Raises:
-            SettingsError: Memory does not suffice, whatever is done about it.
+            SettingsError: Memory does not suffice, whatever is done about it; or settings exclude each other.
             CheckpointError: A weight file is damaged or of another model.
         """
-        latents, plan = self._denoised(conditions, settings, progress)
-        layout = Layout(PUBLISHED_CHUNK, fade=0) if settings.published else Layout(plan.chunk)
+        job = self._job(conditions, settings)
+        sampling = choose_sampling(settings, self.networks.config.scheduler)
+        if settings.stream:
+            read = partial(self._streamed, conditions, settings, sampling, job, progress)
+        else:
+            latents, plan = self._denoised(conditions, settings, progress)
+            layout = Layout(PUBLISHED_CHUNK, fade=0) if settings.published else Layout(plan.chunk)
+            read = partial(decoded, latents, len(latents), layout, partial(self._decode, plan, layout))
         height, width = conditions.portrait.image.shape[1:]
-        read = partial(decoded, latents, layout, partial(self._decode, plan, layout))
-        drawn = Clip(read, Fraction(MODEL_FPS), len(latents), (height, width), conditions.audio)
+        drawn = Clip(read, Fraction(MODEL_FPS), job.frames, (height, width), conditions.audio)
         fps, sound = Fraction(settings.fps), conditions.audio
         seconds = settings.duration or sound.duration
         if settings.published:  # a frame and one between each pair, at 25 per second, and no more sound than that
-            seconds = float((2 * len(latents) - 1) / (2 * drawn.fps))
+            seconds = float((2 * job.frames - 1) / (2 * drawn.fps))
             sound = cut(sound, min(seconds, sound.duration))
         return replace(retimed(drawn, fps, frame_count(seconds, fps), self.interpolator), audio=sound)
+
+    def _job(self, conditions: BaseConditions, settings: Settings) -> Job:
+        size = conditions.latents.shape[1], conditions.latents.shape[2]
+        return Job(
+            self.networks.config, size, conditions.frames, settings.window, settings.window_overlap, self.networks.dtype
+        )
+
+    def _streamed(
+        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Job, progress: Progress
+    ) -> Iterator[Frames]:
+        """Denoise and decode front to back."""
+        predictors = self._predictors(conditions, settings, sampling, job, progress)
+        plan = predictors[0].plan
+        course = self._course(conditions, settings, sampling, job, wavefront=True)
+        latents = self._walk(course, predictors, progress)
+        layout = Layout(plan.chunk)
+        yield from decoded(latents, job.frames, layout, partial(self._decode, plan, layout))
 
     def _denoised(
         self, conditions: BaseConditions, settings: Settings, progress: Progress
     ) -> tuple[torch.Tensor, Plan]:
-        """Draw the noise and denoise it: (frames, 4, h, w), and the plan that held."""
-        networks, frames = self.networks, len(conditions.tokens)
+        """Denoise a whole clip: (frames, 4, h, w), and the plan that held."""
+        job = self._job(conditions, settings)
+        sampling = choose_sampling(settings, self.networks.config.scheduler)
+        predictors = self._predictors(conditions, settings, sampling, job, progress)
+        course = self._course(conditions, settings, sampling, job, wavefront=False)
+        latents = torch.empty(job.frames, *conditions.latents.shape)
+        for number, frame in enumerate(self._walk(course, predictors, progress)):
+            latents[number] = frame
+        return latents, predictors[0].plan
+
+    def _course(
+        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Job, *, wavefront: bool
+    ) -> Course:
+        """Lay the way from noise to latents."""
         schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
-        latent_size = (conditions.latents.shape[1], conditions.latents.shape[2])
-        job = Job(networks.config, latent_size, frames, schedule.window, schedule.overlap, networks.dtype)
-        with networks.reporting(progress):
-            unet = networks.unet
-        plan = make_plan(job, self.keeper.device, self.keeper.free(), weight(unet), weight(networks.vae.decoder))
-        log.info("sonic-base: %s", plan)
-        least, most = (networks.config.scheduler[name] for name in ("sigma_min", "sigma_max"))
-        sigmas = karras_sigmas(settings.inference_steps, least, most)
-        noise = frame_noise(settings.seed, frames, (len(conditions.latents), *latent_size))
-        latents = noise.mul_(float(sigmas[0])).add_(conditions.latents * LATENT_SCALE)
-        predictor = _Predictor(self, conditions, settings, job, plan)
+        noise = noisy_frames(settings.seed, float(sampling.sigmas[0]), conditions.latents * LATENT_SCALE)
+        if wavefront:
+            return Course(PassingFrames(noise), Line(job.frames, schedule), sampling.sigmas, wavefront=True)
+        latents = torch.stack([next(noise) for _ in range(job.frames)])
+        return Course(WholeClip(latents), Ring(job.frames, schedule), sampling.sigmas)
+
+    def _predictors(
+        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Job, progress: Progress
+    ) -> list[Predictor]:
+        """Make what predicts, one per device."""
+        scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
+        sound: Sound
+        if conditions.heard is not None:
+            sound = WholeSound(conditions.heard, scales)
+        else:
+            parts = hear(self.networks, self.keeper, conditions.audio, conditions.embedding, published=False)
+            sound = PassingSound(parts, scales, self.station.turn)
+        order = Order(conditions, sound, settings, sampling, job)
+        with self.networks.reporting(progress):
+            stations = self.stations
+            decoder = weight(self.networks.vae.decoder)
+            predictors = [Predictor(station, order, decoder) for station in stations]
+        for predictor in predictors:
+            log.info("sonic-base: %s", predictor.plan)
+        return predictors
+
+    @property
+    def station(self) -> Station:
+        """The first device, where everything but the UNet's windows is computed too."""
+        return Station(self.keeper, lambda: self.networks.unet, self._turns[0])
+
+    @property
+    def stations(self) -> list[Station]:
+        """Every device with its UNet; all of them share the weights that lie in main memory."""
+        others = zip(self.others, self._copies, self._turns[1:], strict=True)
+        return [self.station, *(Station(keeper, unet, turn) for keeper, unet, turn in others)]
+
+    def _walk(self, course: Course, predictors: Sequence[Predictor], progress: Progress) -> Iterator[torch.Tensor]:
+        """Go the way, frame by final frame, telling how far it is."""
 
         def callback(done: int, total: int, clean: torch.Tensor) -> None:
             progress("denoise", done, total)
             if isinstance(progress, Watching):
                 progress.show(latents_to_rgb(clean[len(clean) // 2]))
 
-        progress("denoise", 0, 1)
-        denoise(latents, sigmas, schedule, predictor.predict, callback, at_once=plan.windows)
-        return latents, predictor.plan
+        sound = predictors[0].order.sound
+        progress("denoise", 0, course.total)
+        yield from share_out(course, predictors, callback, lambda: sound.forget(course.given))
 
     def _decode(self, plan: Plan, layout: Layout, latents: torch.Tensor) -> Frames:
         """Decode some frames; when memory runs out, fewer of them, and so from then on."""
         vae = self.networks.vae
         while True:
             try:
-                self.keeper.bring(vae, plan.decoding * len(latents) // plan.chunk)
-                return decode_chunk(vae, latents)
+                with self.station.turn:
+                    self.keeper.bring(vae, plan.decoding * len(latents) // plan.chunk)
+                    return decode_chunk(vae, latents)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -146,76 +236,3 @@ class BaseModel:
             warnings.warn(
                 f"Memory ran out; frames decoded at once from now on: {len(latents)}.", SonicWarning, stacklevel=2
             )
-
-
-class _Predictor:
-    """Makes the predictions of one clip, with less at once whenever memory runs out."""
-
-    def __init__(self, model: BaseModel, conditions: BaseConditions, settings: Settings, job: Job, plan: Plan) -> None:
-        self.model, self.conditions, self.job, self.plan = model, conditions, job, plan
-        self.guidance = Guidance(settings.appearance_guidance, settings.audio_guidance)
-        scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
-        self.buckets = conditions.buckets * scales
-        self.first = plan
-        self.conditioning: ClipConditioning | None = None
-
-    def predict(self, samples: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
-        """Predict some windows' velocities (``denoise.Predict``)."""
-        while True:
-            try:
-                return self._predict(samples, indices, sigma, timestep)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            self._reduce()
-
-    def _predict(self, samples: torch.Tensor, indices: torch.Tensor, sigma: float, timestep: float) -> torch.Tensor:
-        unet, plan = self.model.networks.unet, self.plan
-        self.model.keeper.bring(unet, plan.working)
-        unet.attention_context.piece = plan.piece
-        self.conditioning = self.conditioning or self._clip_conditioning()
-        prediction = guided_prediction(
-            unet,
-            self.conditioning,
-            self.guidance,
-            samples=samples,
-            indices=indices,
-            sigma=sigma,
-            timestep=timestep,
-            at_once=plan.rows,
-        )
-        if not bool(prediction.isfinite().all()):
-            raise InputError(
-                f"The UNet gave values that are not numbers in {str(self.job.dtype).removeprefix('torch.')}: "
-                "choose another precision (bf16 or fp32), or download its weights again."
-            )
-        return prediction
-
-    def _clip_conditioning(self) -> ClipConditioning:
-        """Bring the conditioning of the clip to the UNet's device."""
-        known, device, dtype = self.conditions, self.model.keeper.device, self.job.dtype
-        levels = len(self.job.config.unet["block_out_channels"])
-        return ClipConditioning(
-            ImageToken(known.embedding.to(device, dtype)),
-            known.latents.to(device, dtype),
-            AudioTokens(known.tokens, device, dtype, cache=self.plan.cache_audio),
-            AudioTokens(known.unconditional, device, dtype, cache=True),
-            self.buckets,
-            FaceMask(known.portrait.mask.to(device, dtype), self.job.latent_size, levels),
-        )
-
-    def _reduce(self) -> None:
-        plan = lighter(self.plan, self.job)
-        self.conditioning = None
-        self.model.keeper.make_room()
-        if plan is None:
-            height, width = (side * LATENT_SIDE for side in self.job.latent_size)
-            raise SettingsError(
-                f"{width}×{height} does not fit into the memory of {self.model.keeper.device}. Less and less was tried "
-                f"at once: from {self.first.rows} branches in pieces of {self.first.piece} pixels down to "
-                f"{self.plan.rows} in pieces of {self.plan.piece}, about {self.plan.working / 1e9:.2f} GB beside the "
-                f"weights. Lower min_resolution, now {min(width, height)}, then window, now {self.job.window}; or "
-                "close other programs."
-            )
-        warnings.warn(f"Memory ran out; going on with less at once: {plan}.", SonicWarning, stacklevel=2)
-        self.plan = plan

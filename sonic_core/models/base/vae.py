@@ -18,6 +18,9 @@ from .config import LATENT_SCALE
 
 PUBLISHED_CHUNK = 8
 """Frames that the release decodes together."""
+FADE = 2
+"""Frames that chunks share. Where two chunks differ, no frame shows more than a third of the step to the next; and
+eight frames are decoded for every six that are shown, where a fade over half a chunk decodes two for one."""
 
 Decode = Callable[[torch.Tensor], Frames]
 """From latents (n, 4, h, w) to frames (n, 3, 8h, 8w) in [0, 1] on the CPU."""
@@ -42,8 +45,8 @@ class Layout:
 
     chunk: int = PUBLISHED_CHUNK
     """Frames of the next chunk; lowered when memory runs out."""
-    fade: int = 2
-    """A chunk shares a ``fade``-th of its frames with the next one; 0 shares none, as published."""
+    fade: int = FADE
+    """Frames that a chunk shares with the next one, at most half of its own; 0 shares none, as published."""
     done: dict[int, int] = field(default_factory=dict)
     """Sizes of the chunks that were decoded, by their first frame."""
 
@@ -53,23 +56,26 @@ class Layout:
 
     def overlap(self, start: int) -> int:
         """Tell how many frames the chunk at ``start`` shares with the next one."""
-        return max(1, self.size(start) // self.fade) if self.fade and self.size(start) > 1 else 0
+        return min(self.fade, self.size(start) // 2)
 
 
-def decoded(latents: torch.Tensor, layout: Layout, decode: Decode) -> Iterator[Frames]:
+def decoded(
+    latents: torch.Tensor | Iterator[torch.Tensor], count: int, layout: Layout, decode: Decode
+) -> Iterator[Frames]:
     """Decode a clip chunk by chunk.
 
     Args:
-        latents: (frames, 4, h, w) on the CPU.
+        latents: (frames, 4, h, w) on the CPU, or (4, h, w) one after the other.
+        count: How many there are.
         layout: Which frames are decoded together; ``decode`` may lower ``layout.chunk`` and give fewer frames.
         decode: Decodes some frames.
 
     Yields:
-        (n, 3, 8h, 8w) in [0, 1], ``frames`` frames in all.
+        (n, 3, 8h, 8w) in [0, 1], ``count`` frames in all.
     """
-    count, start, tail = len(latents), 0, None
+    waiting, start, tail = _Waiting(iter(latents)), 0, None
     while True:
-        frames = decode(latents[start : start + layout.size(start)])
+        frames = decode(waiting.between(start, min(count, start + layout.size(start))))
         layout.done[start] = len(frames)
         end = start + len(frames)
         if tail is not None and len(tail):
@@ -83,6 +89,23 @@ def decoded(latents: torch.Tensor, layout: Layout, decode: Decode) -> Iterator[F
             following = max(min(following, count - layout.size(following)), start + 1)
         yield frames[: following - start]
         tail, start = frames[following - start :], following
+
+
+class _Waiting:
+    """Latents that were made and are not decoded for the last time."""
+
+    def __init__(self, latents: Iterator[torch.Tensor]) -> None:
+        self.latents = latents
+        self.held: list[torch.Tensor] = []
+        self.first = 0
+
+    def between(self, start: int, end: int) -> torch.Tensor:
+        """Return some, (n, 4, h, w); what is before ``start`` is forgotten."""
+        del self.held[: start - self.first]
+        self.first = start
+        while self.first + len(self.held) < end:
+            self.held.append(next(self.latents))
+        return torch.stack(self.held[: end - start])
 
 
 def _faded(old: Frames, new: Frames) -> Frames:

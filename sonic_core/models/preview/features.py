@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 from torch.nn.functional import pad
 
-from ...media.audio import resample
+from ...media.mixing import resample
 from ...types import Audio
 
 RATE = 16_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...media.audio import resample
+from ...media.mixing import resample
 from ...types import Audio
 from .easing import smooth_rise
 

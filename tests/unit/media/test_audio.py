@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from sonic_core.errors import InputError, MediaError
-from sonic_core.media.audio import check_duration, cut, mono, pad, read_audio, read_track, resample, stereo
+from sonic_core.media.audio import read_audio, read_track
+from sonic_core.media.mixing import check_duration, cut, mono, pad, resample, stereo
 from sonic_core.types import Audio
 
 SECONDS = 0.75

@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from sonic_core.media.audio import read_audio, resample
+from sonic_core.media.audio import read_audio
+from sonic_core.media.mixing import resample
 from sonic_core.models.preview import features, motion
 from sonic_core.models.preview.features import BANDS, RATE, measure_levels, scale_of, standardise
 from sonic_core.models.preview.motion import ADVANCE, MOTION_RATE, WEIGHTS, Motion, read_motion

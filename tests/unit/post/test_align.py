@@ -13,7 +13,7 @@ from sonic_core.clip import Clip, open_clip
 from sonic_core.errors import FaceNotFoundError, InputError, SettingsError
 from sonic_core.faces.embedded import EmbeddedFinder
 from sonic_core.faces.mouth import mouth_motion
-from sonic_core.media.audio import shift
+from sonic_core.media.mixing import shift
 from sonic_core.models.preview.speech import mouth_evidence
 from sonic_core.post.align import compare, decide, measure_sync, refined
 from sonic_core.sync import SyncMeasurement

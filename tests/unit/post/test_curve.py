@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sonic_core.media.audio import shift
+from sonic_core.media.mixing import shift
 from sonic_core.post.align import compare, decide
 from sonic_core.post.curve import SIZE, drawn, note
 from sonic_core.sync import FARTHEST

@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from sonic_core.media.mixing import resample
 from sonic_core.models.base.audio_features import (
     BLOCK_SAMPLES,
     CONTEXT_ROWS,
     TOKEN_ROWS,
-    encoder_samples,
+    encoder_blocks,
+    encoder_length,
     frame_contexts,
     hidden_states,
     log_mel,
@@ -78,7 +80,7 @@ def test_a_long_sound_is_encoded_in_blocks():
     moments = torch.arange(BLOCK_SAMPLES * 2 + 16000) / 16000
     samples = torch.sin(moments * 2000) * (moments / 61)
     encoder = Encoder()
-    parts = list(hidden_states(encoder, samples, 3050))
+    parts = list(hidden_states(encoder, iter(samples.split(BLOCK_SAMPLES)), 3050))
     assert [len(part) for part in parts] == [1500, 1500, 50]
     assert all(part.shape[1:] == (2, 1) for part in parts)
     for number, mel in enumerate(encoder.spectrograms):
@@ -87,11 +89,20 @@ def test_a_long_sound_is_encoded_in_blocks():
 
 
 def test_positions_after_the_sound_are_silence():
-    (part,) = hidden_states(Encoder(), torch.sin(torch.arange(1000) / 8), 8)
+    (part,) = hidden_states(Encoder(), iter([torch.sin(torch.arange(1000) / 8)]), 8)
     assert len(part) == 8
     assert bool(part.isfinite().all())
 
 
-def test_any_sound_becomes_mono_at_16_khz():
-    audio = Audio(torch.stack([torch.sin(torch.arange(48000) / 20), torch.zeros(48000)]), 48000)
-    assert encoder_samples(audio).shape == (16000,)
+@pytest.mark.parametrize(
+    ("rate", "channels", "seconds"), [(48000, 2, 1), (44100, 1, 61.3), (16000, 2, 95), (16000, 1, 30)]
+)
+def test_any_sound_becomes_mono_at_16_khz_block_by_block(rate, channels, seconds):
+    moments = torch.arange(round(seconds * rate)) / rate
+    audio = Audio(torch.stack([torch.sin(moments * 900), torch.sin(moments * 300)])[:channels], rate)
+    whole = resample(audio, 16000, channels=1).samples[0]
+    blocks = list(encoder_blocks(audio))
+    assert torch.equal(torch.cat(blocks), whole)
+    assert encoder_length(audio) == len(whole) == round(seconds * 16000)
+    assert all(len(block) == BLOCK_SAMPLES for block in blocks[:-1])
+    assert len(blocks[-1]) < BLOCK_SAMPLES

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 import torch
 
 from sonic_core.models.base.denoise import (
-    Schedule,
+    Predicted,
     denoise,
     denoised,
     deviation,
     euler_step,
     frame_noise,
-    karras_sigmas,
     timestep,
-    window_frames,
 )
+from sonic_core.models.base.schedules import karras_sigmas
+from sonic_core.models.base.windows import Schedule, window_frames
 
 SCHEDULES = [
     (5, Schedule(25, 0, 7)), (26, Schedule(25, 0, 7)), (1, Schedule(4, 2, 3)), (7, Schedule(4, 2, 3)),
     (12, Schedule(4, 3, 1)), (50, Schedule(25, 12, 0)), (9, Schedule(3, 0, 40)), (2, Schedule(2, 1, 1)),
 ]  # fmt: skip
+
+
+def drawn(seed, frames, shape):
+    return torch.stack(list(itertools.islice(frame_noise(seed, shape), frames)))
 
 
 def windows(frames, schedule, shifted=0):
@@ -91,7 +96,7 @@ def test_a_perfect_prediction_is_what_is_left():
 
 
 def test_a_longer_clip_begins_with_the_same_noise():
-    short, long = frame_noise(5, 4, (4, 6, 5)), frame_noise(5, 40, (4, 6, 5))
+    short, long = drawn(5, 4, (4, 6, 5)), drawn(5, 40, (4, 6, 5))
     assert torch.equal(long[:4], short)
     assert len({float(frame.sum()) for frame in long}) == 40
     assert float(long.std()) == pytest.approx(1, abs=0.05)
@@ -99,14 +104,14 @@ def test_a_longer_clip_begins_with_the_same_noise():
 
 def test_every_seed_counts():
     seeds = (0, 1, 72589, 72589 + 2**32, 2**63, 2**64 - 1)
-    drawn = [frame_noise(seed, 2, (4, 8, 8)) for seed in seeds]
-    assert all(torch.equal(one, frame_noise(seed, 2, (4, 8, 8))) for one, seed in zip(drawn, seeds, strict=True))
-    assert len({float(one.sum()) for one in drawn}) == len(seeds)
+    made = [drawn(seed, 2, (4, 8, 8)) for seed in seeds]
+    assert all(torch.equal(one, drawn(seed, 2, (4, 8, 8))) for one, seed in zip(made, seeds, strict=True))
+    assert len({float(one.sum()) for one in made}) == len(seeds)
 
 
 def test_nobody_elses_chance_is_touched():
     before = torch.get_rng_state()
-    frame_noise(1, 3, (4, 8, 8))
+    drawn(1, 3, (4, 8, 8))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -132,17 +137,16 @@ def naive(latents, sigmas, schedule, predict):
 def test_windows_are_merged_to_the_mean(frames, schedule, at_once):
     given = []
 
-    def predict(samples, indices, sigma, moment):  # each place in a window counts, and so does every neighbour
-        given.append(len(samples))
-        assert indices.shape == samples.shape[:2]
+    def velocity(sample, indices, sigma, _moment=0.0):  # each place in a window counts, and so does every neighbour
         places = torch.arange(schedule.window)[:, None, None, None]
-        return samples.roll(1, -4) / (1 + sigma) + torch.sin(places + indices[..., None, None, None] * 0.7)
+        return sample.roll(1, 0) / (1 + sigma) + torch.sin(places + indices[:, None, None, None] * 0.7)
 
-    latents, sigmas = frame_noise(3, frames, (4, 3, 2)) * 700, karras_sigmas(6)
-    expected = naive(
-        latents, sigmas, schedule, lambda sample, indices, *rest: predict(sample[None], indices[None], *rest)[0]
-    )
-    given.clear()
+    def predict(tasks):
+        given.append(len(tasks))
+        return [Predicted(velocity(one.samples, torch.tensor(one.window.frames), one.sigma)) for one in tasks]
+
+    latents, sigmas = drawn(3, frames, (4, 3, 2)) * 700, karras_sigmas(6)
+    expected = naive(latents, sigmas, schedule, velocity)
     got = denoise(latents, sigmas, schedule, predict, lambda *_: None, at_once=at_once)
     assert got is latents
     assert max(given) <= at_once
@@ -156,7 +160,11 @@ def test_whoever_watches_sees_every_window(at_once, reports):
     def callback(done, total, clean):
         seen.append((done, total, tuple(clean.shape)))
 
-    latents = frame_noise(3, 7, (4, 3, 2))
+    latents = drawn(3, 7, (4, 3, 2))
     schedule = Schedule(4, 2, 3)
-    denoise(latents, karras_sigmas(2), schedule, lambda samples, *_: samples, callback, at_once=at_once)
+
+    def predict(tasks):
+        return [Predicted(one.samples) for one in tasks]
+
+    denoise(latents, karras_sigmas(2), schedule, predict, callback, at_once=at_once)
     assert seen == [(done, 8, (4, 4, 3, 2)) for done in reports]

@@ -131,7 +131,7 @@ def test_half_precision_stays_near(tiny_set, settings, portrait, moment, expecte
     dtype, most = half
     model, chosen = BaseModel(find_base([tiny_set]), OwnKeeper(CPU), dtype), settings(inference_steps=1, window=2)
     known = model.prepare(portrait, moment, chosen)
-    assert known.tokens.dtype == dtype
+    assert known.heard.tokens.dtype == dtype
     got, _ = model._denoised(known, chosen, lambda *_: None)
     assert got.dtype == torch.float32
     assert difference(got, expected_moment) < most
@@ -143,7 +143,7 @@ def test_half_precision_stays_near(tiny_set, settings, portrait, moment, expecte
 def test_numbers_that_are_none_are_an_error(tiny_model, conditions, settings, monkeypatch):
     weight = tiny_model.networks.unet.conv_out.weight
     monkeypatch.setattr(weight, "data", torch.full_like(weight, torch.inf))
-    with pytest.raises(InputError, match=r"not numbers in float32.*another precision"):
+    with pytest.raises(InputError, match=r"not numbers in float32: download its weights again"):
         tiny_model.animate(conditions, settings())
 
 
@@ -237,7 +237,7 @@ def test_scales_multiply_the_buckets(tiny_model, conditions, settings, monkeypat
         )
     fps, head, expression = zip(*dict.fromkeys(seen), strict=True)
     assert set(fps) == {12.5}
-    plain = conditions.buckets.mean(0).tolist()
+    plain = conditions.heard.buckets.mean(0).tolist()
     assert head == pytest.approx([plain[0], plain[0] * 1.5, plain[0] * 0.75])
     assert expression == pytest.approx([plain[1], plain[1] * 1.5, plain[1] * 1.5])
 
@@ -247,14 +247,14 @@ def test_a_sound_of_more_than_one_block(tiny_model, portrait, settings):
     moments = torch.arange(31 * 16000) / 16000
     samples = 0.4 * torch.sin(moments * 900) * torch.sin(moments * (1 + moments / 9))
     known = tiny_model.prepare(portrait, Audio(samples[None], 16000), settings())
-    assert known.tokens.shape == (388, 32, 32)
-    assert known.buckets.shape == (388, 2)
+    assert known.heard.tokens.shape == (388, 32, 32)
+    assert known.heard.buckets.shape == (388, 2)
     first, rest = (
         tiny_model.prepare(portrait, Audio(part[None], 16000), settings()) for part in samples.split(480_000)
     )
-    torch.testing.assert_close(known.tokens[:366], first.tokens[:366], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(known.buckets[:366], first.buckets[:366], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(known.tokens[378:], rest.tokens[3:], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(known.heard.tokens[:366], first.heard.tokens[:366], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(known.heard.buckets[:366], first.heard.buckets[:366], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(known.heard.tokens[378:], rest.heard.tokens[3:], rtol=1e-4, atol=1e-4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert bool(known.tokens.isfinite().all())
+        assert bool(known.heard.tokens.isfinite().all())
