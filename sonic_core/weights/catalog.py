@@ -44,11 +44,15 @@ class Part:
     required: bool = True
     gated: bool = False
     """Whether the repository asks for an accepted licence and a token."""
+    elsewhere: str = ""
+    """Where people find it, if not on the hub; then nothing fetches it."""
+    beside: str = ""
+    """Name of the part in whose folder alone it is looked for."""
 
     @property
     def source(self) -> str:
         """Where people find it."""
-        return f"{HUB}/{self.repository}"
+        return self.elsewhere or f"{HUB}/{self.repository}"
 
     @property
     def bytes(self) -> int:
@@ -86,6 +90,36 @@ INTERPOLATOR = Part(
     "MIT (RIFE)",
     (File("RIFE/flownet.pkl", "RIFE/flownet.pkl", 12_300_000),),
 )
+
+TINY_VAE = Part(
+    "tiny-vae",
+    "turns latents into pixels for a seventeenth of the work, with quality live",
+    "",
+    "MIT",
+    (File("Sonic/taesdv.pth", "taesdv.pth", 11_300_000),),
+    required=False,
+    elsewhere="github.com/madebyollin/taesdv",
+)
+"""TAESDV; its repository is not on the hub."""
+
+STUDENT = Part(
+    "student",
+    "draws the frames in few steps, with quality live",
+    "",
+    f"{NON_COMMERCIAL}, as the unet it was taught by",
+    (
+        File(
+            "Sonic/unet_student.safetensors",
+            "unet_student.safetensors",
+            6_310_000_000,
+            ("student_lora.safetensors",),
+        ),
+    ),
+    required=False,
+    elsewhere="training of your own, none is published",
+    beside="unet",
+)
+"""A whole UNet, or a LoRA of a few megabytes that is merged into the unet beside it; the whole one is taken first."""
 
 BASE_PARTS = (
     Part(
@@ -144,6 +178,8 @@ BASE_PARTS = (
         gated=True,
     ),
     YOLOFACE,
+    TINY_VAE,
+    STUDENT,
 )
 """What sonic-base is made of."""
 

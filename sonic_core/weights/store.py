@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .catalog import BASE_PARTS, File, Part, size_in_words
+from .catalog import BASE_PARTS, STUDENT, TINY_VAE, File, Part, size_in_words
 
 NESTED = ("", "sonic", "Sonic", "checkpoints", "checkpoints/Sonic", "checkpoints/sonic")
 """Where files lie inside a weight folder."""
@@ -42,6 +42,10 @@ class BaseFiles:
     """A single ``.safetensors`` file, or a diffusers folder with ``vae`` and ``image_encoder``."""
     sizes: Path | None
     """``sonic-base.json`` beside the unet: sizes of a model other than the published one."""
+    tiny_vae: Path | None = None
+    """The tiny decoder's file, where there is one."""
+    student: Path | None = None
+    """The few-step student beside the unet, a UNet or a LoRA, where there is one."""
 
 
 def add_folder(folder: str | Path) -> None:
@@ -96,7 +100,8 @@ def find_base(first: Sequence[str | Path] = (), svd: str | Path | None = None) -
         raise CheckpointError("\n".join(["sonic-base needs files that are missing:", *lines, f"Or: {COMMAND}"]))
     there = {name: path for name, path in found.items() if path is not None}
     sizes = there["unet"].with_name("sonic-base.json")
-    return BaseFiles(**there, sizes=sizes if sizes.is_file() else None)
+    tiny_vae, student = find_part(TINY_VAE, first), find_part(STUDENT, first)
+    return BaseFiles(**there, sizes=sizes if sizes.is_file() else None, tiny_vae=tiny_vae, student=student)
 
 
 def has_base(first: Sequence[str | Path] = (), svd: str | Path | None = None) -> bool:
@@ -111,7 +116,7 @@ def has_base(first: Sequence[str | Path] = (), svd: str | Path | None = None) ->
 
 def find_part(part: Part, first: Sequence[str | Path] = ()) -> Path | None:
     """Find one part: its file, or the folder that holds all its files. Empty files and half folders do not count."""
-    for root in _roots(first):
+    for root in _places(part, first):
         path = _part_in(root, part)
         if path is not None:
             return path
@@ -140,7 +145,8 @@ def missing_files(part: Part, first: Sequence[str | Path] = ()) -> list[tuple[Fi
             there = [find_file(root, file) is not None for file in part.files]
             if any(there):
                 return [(file, root / file.at) for file, known in zip(part.files, there, strict=True) if not known]
-    return [(file, place_for(file, first)) for file in part.files]
+    beside = next(_places(part, first), None) if part.beside else None
+    return [(file, beside / _short(file) if beside else place_for(file, first)) for file in part.files]
 
 
 def place_for(file: File, first: Sequence[str | Path] = ()) -> Path:
@@ -168,6 +174,12 @@ def _roots(first: Sequence[str | Path]) -> Iterator[Path]:
             around = [whole.parent / "checkpoints"]
             around += [whole.parent] if whole.parent.name == "checkpoints" else []
         yield from (root for root in [*(folder / nested for nested in NESTED), *around] if root.is_dir())
+
+
+def _places(part: Part, first: Sequence[str | Path]) -> Iterator[Path]:
+    """List the folders in which a part is looked for: all, or that of the part it belongs to."""
+    owner = next((find_part(other, first) for other in BASE_PARTS if other.name == part.beside), None)
+    yield from ([owner.parent] if owner else []) if part.beside else _roots(first)
 
 
 def _part_in(root: Path, part: Part) -> Path | None:

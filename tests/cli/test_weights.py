@@ -28,14 +28,19 @@ def test_models_lists_the_parts_of_the_base_model(capsys, tmp_path):
     row = base_row(capsys)
     assert row["found"] is None
     parts = {part["name"]: part for part in row["parts"]}
-    assert set(parts) == {"unet", "audio2token", "audio2bucket", "whisper", "interpolator", "svd", "yoloface"}
+    needed = {"unet", "audio2token", "audio2bucket", "whisper", "interpolator", "svd"}
+    assert {name for name, part in parts.items() if part["required"]} == needed
+    assert set(parts) - needed == {"yoloface", "tiny-vae", "student"}
     assert all(set(part) >= PART_KEYS for part in parts.values())
     home = tmp_path / "home" / ".cache" / "sonic"
     assert parts["unet"]["missing_goes_to"] == str(home / "Sonic" / "unet.pth")
     assert parts["whisper"]["missing_goes_to"] == str(home / "whisper-tiny")
     assert parts["svd"]["missing_goes_to"] == str(home / "stable-video-diffusion-img2vid-xt")
     assert parts["svd"]["gated"]
-    assert not parts["yoloface"]["required"]
+    assert parts["tiny-vae"]["missing_goes_to"] == str(home / "Sonic" / "taesdv.pth")
+    assert parts["tiny-vae"]["source"] == "github.com/madebyollin/taesdv"
+    assert parts["student"]["missing_goes_to"] == str(home / "Sonic" / "unet_student.safetensors")
+    assert "none is published" in parts["student"]["source"]
 
 
 def test_models_for_people_fits_a_terminal(capsys, monkeypatch):
@@ -58,7 +63,7 @@ def test_download_then_models(filled, capsys, tmp_path):
         assert said in shown.err
     row = base_row(capsys, "--weights", str(goal))
     assert row["found"] == str(goal / "Sonic")
-    assert {part["name"] for part in row["parts"] if not part["found"]} == {"yoloface"}
+    assert {part["name"] for part in row["parts"] if not part["found"]} == {"yoloface", "tiny-vae", "student"}
     assert main(["download", "sonic-base", "--weights", str(goal)]) == 0
     assert "was there" in capsys.readouterr().out
 

@@ -12,12 +12,15 @@ from torch import nn
 
 from ...errors import CheckpointError
 from ...types import Progress, ignore_progress
+from ...weights.lora import load_with_lora
 from ...weights.read import load_into
 from ...weights.store import BaseFiles
 from ...weights.svd import clip_source, vae_source
 from .config import BaseConfig
 from .lean import make_lean
+from .live import LiveParts, live_parts
 from .networks import empty_audio2bucket, empty_audio2token, empty_clip, empty_unet, empty_vae, empty_whisper
+from .tiny_vae import TinyDecoder, load_tiny_vae
 from .tokens import AudioToBuckets, AudioToTokens
 
 # ruff: noqa: ANN401 - diffusers' and transformers' classes are imported late
@@ -56,6 +59,40 @@ class Networks:
         unet = empty_unet(self.config)
         unet.load_state_dict({name: tensor.cpu() for name, tensor in self.unet.state_dict().items()}, assign=True)
         return unet.requires_grad_(False)
+
+    @cached_property
+    def live(self) -> LiveParts:
+        """What is there for quality "live"."""
+        return live_parts(self.files)
+
+    @cached_property
+    def student_unet(self) -> Any:
+        """The few-step UNet: a file of its own, or a second copy of the UNet with a LoRA merged in.
+
+        Raises:
+            CheckpointError: There is no student, or it does not fit the UNet.
+        """
+        student = self.live.student
+        if student is None:
+            raise CheckpointError(self.live.lacking)
+        unet = empty_unet(self.config)
+        if student.kind == "lora":
+            load_with_lora(unet, self.files.unet, student.path, dtype=self.dtype, progress=self._progress)
+        else:
+            load_into(unet, student.path, dtype=self.dtype, progress=self._progress)
+        return unet
+
+    @cached_property
+    def tiny_vae(self) -> TinyDecoder:
+        """The tiny decoder; in half precision wherever the UNet is not in float32, which it was made for.
+
+        Raises:
+            CheckpointError: It is not there, or damaged.
+        """
+        if self.live.tiny_vae is None:
+            raise CheckpointError(self.live.lacking)
+        dtype = torch.float32 if self.dtype == torch.float32 else torch.float16
+        return load_tiny_vae(self.live.tiny_vae, dtype)
 
     @cached_property
     def vae(self) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from sonic_core import CheckpointError
 from sonic_core.weights import store
-from sonic_core.weights.catalog import size_in_words
+from sonic_core.weights.catalog import STUDENT, size_in_words
 
 
 def laid(folder: Path, name: str) -> Path:
@@ -115,6 +115,32 @@ def test_sizes_of_another_model_lie_beside_its_unet(tmp_path):
     assert store.find_base([tmp_path]).sizes is None
     sizes = laid(tmp_path, "Sonic/sonic-base.json")
     assert store.find_base([tmp_path]).sizes == sizes
+
+
+def test_what_quality_live_wants_is_found_but_never_missed(tmp_path):
+    lay_command_line(tmp_path)
+    base = store.find_base([tmp_path])
+    assert (base.tiny_vae, base.student) == (None, None)
+    laid(tmp_path, "Sonic/taesdv.pth")
+    base = store.find_base([tmp_path])
+    assert base.tiny_vae == tmp_path / "Sonic" / "taesdv.pth"
+    tiny, lora = laid(tmp_path, "Sonic/taesdv.safetensors"), laid(tmp_path, "Sonic/student_lora.safetensors")
+    base = store.find_base([tmp_path])
+    assert (base.tiny_vae, base.student) == (tiny, lora)
+    whole = laid(tmp_path, "Sonic/unet_student.safetensors")
+    assert store.find_base([tmp_path]).student == whole
+
+
+def test_a_student_belongs_to_the_unet_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SONIC_HOME", str(tmp_path / "home"))
+    lay_command_line(tmp_path / "weights")
+    laid(tmp_path / "weights", "student_lora.safetensors")
+    laid(tmp_path / "home", "student_lora.safetensors")
+    assert store.find_base([tmp_path / "weights"]).student is None
+    ((_, place),) = store.missing_files(STUDENT, [tmp_path / "weights"])
+    assert place == tmp_path / "weights" / "Sonic" / "unet_student.safetensors"
+    ((_, place),) = store.missing_files(STUDENT, [])
+    assert place == tmp_path / "home" / "Sonic" / "unet_student.safetensors"
 
 
 def test_everything_that_is_missing_is_listed(tmp_path, monkeypatch):
