@@ -37,7 +37,7 @@ class Student:
     """A whole UNet, or changes of one."""
     steps: int
     """Steps it was taught to arrive in."""
-    guided: bool
+    distilled: bool
     """Whether guidance is baked in: one branch a step instead of three."""
     sigmas: tuple[float, ...] = ()
     """Noise levels of the steps, falling, without the final 0; empty: the engine's own schedule."""

@@ -54,12 +54,6 @@ class Networks:
         load_into(unet, self.files.unet, dtype=self.dtype, progress=self._progress)
         return unet
 
-    def copy_unet(self) -> Any:
-        """Make another UNet for another device; in main memory the two share their weights."""
-        unet = empty_unet(self.config)
-        unet.load_state_dict({name: tensor.cpu() for name, tensor in self.unet.state_dict().items()}, assign=True)
-        return unet.requires_grad_(False)
-
     @cached_property
     def live(self) -> LiveParts:
         """What is there for quality "live"."""
@@ -139,6 +133,14 @@ class Networks:
     def audio_networks(self) -> nn.ModuleList:
         """The three networks of the audio, as one: they are used in turns, so they travel together."""
         return nn.ModuleList((self.whisper, self.audio2token, self.audio2bucket))
+
+
+def copy_unet(unet: Any, config: BaseConfig) -> Any:
+    """Make another UNet for another device; in main memory the two share their weights."""
+    with torch.inference_mode(False):
+        another = empty_unet(config)
+        another.load_state_dict({name: tensor.cpu() for name, tensor in unet.state_dict().items()}, assign=True)
+    return another.requires_grad_(False)
 
 
 def _filled(network: Any, path: Any) -> Any:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cache, cached_property, partial
 from threading import RLock
+from typing import Any
 
 import torch
 
 from ...clip import Clip, frame_count
-from ...devices import Keeper, is_out_of_memory, weight
-from ...errors import SettingsError, SonicWarning
+from ...devices import Keeper, weight
+from ...errors import SonicWarning
 from ...media.ahead import attended
 from ...media.mixing import cut
 from ...post.flownet import FlowInterpolator, load_flownet
@@ -34,16 +35,17 @@ from .conditions import (
     hear,
     unconditional_tokens,
 )  # fmt: skip
-from .config import LATENT_SCALE, LATENT_SIDE, MODEL_FPS
+from .config import LATENT_SCALE, MODEL_FPS
+from .decoding import Decoder
 from .denoise import Course, PassingFrames, WholeClip, noisy_frames
 from .latent_preview import latents_to_rgb
-from .loading import Networks
+from .loading import Networks, copy_unet
 from .networks import import_classes
 from .plan import Job, Plan
 from .predictor import Order, Predictor, Station
 from .replicas import share_out
 from .sampling import Sampling, choose_sampling
-from .vae import PUBLISHED_CHUNK, Layout, decode_chunk, decoded
+from .vae import PUBLISHED_CHUNK, Layout
 from .windows import Line, Ring, Schedule
 
 log = logging.getLogger("sonic")
@@ -71,7 +73,8 @@ class BaseModel:
         self.keeper = keeper
         self.others = tuple(others)
         self._turns = [RLock() for _ in (keeper, *others)]
-        self._copies = [cache(self.networks.copy_unet) for _ in others]
+        self._copies = [cache(lambda *, student: copy_unet(self._unet(student=student), self.networks.config))
+                        for _ in others]  # fmt: skip
 
     @cached_property
     def interpolator(self) -> FlowInterpolator:
@@ -112,14 +115,13 @@ class BaseModel:
             SettingsError: Memory does not suffice, whatever is done about it; or settings exclude each other.
             CheckpointError: A weight file is damaged or of another model.
         """
-        job = self._job(conditions, settings)
-        sampling = choose_sampling(settings, self.networks.config.scheduler)
+        job, sampling = self._job(conditions, settings), self._sampling(settings)
         if settings.stream:
             read = partial(self._streamed, conditions, settings, sampling, job, progress)
         else:
-            latents, plan = self._denoised(conditions, settings, progress)
+            latents, plan = self._denoised(conditions, settings, progress, sampling)
             layout = Layout(PUBLISHED_CHUNK, fade=0) if settings.published else Layout(plan.chunk)
-            read = partial(decoded, latents, len(latents), layout, partial(self._decode, plan, layout))
+            read = partial(self._decoder(plan, layout, sampling).clip, latents, len(latents))
         height, width = conditions.portrait.image.shape[1:]
         drawn = Clip(read, Fraction(MODEL_FPS), job.frames, (height, width), conditions.audio)
         fps, sound = Fraction(settings.fps), conditions.audio
@@ -143,15 +145,27 @@ class BaseModel:
         plan = predictors[0].plan
         course = self._course(conditions, settings, sampling, job, wavefront=True)
         latents = self._walk(course, predictors, progress)
-        layout = Layout(plan.chunk)
-        yield from decoded(latents, job.frames, layout, partial(self._decode, plan, layout))
+        yield from self._decoder(plan, Layout(plan.chunk), sampling).clip(latents, job.frames)
+
+    def _sampling(self, settings: Settings) -> Sampling:
+        """Tell how a clip with these settings is denoised by the weights that are there."""
+        if settings.quality != "live":
+            return choose_sampling(settings, self.networks.config.scheduler)
+        parts = self.networks.live
+        if parts.lacking:
+            warnings.warn(parts.lacking, SonicWarning, stacklevel=3)
+        sampling = choose_sampling(settings, self.networks.config.scheduler, parts.student)
+        return replace(sampling, tiny=parts.tiny_vae is not None)
+
+    def _decoder(self, plan: Plan, layout: Layout, sampling: Sampling) -> Decoder:
+        return Decoder(self.networks, self.station, plan, layout, tiny=sampling.tiny)
 
     def _denoised(
-        self, conditions: BaseConditions, settings: Settings, progress: Progress
+        self, conditions: BaseConditions, settings: Settings, progress: Progress, sampling: Sampling | None = None
     ) -> tuple[torch.Tensor, Plan]:
         """Denoise a whole clip: (frames, 4, h, w), and the plan that held."""
         job = self._job(conditions, settings)
-        sampling = choose_sampling(settings, self.networks.config.scheduler)
+        sampling = sampling or self._sampling(settings)
         predictors = self._predictors(conditions, settings, sampling, job, progress)
         course = self._course(conditions, settings, sampling, job, wavefront=False)
         latents = torch.empty(job.frames, *conditions.latents.shape)
@@ -183,9 +197,8 @@ class BaseModel:
             sound = PassingSound(parts, scales, self.station.turn)
         order = Order(conditions, sound, settings, sampling, job)
         with self.networks.reporting(progress):
-            stations = self.stations
             decoder = weight(self.networks.vae.decoder)
-            predictors = [Predictor(station, order, decoder) for station in stations]
+            predictors = [Predictor(station, order, decoder) for station in self.stations]
         for predictor in predictors:
             log.info("sonic-base: %s", predictor.plan)
         return predictors
@@ -193,13 +206,16 @@ class BaseModel:
     @property
     def station(self) -> Station:
         """The first device, where everything but the UNet's windows is computed too."""
-        return Station(self.keeper, lambda: self.networks.unet, self._turns[0])
+        return Station(self.keeper, self._unet, self._turns[0])
 
     @property
     def stations(self) -> list[Station]:
         """Every device with its UNet; all of them share the weights that lie in main memory."""
         others = zip(self.others, self._copies, self._turns[1:], strict=True)
         return [self.station, *(Station(keeper, unet, turn) for keeper, unet, turn in others)]
+
+    def _unet(self, *, student: bool) -> Any:  # noqa: ANN401 - diffusers' type
+        return self.networks.student_unet if student else self.networks.unet
 
     def _walk(self, course: Course, predictors: Sequence[Predictor], progress: Progress) -> Iterator[torch.Tensor]:
         """Go the way, frame by final frame, telling how far it is."""
@@ -212,27 +228,3 @@ class BaseModel:
         sound = predictors[0].order.sound
         progress("denoise", 0, course.total)
         yield from share_out(course, predictors, callback, lambda: sound.forget(course.given))
-
-    def _decode(self, plan: Plan, layout: Layout, latents: torch.Tensor) -> Frames:
-        """Decode some frames; when memory runs out, fewer of them, and so from then on."""
-        vae = self.networks.vae
-        while True:
-            try:
-                with self.station.turn:
-                    self.keeper.bring(vae, plan.decoding * len(latents) // plan.chunk)
-                    return decode_chunk(vae, latents)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            self.keeper.make_room()
-            if len(latents) == 1:
-                height, width = (side * LATENT_SIDE for side in latents.shape[2:])
-                raise SettingsError(
-                    f"A frame of {width}×{height} does not fit into the memory of {self.keeper.device} when it is "
-                    f"decoded alone; lower min_resolution, now {min(width, height)}, or close other programs."
-                )
-            latents = latents[: max(1, len(latents) // 2)]
-            layout.chunk = min(layout.chunk, len(latents))
-            warnings.warn(
-                f"Memory ran out; frames decoded at once from now on: {len(latents)}.", SonicWarning, stacklevel=2
-            )

@@ -27,8 +27,8 @@ class Station:
     """A device with a UNet of its own, where one thing happens at a time."""
 
     keeper: Keeper
-    unet: Callable[[], Any]
-    """Gives the UNet, which is read when it is first needed."""
+    unet: Callable[..., Any]
+    """Gives the UNet, or with ``student`` the few-step one; either is read when it is first needed."""
     turn: threading.RLock
     """Held by whoever brings a network and uses it, so that no other sends it away meanwhile."""
 
@@ -51,9 +51,7 @@ class Predictor:
         self.station, self.order, self.job = station, order, order.job
         self.guidance = Guidance(order.settings.appearance_guidance, order.settings.audio_guidance)
         keeper = station.keeper
-        self.plan = self.first = make_plan(
-            self.job, keeper.device, keeper.free(), weight(station.unet()), decoder_weight
-        )
+        self.plan = self.first = make_plan(self.job, keeper.device, keeper.free(), weight(self._unet()), decoder_weight)
         self.conditioning: ClipConditioning | None = None
 
     def __call__(self, tasks: Sequence[Task]) -> list[Predicted]:
@@ -78,8 +76,11 @@ class Predictor:
                     continue
                 self._reduce()
 
+    def _unet(self) -> Any:  # noqa: ANN401 - diffusers' type
+        return self.station.unet(student=self.order.sampling.student)
+
     def _predict(self, tasks: Sequence[Task]) -> list[Predicted]:
-        unet, plan = self.station.unet(), self.plan
+        unet, plan = self._unet(), self.plan
         self.station.keeper.bring(unet, plan.working)
         unet.attention_context.piece = plan.piece
         self.conditioning = self.conditioning or self._clip_conditioning()
@@ -112,7 +113,7 @@ class Predictor:
             raise InputError(
                 f"The UNet gave values that are not numbers in {kind}: {choose}download its weights again."
             )
-        self.station.unet().to(torch.bfloat16)
+        self._unet().to(torch.bfloat16)
         self.job = replace(self.job, dtype=torch.bfloat16)
         warnings.warn(
             "The UNet gave values that are not numbers in float16; going on in bfloat16.", SonicWarning, stacklevel=2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,8 +32,13 @@ class Taught(Protocol):
         ...
 
     @property
-    def guided(self) -> bool:
-        """Whether it still wants guidance; without, that was taught."""
+    def distilled(self) -> bool:
+        """Whether guidance is part of what it was taught, so that one branch is enough."""
+        ...
+
+    @property
+    def sigmas(self) -> Sequence[float]:
+        """The noise levels that it was taught at, falling, without the final 0; empty where any will do."""
         ...
 
 
@@ -103,8 +108,9 @@ def choose_sampling(settings: Settings, scheduler: Mapping[str, Any], student: T
             f"{settings.quality}, which has too few steps for it: leave one of them out."
         )
     if settings.quality == "live" and student is not None:
-        sigmas = aligned_sigmas(student.steps, least, most)
-        return Sampling(sigmas, guided=student.guided, student=True, tiny=True)
+        taught = torch.tensor([*student.sigmas, 0.0])
+        sigmas = taught if student.sigmas else aligned_sigmas(student.steps, least, most)
+        return Sampling(sigmas, guided=not student.distilled, student=True, tiny=True)
     steps = FAST_STEPS if settings.quality == "fast" else LIVE_STEPS
     return Sampling(
         aligned_sigmas(steps, least, most),

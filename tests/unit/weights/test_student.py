@@ -24,9 +24,9 @@ def test_the_whole_student_comes_before_a_lora_and_both_before_none(tmp_path):
     unet = tmp_path / "unet.pth"
     assert find_student(unet) is None
     lora = written(tmp_path / "student_lora.safetensors", LORA, steps="2")
-    assert find_student(unet) == Student(lora, "lora", 2, guided=False)
+    assert find_student(unet) == Student(lora, "lora", 2, distilled=False)
     whole = written(tmp_path / "unet_student.safetensors", WHOLE, steps="8", guidance="distilled")
-    assert find_student(unet) == Student(whole, "unet", 8, guided=True)
+    assert find_student(unet) == Student(whole, "unet", 8, distilled=True)
 
 
 def test_the_kind_is_told_by_the_tensors(tmp_path):
@@ -37,12 +37,12 @@ def test_a_header_tells_the_schedule(tmp_path):
     path = written(tmp_path / "a.safetensors", LORA, steps="3", schedule="700, 4.5,0.1")
     assert read_student(path).sigmas == (700.0, 4.5, 0.1)
     untold = read_student(written(tmp_path / "b.safetensors", LORA, schedule="700,0.5"))
-    assert (untold.steps, untold.guided) == (2, False)
+    assert (untold.steps, untold.distilled) == (2, False)
 
 
 def test_a_file_that_says_nothing_has_four_steps_and_its_guidance_outside(tmp_path):
     said = read_student(written(tmp_path / "a.safetensors", WHOLE))
-    assert (said.steps, said.guided, said.sigmas) == (UNTOLD_STEPS, False, ())
+    assert (said.steps, said.distilled, said.sigmas) == (UNTOLD_STEPS, False, ())
     torch.save(WHOLE, tmp_path / "a.pth")
     assert read_student(tmp_path / "a.pth").steps == UNTOLD_STEPS
 

@@ -9,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sonic_core.errors import CheckpointError
+from sonic_core.devices import OwnKeeper
+from sonic_core.errors import CheckpointError, SonicWarning
 from sonic_core.models.base.live import live_parts
 from sonic_core.models.base.loading import Networks
+from sonic_core.models.base.model import BaseModel
 from sonic_core.models.base.tiny_vae import empty_tiny_vae
 from sonic_core.weights.read import open_tensors
 from sonic_core.weights.store import find_base
@@ -50,7 +52,7 @@ def test_with_everything_there_nothing_is_lacking(folder):
     lay_lora(folder, steps="4", guidance="distilled")
     parts = live_parts(find_base([folder]))
     assert parts.lacking == ""
-    assert parts.student == Student(folder / "Sonic" / "student_lora.safetensors", "lora", 4, guided=True)
+    assert parts.student == Student(folder / "Sonic" / "student_lora.safetensors", "lora", 4, distilled=True)
     assert parts.tiny_vae == folder / "Sonic" / "taesdv.pth"
 
 
@@ -117,3 +119,31 @@ def test_a_student_that_does_not_fit_is_named(folder):
 def test_the_tiny_decoder_keeps_the_digits_of_half_precision(folder, unet, tiny):
     lay_tiny(folder)
     assert next(Networks(find_base([folder]), unet).tiny_vae.parameters()).dtype == tiny
+
+
+def test_live_draws_with_the_parts_that_are_there(folder, portrait, sound, settings):
+    """The student's four steps with one branch, the tiny decoder; and neither UNet nor VAE decoder is read for it."""
+    network = empty_tiny_vae().to_empty(device="cpu")
+    for number, parameter in enumerate(network.parameters()):
+        parameter.normal_(0, 0.1, generator=torch.Generator().manual_seed(number))
+    torch.save(network.state_dict(), folder / "Sonic" / "taesdv.pth")
+    lay_lora(folder, steps="4", guidance="distilled")
+    model = BaseModel(find_base([folder]), OwnKeeper(torch.device("cpu")), torch.float32)
+    rows = []
+    model.networks.student_unet.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
+    for stream in (False, True):
+        chosen = settings(quality="live", window=7, fps=12.5, stream=stream)
+        clip = model.animate(model.prepare(portrait, sound, chosen), chosen)
+        frames = torch.cat(list(clip.read()))
+        assert frames.shape == (7, 3, 128, 128)
+        assert torch.equal(torch.cat(list(clip.read())), frames)
+    assert rows == [1] * 4 * 3  # once for the clip, and once for each reading of the stream
+    assert "unet" not in vars(model.networks)
+
+
+def test_live_without_its_parts_says_so_and_goes_on(tiny_set, portrait, sound, settings):
+    model = BaseModel(bare(tiny_set), OwnKeeper(torch.device("cpu")), torch.float32)
+    chosen = settings(quality="live", window=7, fps=12.5)
+    with pytest.warns(SonicWarning, match="Quality live expects in .*without which the full one is taken"):
+        clip = model.animate(model.prepare(portrait, sound, chosen), chosen)
+    assert len(torch.cat(list(clip.read()))) == 7

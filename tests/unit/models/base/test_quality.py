@@ -72,7 +72,7 @@ def test_fast_computes_a_quarter_of_the_branches_of_exact(settings):
 
 def test_a_student_takes_its_own_steps_with_one_branch(settings):
     class Student:
-        steps, guided = 4, False
+        steps, distilled, sigmas = 4, True, ()
 
     assert choose_sampling(settings(quality="live"), SCHEDULER, Student()).branch_steps() == (4, 0)
     assert choose_sampling(settings(quality="fast"), SCHEDULER, Student()).branch_steps() == (18, 0)
@@ -169,7 +169,7 @@ def twins(tiny_set, count=2):
 def test_several_devices_share_the_windows(tiny_set, tiny_model, long_conditions, settings, stream):
     model, chosen = twins(tiny_set), settings(stream=stream, fps=12.5)
     used = set()
-    copies = [station.unet() for station in model.stations]
+    copies = [station.unet(student=False) for station in model.stations]
     assert copies[0] is not copies[1]
     shared = zip(copies[0].parameters(), copies[1].parameters(), strict=True)
     assert all(one.data_ptr() == other.data_ptr() for one, other in shared)
@@ -219,7 +219,7 @@ def test_a_cancel_is_no_failure_of_a_device(tiny_set, long_conditions, settings)
     model = twins(tiny_set)
     with pytest.raises(Enough):
         model._denoised(long_conditions, settings(), stop)
-    assert all(station.unet().attention_context.batch is None for station in model.stations)
+    assert all(station.unet(student=False).attention_context.batch is None for station in model.stations)
 
 
 def test_a_window_that_overflows_is_tried_again_in_bfloat16(tiny_set, portrait, sound, settings):
