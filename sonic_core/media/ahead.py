@@ -24,8 +24,9 @@ _PATIENCE = 0.1
 def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Generator[Item, None, None]:
     """Iterate over ``items`` in a thread of its own, ``depth`` items ahead of whoever takes them.
 
-    What the thread raises is raised here, in its place. When this generator is closed early, the thread stops after the
-    item it is at and closes ``items`` before ``close`` returns.
+    The thread infers (``torch.inference_mode``) if whoever starts it does. What it raises is raised here, in its place.
+    When this generator is closed early, the thread stops after the item it is at and closes ``items`` before ``close``
+    returns.
 
     >>> list(read_ahead(number * number for number in range(4)))
     [0, 1, 4, 9]
@@ -87,10 +88,11 @@ class _Maker(threading.Thread, Generic[Item]):
         self.items = items
         self.waiting: queue.Queue[_Made[Item]] = queue.Queue(depth)
         self.unwanted = threading.Event()
+        self.inferring = torch.is_inference_mode_enabled()
 
     def run(self) -> None:
         try:
-            with closing(self.items):
+            with torch.inference_mode(self.inferring), closing(self.items):
                 for item in self.items:
                     self.offer(_Made((item,)))
                     if self.unwanted.is_set():

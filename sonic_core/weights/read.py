@@ -101,6 +101,7 @@ def open_tensors(path: Path) -> Tensors:
     return _named_tensors(content, path)
 
 
+@torch.inference_mode(False)
 def load_into(
     network: nn.Module,
     path: Path,
@@ -115,6 +116,9 @@ def load_into(
 
     A tensor that has the wanted type already is not copied: the network lives on the mapped file. The others are
     converted one by one. So the peak is the network in its new type, plus ``PORTION``.
+
+    The tensors are ordinary ones also where the caller infers: those made in ``torch.inference_mode`` cannot be moved
+    outside of it, as another thread does later.
 
     Args:
         network: Its parameters and buffers are replaced. Buffers called ``position_ids``, which transformers keeps

@@ -107,3 +107,12 @@ def test_the_work_knows_whom_it_works_for():
 def test_the_work_has_gradients_where_the_caller_has(inferring):
     with torch.inference_mode(inferring):
         assert attended(torch.is_inference_mode_enabled, lambda: None) == inferring
+
+
+@pytest.mark.parametrize("inferring", [True, False])
+def test_items_are_made_inferring_where_they_are_taken_so(inferring):
+    def modes():
+        yield torch.is_inference_mode_enabled()
+
+    with torch.inference_mode(inferring):
+        assert list(read_ahead(modes())) == [inferring]
