@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from typing import Protocol
 
@@ -10,10 +11,20 @@ import torch
 from torch import nn
 
 from .errors import SettingsError
+from .moving import Mover, is_on
 
 PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 """Number types that can be asked for, by name; "auto" takes the device's best."""
-_CPU = torch.device("cpu")
+_NUMBERED = ("cuda", "xpu")
+"""Kinds of device of which a machine can have several."""
+_NO_MEMORY = re.compile(
+    r"outofmemory|outof(device|host)memory|(ur|ze|pi)(result)?erroroutofresources"
+    r"|can'?tallocatememory|cannotallocatememory|notenoughmemory|invalidbuffersize:?\d"
+    r"|statusallocfailed|unabletofindanengine"
+)
+"""How the many libraries say it, in small letters without spaces and underscores."""
+_CUDA_OUT_OF_MEMORY = 2
+"""``cudaErrorMemoryAllocation``, as ``torch.AcceleratorError`` tells it."""
 
 
 class Keeper(Protocol):
@@ -42,21 +53,29 @@ class OwnKeeper:
     """A keeper for programs of our own: networks wait in main memory and leave the device when others need room."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
+        self.device = numbered(device)
+        self._mover = Mover(self.device)
         self._present: list[weakref.ref[nn.Module]] = []
 
     def bring(self, network: nn.Module, working: int = 0) -> None:
-        """Have ``network`` on the device; those used longest ago leave until it and ``working`` bytes fit."""
+        """Have ``network`` on the device; those used longest ago leave until it and ``working`` bytes fit.
+
+        A network whose move fails, or is interrupted, is in main memory afterwards, whole.
+        """
         if self.device.type == "cpu":
             return
-        others = [one for kept in self._present if (one := kept()) is not None and one is not network]
-        inside = next(network.parameters()).device == self.device
-        wanted = working + (0 if inside else weight(network))
-        while others and unused_memory(self.device) < wanted:
-            others.pop(0).to(_CPU)
+        wanted = working + (0 if is_on(network, self.device) else weight(network))
+        while (others := self._others(network)) and unused_memory(self.device) < wanted:
+            self._mover.give_back(others[0])
+            self._present.remove(weakref.ref(others[0]))
             empty_cache(self.device)
-        network.to(self.device)
-        self._present = [weakref.ref(one) for one in (*others, network)]
+        self._present = [weakref.ref(one) for one in others]
+        self._mover.take(network)
+        self._present.append(weakref.ref(network))
+
+    def _others(self, network: nn.Module) -> list[nn.Module]:
+        """List what else is on the device, that used longest ago first."""
+        return [one for kept in self._present if (one := kept()) is not None and one is not network]
 
     def free(self) -> int:
         """Count what is unused and what our own networks would give back."""
@@ -83,19 +102,29 @@ def choose_device(name: str = "auto") -> torch.device:
         name: "auto" takes the best there is; else a device as torch names it, such as "cuda", "cuda:1", "xpu", "mps" or
             "cpu". AMD's cards (ROCm) are called "cuda" too.
 
+    Returns:
+        The device, with its number where such devices are numbered.
+
     Raises:
         SettingsError: There is no such device here.
     """
     there = [kind for kind in ("cuda", "xpu", "mps") if _available(kind)] + ["cpu"]
     if name == "auto":
-        return torch.device(there[0])
+        return numbered(torch.device(there[0]))
     try:
         device = torch.device(name)
     except RuntimeError:
         device = None
     if device is None or device.type not in there or (device.index or 0) >= _count(device.type):
         raise SettingsError(f"device must be auto or one that is here ({', '.join(there)}); got {name!r}.")
-    return device
+    return numbered(device)
+
+
+def numbered(device: torch.device) -> torch.device:
+    """Name a device with its number where it has one: tensors on "cuda" say "cuda:0", which is not equal to "cuda"."""
+    if device.index is not None or device.type not in _NUMBERED:
+        return device
+    return torch.device(device.type, getattr(torch, device.type).current_device())
 
 
 def choose_dtype(device: torch.device, precision: str = "auto") -> torch.dtype:
@@ -136,11 +165,28 @@ def empty_cache(device: torch.device) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether ``error`` means that a device or the machine has no memory left."""
+    """Say whether ``error``, or what it was raised from, means that a device or the machine has no memory left.
+
+    Libraries below torch have words of their own for it: cuBLAS and cuDNN, ROCm's, Intel's Level Zero, Apple's Metal.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        if _tells_of_no_memory(cause):
+            return True
+        seen.append(cause)
+        cause = cause.__cause__
+    return False
+
+
+def _tells_of_no_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    if not isinstance(error, RuntimeError):
+        return False
+    if getattr(error, "error_code", None) == _CUDA_OUT_OF_MEMORY:
+        return True
+    return _NO_MEMORY.search(re.sub(r"[\s_]", "", str(error).lower())) is not None
 
 
 def _available(kind: str) -> bool:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "sonic_core"
 FLOORS = [
     {"errors", "types"},
-    {"settings", "media", "weights", "devices"},
+    {"settings", "media", "weights", "devices", "moving"},
     {"clip", "sync"},
     {"faces", "post", "models"},
     {"pipeline"},

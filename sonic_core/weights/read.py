@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from ..errors import CheckpointError
 from ..types import Progress, ignore_progress
@@ -50,6 +51,8 @@ _DAMAGE = (
     OSError,
 )
 """What torch raises over a damaged file, as its versions and formats have it."""
+_mapped: dict[int, StorageWeakRef] = {}
+"""Memory of the tensors that networks were filled with as a file holds them, by its place."""
 
 
 class _SafeTensors(Mapping[str, torch.Tensor]):
@@ -69,6 +72,27 @@ class _SafeTensors(Mapping[str, torch.Tensor]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+class _Watched(Mapping[str, torch.Tensor]):
+    """A file's tensors, and the places of the memory that was given out."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self._tensors = tensors
+        self.given: dict[int, StorageWeakRef] = {}
+        """As long as there is a reference, no other memory takes the same place."""
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        tensor = self._tensors[name]
+        given = StorageWeakRef(tensor.untyped_storage())
+        self.given[given.cdata] = given
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
 
 
 def open_tensors(path: Path) -> Tensors:
@@ -136,7 +160,7 @@ def load_into(
     """
     path = Path(path)
     wanted = network.state_dict()
-    tensors = open_tensors(path)
+    tensors = _Watched(open_tensors(path))
     ways = _ways(tensors, prefix, ignore) if recipe is None else recipe
     ways = {name: way for name, way in ways.items() if name in wanted or not name.endswith(_POSITIONS)}
     _check_names(wanted, ways, path)
@@ -153,6 +177,8 @@ def load_into(
             filled[name] = tensor
         else:
             other[name] = tensor.nbytes
+    if _recognise(path) != "pickle":
+        _remember_mapped(tensors, filled)
     tensor = tensors = None
     for done, (name, lent) in enumerate(lend_in_portions(path, other)):
         progress(STAGE, done, len(other))
@@ -160,6 +186,11 @@ def load_into(
     network.load_state_dict(filled, strict=True, assign=True)
     _number_positions(network)
     _check_filled(network, path)
+
+
+def is_mapped(tensor: torch.Tensor) -> bool:
+    """Say whether a tensor lies in a mapped file, so that its memory is the file's."""
+    return tensor.device.type == "cpu" and tensor.untyped_storage()._cdata in _mapped
 
 
 def lend_in_portions(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str, Tensors]]:
@@ -178,6 +209,15 @@ def lend_in_portions(path: Path, sizes: Mapping[str, int]) -> Iterator[tuple[str
             tensors, seen = open_tensors(path), 0
         seen += size
         yield name, tensors
+
+
+def _remember_mapped(tensors: _Watched, filled: Tensors) -> None:
+    for place in [place for place, storage in _mapped.items() if storage.expired()]:
+        del _mapped[place]
+    for tensor in filled.values():
+        place = tensor.untyped_storage()._cdata
+        if place in tensors.given:
+            _mapped[place] = tensors.given[place]
 
 
 def _recognise(path: Path) -> str:
