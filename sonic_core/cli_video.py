@@ -46,6 +46,11 @@ def add_commands(command: Command) -> None:
     smooth.add_argument("--method", default="flow", help="flow, or ema: a moving average, stronger (%(default)s)")
     smooth.add_argument("--fps", type=float, metavar="F", help="show at this rate, with frames drawn in between")
     smooth.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    smooth.add_argument(
+        "--device",
+        default="auto",
+        help="where frames in between are drawn: cuda, cuda:1, xpu, mps or cpu (%(default)s)",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +121,7 @@ def even_out(options: argparse.Namespace) -> int:
     clip = open_clip(options.video)
     clip = smoothed(clip, strength=options.strength, method=options.method, finder=finder, report=reports.append)
     if options.fps is not None:
-        clip = at_rate(clip, exact_fps(options.fps), best_interpolator(_weights(options)))
+        clip = at_rate(clip, exact_fps(options.fps), best_interpolator(_weights(options), options.device))
     clip.export(options.output, format=options.format, crf=options.crf, progress=ProgressLine())
     told: dict[str, Any] = {"output": options.output, "frames": clip.length, "fps": float(clip.fps)}
     if reports:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 
 from ..clip import Clip, frame_count
-from ..devices import OwnKeeper, choose_device
+from ..devices import Keeper, OwnKeeper, choose_device
 from ..errors import InputError
 from ..media.ahead import closable
 from ..types import Frames
@@ -98,21 +98,26 @@ def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None)
     return retimed(clip, fps, length, interpolator)
 
 
-def best_interpolator(weights: Sequence[str | Path] = ()) -> Interpolator:
+def best_interpolator(
+    weights: Sequence[str | Path] = (), device: str = "auto", keeper: Callable[[], Keeper] | None = None
+) -> Interpolator:
     """Make the published interpolator where its weights are found, else one that follows optical flow.
 
     Args:
         weights: Folders in which the weights are looked for first.
+        device: Where the published one computes; the other computes on the processor.
+        keeper: Makes who brings it to the device, instead of ``device``; a host has its own.
 
     Raises:
         CheckpointError: The weights are there, but damaged.
+        SettingsError: There is no such device here.
     """
     path = find_part(INTERPOLATOR, weights)
     if path is None:
         return DisInterpolator()
     from .flownet import FlowInterpolator, load_flownet  # noqa: PLC0415 - only where there is something to load
 
-    return FlowInterpolator(load_flownet(path), OwnKeeper(choose_device("auto")))
+    return FlowInterpolator(load_flownet(path), OwnKeeper(choose_device(device)) if keeper is None else keeper())
 
 
 def _retime(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Iterator[Frames]:

@@ -222,10 +222,11 @@ class FaceMask:
             levels: Number of the UNet's levels.
         """
         self._levels: dict[int, torch.Tensor] = {}
+        whole = mask.cpu()[None].float()  # torch 2.4 and 2.5 know no bicubic resizing on Apple's chips
         height, width = latent_size
         for _ in range(levels):
-            resized = functional.interpolate(mask[None].float(), (height, width), mode="bicubic", align_corners=False)
-            self._levels[height * width] = resized.to(mask.dtype).reshape(1, -1, 1)
+            resized = functional.interpolate(whole, (height, width), mode="bicubic", align_corners=False)
+            self._levels[height * width] = resized.to(mask.device, mask.dtype).reshape(1, -1, 1)
             height, width = (height + 1) // 2, (width + 1) // 2
 
     def __call__(self, pixels: int) -> torch.Tensor:

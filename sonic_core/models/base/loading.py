@@ -29,14 +29,20 @@ from .tokens import AudioToBuckets, AudioToTokens
 class Networks:
     """The networks of one set of files, in main memory until somebody brings them elsewhere.
 
-    The UNet, the decoder and the image encoder compute in the wanted type, the small networks and the VAE's encoder
-    in float32, which costs nothing beside the UNet.
+    The UNet and the image encoder compute in the wanted type, the small networks and the VAE's encoder in float32,
+    which costs nothing beside the UNet. The decoder computes in the wanted type, but in float16 instead of bfloat16:
+    the latter's eight bits are as coarse as a picture's levels.
     """
 
     def __init__(self, files: BaseFiles, dtype: torch.dtype) -> None:
         self.files, self.dtype = files, dtype
         self.config = BaseConfig.read(files.sizes)
         self._progress: Progress = ignore_progress
+
+    @property
+    def decoder_dtype(self) -> torch.dtype:
+        """Number type of the VAE's decoder, which turns itself to float32 where float16 overflows."""
+        return torch.float16 if self.dtype == torch.bfloat16 else self.dtype
 
     @contextmanager
     def reporting(self, progress: Progress) -> Iterator[None]:
@@ -90,11 +96,11 @@ class Networks:
 
     @cached_property
     def vae(self) -> Any:
-        """The VAE: its encoder in float32, its decoder in the wanted type."""
+        """The VAE: its encoder in float32, its decoder in ``decoder_dtype``."""
         vae = empty_vae(self.config)
         path, recipe = vae_source(self.files.svd)
         load_into(vae, path, dtype=torch.float32, recipe=recipe, progress=self._progress)
-        vae.decoder.to(self.dtype)
+        vae.decoder.to(self.decoder_dtype)
         make_lean(vae)
         return vae
 

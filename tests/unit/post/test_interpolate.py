@@ -7,7 +7,7 @@ import torch
 
 from sonic_core.clip import Clip
 from sonic_core.devices import OwnKeeper
-from sonic_core.errors import InputError
+from sonic_core.errors import InputError, SettingsError
 from sonic_core.post.dis import DisInterpolator
 from sonic_core.post.flownet import FlowInterpolator, IFNet
 from sonic_core.post.interpolate import best_interpolator, retimed
@@ -126,3 +126,11 @@ def test_the_network_draws_each_missing_frame_once():
 def test_the_published_interpolator_is_taken_where_it_is_found(tiny_set, empty_place):
     assert isinstance(best_interpolator([tiny_set]), FlowInterpolator)
     assert isinstance(best_interpolator(), DisInterpolator)
+
+
+def test_the_published_interpolator_computes_where_it_is_told_to(tiny_set):
+    own = OwnKeeper(torch.device("cpu"))
+    assert best_interpolator([tiny_set], "cpu").keeper.device == torch.device("cpu")
+    assert best_interpolator([tiny_set], keeper=lambda: own).keeper is own
+    with pytest.raises(SettingsError, match="device must be auto or one that is here"):
+        best_interpolator([tiny_set], "cuda:99")

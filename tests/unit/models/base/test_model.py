@@ -9,6 +9,7 @@ import torch
 
 from sonic_core.devices import OwnKeeper
 from sonic_core.errors import InputError, SettingsError, SonicWarning
+from sonic_core.models.base.loading import Networks
 from sonic_core.models.base.model import BaseModel
 from sonic_core.models.base.vae import decode_chunk
 from sonic_core.types import Audio
@@ -138,6 +139,17 @@ def test_half_precision_stays_near(tiny_set, settings, portrait, moment, expecte
     frames = decode_chunk(model.networks.vae, got[:1, :, :8, :8])
     assert frames.shape == (1, 3, 64, 64)
     assert bool(frames.isfinite().all())
+
+
+def test_a_picture_in_bfloat16_keeps_its_digits(tiny_set):
+    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    files = find_base([tiny_set])
+    exact, coarse = (Networks(files, dtype).vae for dtype in (torch.float32, torch.bfloat16))
+    assert {tensor.dtype for tensor in coarse.encoder.parameters()} == {torch.float32}
+    expected = decode_chunk(exact, latents)
+    got = difference(decode_chunk(coarse, latents), expected)
+    coarse.decoder.bfloat16()
+    assert got < difference(decode_chunk(coarse, latents), expected) / 3
 
 
 def test_numbers_that_are_none_are_an_error(tiny_model, conditions, settings, monkeypatch):
