@@ -35,8 +35,9 @@ def add_commands(command: Command) -> None:
     convert = command("convert", convert_weights, "turn the .pth files of a folder into smaller, safer .safetensors")
     convert.add_argument("folder", metavar="DIR", help="the folder; its files stay as they are")
     convert.add_argument(
-        "--precision", type=_dtype, default="fp16", metavar="P", help="of the numbers: fp16, bf16 or fp32 (%(default)s)"
-    )
+        "--precision", type=_dtype, metavar="P", help="of all numbers: fp16, bf16 or fp32 (default: fp16 for the UNet, "
+        "fp32 for the audio's small networks)"
+    )  # fmt: skip
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -22,12 +22,12 @@ from ..errors import CheckpointError, MediaError
 from ..media.files import file_errors, written_beside
 from ..types import Progress, ignore_progress
 from .catalog import size_in_words
+from .naming import fitting
 from .read import lend_in_portions, open_tensors
 from .store import NESTED
 
 ALIGNMENT = 64
 """Bytes to whose multiple the tensors' part of the file begins: a line of cache."""
-PREFIX = "module."
 UNUSED = "block_tea."
 _TYPES = {
     torch.float64: "F64",
@@ -62,15 +62,19 @@ class _Published:
     """Where it lies below a folder with weights."""
     signs: tuple[str, ...]
     """Tensors by which it is known."""
+    dtype: torch.dtype = torch.float32
+    """Type that the floating tensors get where none is asked for."""
     whole: bool = False
-    """Whether the floating tensors keep their type."""
+    """Whether they keep the type they have, whatever is asked for."""
 
 
 _PUBLISHED = (
     _Published(
         ("unet.pth",),
         ("conv_in.weight", "mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_k_ip.0.weight"),
+        torch.float16,
     ),
+    # small, and used in float32
     _Published(("audio2token.pth",), ("proj1.weight", "proj3.weight", "norm.weight")),
     _Published(("audio2bucket.pth",), ("proj1.weight", "proj3.weight")),
     # small, and its result is a flow in pixels, for which half precision is too coarse
@@ -94,7 +98,7 @@ class _Tensor:
 
 
 def convert_folder(
-    folder: Path, dtype: torch.dtype = torch.float16, progress: Progress = ignore_progress
+    folder: Path, dtype: torch.dtype | None = None, progress: Progress = ignore_progress
 ) -> list[Converted]:
     """Write a ``.safetensors`` beside each published pickle in a folder with weights.
 
@@ -103,7 +107,8 @@ def convert_folder(
 
     Args:
         folder: Searched, with the folders that the two published layouts keep inside it.
-        dtype: Type of the floating tensors; the interpolator's keep theirs.
+        dtype: Type of the floating tensors; None writes the UNet's in float16 and those of the audio's small networks
+            in float32, in which they are used. The interpolator's keep theirs.
         progress: Called with the file's name and how many of its tensors are done.
 
     Returns:
@@ -137,9 +142,9 @@ def _sources(folder: Path) -> Iterator[tuple[Path, _Published]]:
                     yield path, published
 
 
-def _convert(source: Path, published: _Published, dtype: torch.dtype, progress: Progress) -> Converted | None:
+def _convert(source: Path, published: _Published, dtype: torch.dtype | None, progress: Progress) -> Converted | None:
     result = source.with_suffix(".safetensors")
-    plan = _plan(source, published, dtype)
+    plan = _plan(source, published, dtype or published.dtype)
     header = _header(plan)
     size = len(header) + sum(tensor.written for tensor in plan)
     if _is_done(source, result, header, size):
@@ -162,8 +167,9 @@ def _convert(source: Path, published: _Published, dtype: torch.dtype, progress: 
 def _plan(source: Path, published: _Published, dtype: torch.dtype) -> list[_Tensor]:
     """Decide what the result holds, in which order: wide types first, so that each tensor is aligned to its own."""
     plan = []
-    for stored, tensor in open_tensors(source).items():
-        name = stored.removeprefix(PREFIX)
+    tensors = open_tensors(source)
+    for name, stored in fitting(tensors.keys(), published.signs).items():
+        tensor = tensors[stored]
         if name.startswith(UNUSED):
             continue
         kept = published.whole or not tensor.is_floating_point()

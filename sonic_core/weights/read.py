@@ -23,6 +23,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from ..errors import CheckpointError
 from ..types import Progress, ignore_progress
 from .catalog import BASE_PARTS
+from .naming import fitting
 
 Tensors = Mapping[str, torch.Tensor]
 """A file's tensors by name; mapped where the format allows it."""
@@ -34,7 +35,9 @@ PORTION = 256 * 2**20
 STAGE = "read"
 """The name under which progress is reported."""
 AGAIN = "download it again"
-_WRAPPERS = ("state_dict", "model", "params")
+_WRAPPERS = ("state_dict", "model", "params", "module")
+_AVERAGES = ("ema", "model_ema", "ema_model", "params_ema", "ema_state_dict", "state_dict_ema")
+"""Wrappers of averaged weights, which count where nothing else is wrapped, and only one of them."""
 _LONGEST_HEADER = 100 * 10**6
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")
 _POSITIONS = "position_ids"
@@ -99,8 +102,8 @@ def open_tensors(path: Path) -> Tensors:
     """Open a weight file without reading its tensors.
 
     The kind is told by the content, not by the name: safetensors, or what ``torch.save`` writes. Only the latter's
-    oldest form (before torch 1.6) has to be read whole. Tensors may lie in {"state_dict": …}, {"model": …} or
-    {"params": …}.
+    oldest form (before torch 1.6) has to be read whole. Tensors may lie in {"state_dict": …}, {"model": …},
+    {"params": …} or {"module": …}, or in an average of these like {"ema": …} where there is nothing else.
 
     Args:
         path: The file. It stays open, and on Windows cannot be replaced, for as long as one of its tensors lives.
@@ -151,7 +154,8 @@ def load_into(
         dtype: Type of the floating tensors; None keeps the file's. Integers stay as they are.
         recipe: How to make the network's tensors where the file has other names; it sees the whole file.
         prefix: What the file's names begin with, cut off, or several such: the first one that occurs counts. Names
-            without it belong to something else. Where none occurs, names count as they are.
+            without it belong to something else. Where none occurs, names count as they are. What trainers and
+            compilers put before all names (``naming.WRAPPINGS``) is cut off first where names then fit.
         ignore: Beginnings of names, with or without the prefix, of tensors that may be there and are not used.
         progress: Called with ("read", tensors converted, tensors in all); what it raises leaves the network as it was.
 
@@ -161,7 +165,7 @@ def load_into(
     path = Path(path)
     wanted = network.state_dict()
     tensors = _Watched(open_tensors(path))
-    ways = _ways(tensors, prefix, ignore) if recipe is None else recipe
+    ways = _ways(tensors, wanted, prefix, ignore) if recipe is None else recipe
     ways = {name: way for name, way in ways.items() if name in wanted or not name.endswith(_POSITIONS)}
     _check_names(wanted, ways, path)
     filled: dict[str, torch.Tensor] = {}
@@ -276,10 +280,11 @@ def _publisher(path: Path) -> str:
 
 def _named_tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
     while isinstance(content, Mapping):
-        inner = next((content[name] for name in _WRAPPERS if isinstance(content.get(name), Mapping)), None)
-        if inner is None:
+        inner = [content[name] for name in _WRAPPERS if isinstance(content.get(name), Mapping)]
+        averages = [content[name] for name in _AVERAGES if isinstance(content.get(name), Mapping)]
+        if not inner and len(averages) != 1:
             break
-        content = inner
+        content = (inner or averages)[0]
     items = content.items() if isinstance(content, Mapping) else ()
     found = {name: value for name, value in items if isinstance(name, str) and isinstance(value, torch.Tensor)}
     if not found:
@@ -287,14 +292,15 @@ def _named_tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
     return found
 
 
-def _ways(tensors: Tensors, prefix: str | Sequence[str], ignore: Sequence[str]) -> Recipe:
+def _ways(tensors: Tensors, wanted: Tensors, prefix: str | Sequence[str], ignore: Sequence[str]) -> Recipe:
     """Make the recipe of a file that has the network's own names after a prefix."""
     prefixes = (prefix,) if isinstance(prefix, str) else tuple(prefix)
-    cut = next((start for start in prefixes if any(name.startswith(start) for name in tensors)), "")
+    names = fitting(tensors.keys(), wanted.keys(), prefixes)
+    cut = next((start for start in prefixes if any(name.startswith(start) for name in names)), "")
     unused = tuple(ignore)
     return {
-        name[len(cut) :]: itemgetter(name)
-        for name in tensors
+        name[len(cut) :]: itemgetter(stored)
+        for name, stored in names.items()
         if name.startswith(cut) and not name.startswith(unused) and not name[len(cut) :].startswith(unused)
     }
 

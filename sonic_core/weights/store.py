@@ -23,6 +23,10 @@ NESTED = ("", "sonic", "Sonic", "checkpoints", "checkpoints/Sonic", "checkpoints
 CONVERTED = (".pth", ".pkl")
 """Endings of files whose converted form, ``.safetensors`` beside them, is taken first."""
 SVD_FILE = "svd_xt.safetensors"
+SVD_SHORT_FILE = "svd.safetensors"
+"""Stable Video Diffusion for 14 frames: another UNet, the same VAE and image encoder."""
+_PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+"""Endings of single files of Stable Video Diffusion that are not read."""
 COMMAND = "python -m sonic_core download sonic-base"
 
 _added: list[Path] = []
@@ -121,9 +125,10 @@ def find_part(part: Part, first: Sequence[str | Path] = ()) -> Path | None:
         if path is not None:
             return path
         if part.name == "svd":
-            for single in _single_svd_files(root):
+            for single in _single_svd_files(root, "svd_xt*.safetensors"):
                 return single
-    return None
+    short = (_single_svd_files(root, SVD_SHORT_FILE) for root in _roots(first) if part.name == "svd")
+    return next((path for paths in short for path in paths), None)
 
 
 def find_file(root: Path, file: File) -> Path | None:
@@ -198,12 +203,12 @@ def _is_whole(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _single_svd_files(root: Path) -> list[Path]:
-    """List Stable Video Diffusion XT's single files in a root, the plain ones first.
+def _single_svd_files(root: Path, pattern: str) -> list[Path]:
+    """List Stable Video Diffusion's single files in a root, the plain ones first.
 
     The variant ``svd_xt_image_decoder`` lacks the temporal decoder, which is the part that is needed.
     """
-    patterns = ["svd_xt*.safetensors", *(["*/svd_xt*.safetensors"] if root.name == "checkpoints" else [])]
+    patterns = [pattern, *([f"*/{pattern}"] if root.name == "checkpoints" else [])]
     paths = [path for pattern in patterns for path in root.glob(pattern)]
     usable = [path for path in paths if _is_whole(path) and "image_decoder" not in path.name]
     plain = (SVD_FILE, "svd_xt_1_1.safetensors")
@@ -231,6 +236,8 @@ def _svd_lacks(folder: Path) -> list[str]:
 def _not_svd(svd: str | Path) -> str:
     folder = Path(svd).expanduser()
     lacks = f"lacks {', '.join(_svd_lacks(folder))}" if folder.is_dir() else "is not there"
+    if folder.is_file() and folder.suffix in _PICKLED:
+        lacks = "is there, but is a pickle, which can hold code and is not read"
     return (
         f"- {svd}, asked for as Stable Video Diffusion, {lacks}; a .safetensors file or a diffusers folder is expected."
     )
@@ -246,4 +253,10 @@ def _missing_lines(part: Part, first: Sequence[str | Path]) -> list[str]:
     if part.name == "svd":
         place = place_for(part.files[0], first).parents[1]
         lines.append(f"  (one file {SVD_FILE} in {place.parent} does as well as the folder {place.name})")
+        pickled = (path for end in _PICKLED for root in _roots(first) for path in _single_svd_files(root, f"svd*{end}"))
+        lines += [
+            f"  ({path} is there, but is a pickle, which can hold code and is not read; "
+            f"take {path.stem}.safetensors from {part.source} instead)"
+            for path in dict.fromkeys(pickled)
+        ]
     return lines

@@ -69,6 +69,22 @@ def test_another_type_can_be_asked_for(published, dtype):
     assert torch.equal(there[IP], UNET[IP].to(dtype))
 
 
+def test_the_small_networks_keep_their_digits_unless_something_else_is_asked_for(published):
+    convert_folder(published)
+    tokens, buckets = published / "Sonic" / "audio2token.safetensors", published / "sonic" / "audio2bucket.safetensors"
+    assert all(torch.equal(tensor, TOKENS[name]) for name, tensor in load_file(tokens).items())
+    assert all(torch.equal(tensor, BUCKETS[name]) for name, tensor in load_file(buckets).items())
+    convert_folder(published, torch.float16)
+    assert all(torch.equal(tensor, TOKENS[name].half()) for name, tensor in load_file(tokens).items())
+
+
+@pytest.mark.parametrize("wrapping", ["unet.", "module._orig_mod.", "model.diffusion_model."])
+def test_trained_networks_are_converted_under_their_plain_names(tmp_path, wrapping):
+    laid(tmp_path / "Sonic" / "unet.pth", {"module": {wrapping + name: tensor for name, tensor in UNET.items()}})
+    convert_folder(tmp_path)
+    assert set(load_file(tmp_path / "Sonic" / "unet.safetensors")) == set(UNET)
+
+
 def test_tensors_begin_where_memory_likes_it(published):
     convert_folder(published)
     whole = (published / "Sonic" / "unet.safetensors").read_bytes()

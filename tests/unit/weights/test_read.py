@@ -86,12 +86,61 @@ def test_floating_tensors_take_the_wanted_type_and_integers_stay(tmp_path, suffi
         assert path.name not in Path("/proc/self/maps").read_text(), "a converted network needs no file"
 
 
-@pytest.mark.parametrize("wrapper", ["state_dict", "model", "params"])
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "params", "module", "ema", "params_ema"])
 def test_wrapped_tensors_are_unwrapped(tmp_path, wrapper):
     torch.save({wrapper: {"model": drawn()}, "epoch": 3}, tmp_path / "a.pth")
     network = empty()
     load_into(network, tmp_path / "a.pth")
     assert torch.equal(network.first.bias, drawn()["first.bias"])
+
+
+def test_averaged_weights_count_only_where_they_are_alone(tmp_path):
+    averaged = {name: tensor + 1 for name, tensor in drawn().items()}
+    torch.save({"ema": averaged, "module": drawn()}, tmp_path / "a.pth")
+    assert torch.equal(open_tensors(tmp_path / "a.pth")["first.bias"], drawn()["first.bias"])
+    torch.save({"ema": averaged, "model_ema": drawn()}, tmp_path / "b.pth")
+    with pytest.raises(CheckpointError, match="holds no tensors with names"):
+        open_tensors(tmp_path / "b.pth")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "wrapping", ["module.", "unet.", "_orig_mod.", "model.diffusion_model.", "model.", "module._orig_mod.",
+                 "_orig_mod.module.model.unet."]
+)  # fmt: skip
+@pytest.mark.parametrize("prefix", ["", ("absent.", "part.")])
+def test_what_trainers_and_compilers_put_before_names_is_cut_off(tmp_path, suffix, wrapping, prefix):
+    inner = prefix[-1] if prefix else ""
+    path = written(tmp_path / f"a{suffix}", {f"{wrapping}{inner}{name}": tensor for name, tensor in drawn().items()})
+    network = empty()
+    load_into(network, path, prefix=prefix)
+    assert all(torch.equal(tensor, drawn()[name]) for name, tensor in network.state_dict().items())
+
+
+def test_blocks_that_were_compiled_one_by_one_are_known(tmp_path):
+    names = {"first.weight": "first._orig_mod.weight", "first.bias": "first._orig_mod.bias"}
+    network = empty()
+    load_into(network, written(tmp_path / "a.pth", {names.get(name, name): one for name, one in drawn().items()}))
+    assert torch.equal(network.first.weight, drawn()["first.weight"])
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sentence"),
+    [
+        ({f"other.{name}": tensor for name, tensor in drawn().items()}, "is missing"),
+        ({f"unet.{name}": tensor for name, tensor in drawn().items()} | {"vae.weight": torch.zeros(1)}, "is missing"),
+        ({f"module.{name}": tensor for name, tensor in drawn().items()} | {"module.odd": torch.zeros(1)}, "holds odd"),
+        ({f"model.{name}": tensor for name, tensor in drawn().items() if name != "first.bias"}, "is missing"),
+        (
+            {f"module.{name}": tensor for name, tensor in drawn().items()} | {"module.first.bias": torch.zeros(9)},
+            r"first\.bias has the shape \(9,\)",
+        ),
+        ({**drawn(), "first._orig_mod.bias": torch.ones(4)}, "holds first._orig_mod.bias"),
+    ],
+)
+def test_a_wrapping_excuses_no_misfit(tmp_path, tensors, sentence):
+    with pytest.raises(CheckpointError, match=sentence):
+        load_into(empty(), written(tmp_path / "a.pth", tensors))
 
 
 def test_the_oldest_form_is_read(tmp_path):

@@ -210,7 +210,10 @@ def test_other_names_do_as_well(tmp_path, usual, other):
         ("svd_xt_1_1.safetensors", True),
         ("svd_xt_fp16.safetensors", True),
         ("checkpoints/video/svd_xt.safetensors", True),
-        ("svd.safetensors", False),
+        ("svd.safetensors", True),
+        ("checkpoints/video/svd.safetensors", True),
+        ("svd_image_decoder.safetensors", False),
+        ("svd_xt.ckpt", False),
         ("svd_xt.safetensors.incomplete", False),
         ("svd_xt_image_decoder.safetensors", False),
     ],
@@ -220,6 +223,28 @@ def test_single_svd_files(tmp_path, name, counts):
     shutil.rmtree(tmp_path / SVD)
     laid(tmp_path, name)
     assert store.has_base([tmp_path]) is counts
+
+
+def test_the_longer_svd_is_taken_before_the_shorter(tmp_path):
+    first, second = laid(tmp_path / "a", "svd.safetensors"), laid(tmp_path / "b", "svd_xt_1_1.safetensors")
+    part = next(part for part in store.BASE_PARTS if part.name == "svd")
+    assert store.find_part(part, [tmp_path / "a", tmp_path / "b"]) == second
+    assert store.find_part(part, [tmp_path / "a"]) == first
+
+
+@pytest.mark.parametrize("name", ["svd_xt.ckpt", "checkpoints/video/svd.pth"])
+def test_svd_in_a_form_that_is_not_read_is_not_called_missing(tmp_path, name):
+    lay_command_line(tmp_path)
+    shutil.rmtree(tmp_path / SVD)
+    path = laid(tmp_path, name)
+    store.add_folder(path.parent)
+    with pytest.raises(CheckpointError) as caught:
+        store.find_base([tmp_path])
+    (line,) = [line for line in str(caught.value).splitlines() if str(path) in line]
+    assert "is there, but is a pickle" in line
+    assert f"take {path.stem}.safetensors from huggingface.co/stabilityai/stable-video-diffusion" in line
+    with pytest.raises(CheckpointError, match=r"svd.*is there, but is a pickle.*a \.safetensors file .* is expected"):
+        store.find_base([tmp_path], svd=path)
 
 
 def test_svd_can_be_named(tmp_path):
