@@ -20,27 +20,45 @@ class HostKeeper:
     To the host each network is one of its models: it leaves the device when another model, of whichever node, needs
     the room, and comes back before it is used. The host knows a model only as long as somebody holds the patcher around
     it; that is done here, so that a network, its patcher and this keeper go together.
+
+    A network leaves whole, into main memory whatever the host's flags (``--highvram`` would have it stay and take the
+    room that was asked for), and without a copy where a file still holds it.
     """
 
     def __init__(self) -> None:
-        self.device = _management().get_torch_device()
+        from ...sonic_core.devices import numbered
+        from ...sonic_core.moving import MappedTensors
+
+        self._named = _management().get_torch_device()
+        self.device = numbered(self._named)
+        self._mapped = MappedTensors()
         self._patchers: dict[nn.Module, Any] = {}
 
     def bring(self, network: nn.Module, working: int = 0) -> None:
-        """Have all of ``network`` on the device, and about ``working`` bytes free beside it."""
+        """Have all of ``network`` on the device, and about ``working`` bytes free beside it.
+
+        When that fails or is interrupted, it is in main memory afterwards, whole.
+        """
         patcher = self._patchers.get(network) or self._patched(network)
-        _management().load_models_gpu([patcher], memory_required=working, force_full_load=True)
-        network.to(self.device)  # --novram leaves it behind for the host's own layers to fetch; ours cannot
+        try:
+            with self._mapped.kept(network):
+                _management().load_models_gpu([patcher], memory_required=working, force_full_load=True)
+                network.to(self.device)  # --novram leaves it behind for the host's own layers to fetch; ours cannot
+        except BaseException:
+            patcher.unpatch_model(patcher.offload_device)
+            raise
         patcher.model.model_loaded_weight_memory = patcher.model_size()
 
     def free(self) -> int:
         """Count what is unused and what all models, ours and others', would give back."""
+        from ...sonic_core.devices import numbered
+
         management = _management()
         unused = int(management.get_free_memory(self.device))
         if self.device.type == "cpu":
             return unused
         models = [model for model in management.loaded_models() if model is not None]
-        taken = sum(int(model.loaded_size()) for model in models if model.load_device == self.device)
+        taken = sum(int(model.loaded_size()) for model in models if numbered(model.load_device) == self.device)
         return max(0, unused + taken - int(management.extra_reserved_memory()))
 
     def make_room(self) -> None:
@@ -55,9 +73,10 @@ class HostKeeper:
         for block in network.modules():
             if next(block.children(), None) is not None:
                 block.register_forward_pre_hook(heed_cancel)  # one pass can take minutes
-        kind = import_module("comfy.model_patcher").ModelPatcher
-        offload = _management().unet_offload_device()
-        self._patchers[network] = kind(_carrier()(network), load_device=self.device, offload_device=offload)
+        carrier = _carrier()(network, self._mapped)
+        offload = import_module("torch").device("cpu")
+        # the device in the host's own words, by which it finds its models
+        self._patchers[network] = _patcher()(carrier, load_device=self._named, offload_device=offload)
         return self._patchers[network]
 
 
@@ -76,12 +95,39 @@ def precision(chosen: str) -> str:
 @cache
 def _carrier() -> Any:
     """Make the module in which the host gets a network: it writes to it, and diffusers' refuse some of that."""
-    nn = import_module("torch.nn")
+    torch = import_module("torch")
 
-    class SonicNetwork(nn.Sequential):
+    class SonicNetwork(torch.nn.Sequential):
         """Carries one network."""
 
+        def __init__(self, network: nn.Module, mapped: Any) -> None:
+            super().__init__(network)
+            self.mapped = mapped
+
+        def to(self, device: Any) -> Any:
+            try:
+                if torch.device(device).type == "cpu":
+                    self.mapped.put_back(self[0])
+                return super().to(device)
+            except BaseException:
+                super().to("cpu")
+                self.model_loaded_weight_memory = 0  # the host's account of it, which a move underway leaves wrong
+                raise
+
     return SonicNetwork
+
+
+@cache
+def _patcher() -> Any:
+    """Make the host's handle of a network."""
+
+    class SonicPatcher(import_module("comfy.model_patcher").ModelPatcher):
+        """Lets a network leave the device as a whole only: half of one is of no use, and comes back at once."""
+
+        def partially_unload(self, *_: Any, **_others: Any) -> int:
+            return 0
+
+    return SonicPatcher
 
 
 def _management() -> Any:
