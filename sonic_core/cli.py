@@ -246,7 +246,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from .doctor import examine  # noqa: PLC0415
 
     findings = examine()
-    lines = [f"{'ok' if finding.good else 'MISSING':8} {finding.what}: {finding.detail}" for finding in findings]
+    lines = [f"{finding.word:8} {finding.what}: {finding.detail}" for finding in findings]
     sound = all(finding.good for finding in findings if finding.needed)
     listed = [{"what": f.what, "ok": f.good, "needed": f.needed, "detail": f.detail} for f in findings]
     answer(options, {"ok": sound, "findings": listed}, "\n".join(lines))

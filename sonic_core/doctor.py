@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +21,13 @@ class Finding:
     detail: str
     needed: bool = True
     """False: there is something else in its place."""
+    installable: bool = True
+    """False: it is a property of the machine."""
+
+    @property
+    def word(self) -> str:
+        """The finding in a word."""
+        return "ok" if self.good else "MISSING" if self.installable else "no"
 
 
 NEEDED = {
@@ -44,17 +51,20 @@ _SAME_AS = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python",
 
 
 def examine() -> list[Finding]:
-    """Look at Python, packages, encoders, devices, memory and face finders."""
+    """Look at Python, packages, encoders, face finders, the device, and what sonic-base takes there."""
     found = [Finding("python", sys.version_info >= (3, 10), f"{platform.python_version()} (3.10 or newer)")]
     found += [_package(name, module, needed=True) for name, module in NEEDED.items()]
     found += [_package(name, module, needed=False) for name, module in OPTIONAL.items()]
     checks = {
         "encoder libx264": partial(_encoder, "libx264"),
         "encoder aac": partial(_encoder, "aac"),
-        "device": _device,
         "face finder": _finder,
     }
-    return [*found, *(_checked(what, check) for what, check in checks.items()), _processors()]
+    found += [_checked(what, check) for what, check in checks.items()]
+    try:
+        return [*found, _processors(), *_machine()]
+    except (ImportError, RuntimeError) as error:
+        return [*found, _processors(), Finding("device", False, f"cannot be told: {error}", needed=False)]
 
 
 def _package(name: str, module: str, *, needed: bool) -> Finding:
@@ -97,14 +107,27 @@ def _encoder(name: str) -> Finding:
     )
 
 
-def _device() -> Finding:
-    import torch  # noqa: PLC0415
+def _machine() -> Iterator[Finding]:
+    """Look at the device that sonic-base would take, and estimate what each size takes there."""
+    from . import machine  # noqa: PLC0415
+    from .devices import choose_device  # noqa: PLC0415
 
-    if torch.cuda.is_available():
-        return Finding("device", True, torch.cuda.get_device_name())
-    if torch.backends.mps.is_available():
-        return Finding("device", True, "Apple GPU (mps)")
-    return Finding("device", True, "CPU; sonic-preview needs no more")
+    device, here = choose_device(), machine.this_machine()
+    memory = f"{here.total / 1e9:.1f} GB of memory, {here.free / 1e9:.1f} GB of it free"
+    speed = f"{here.rate:.3g} TFLOP/s in {here.precision}"
+    least = "; sonic-preview needs no more" if here.kind == "cpu" else ""
+    about = machine.capability(device)
+    yield Finding("device", True, ", ".join(filter(None, (here.name, about, memory, speed))) + least)
+    if here.kind != "cpu":
+        halves = machine.half_precisions(device)
+        words = ", ".join(halves) or "none; sonic-base takes fp16 unless --precision fp32 is given"
+        yield Finding("half precision", bool(halves), words, needed=False, installable=False)
+    yield Finding("attention", True, machine.attention_kernels(here.kind))
+    if library := machine.convolution_library(here.kind):
+        yield Finding("convolutions", True, library)
+    for side in machine.SIDES:
+        found = machine.estimate(here, side)
+        yield Finding(f"sonic-base {side}×{side}", found.fits, f"{found}", needed=False, installable=False)
 
 
 def _finder() -> Finding:

@@ -18,7 +18,7 @@ FLOORS = [
     {"faces", "post", "models"},
     {"pipeline"},
     {"batch", "train", "evaluate"},
-    {"cli", "cli_video", "cli_weights", "console", "doctor", "__main__", "__init__"},
+    {"cli", "cli_video", "cli_weights", "console", "doctor", "machine", "__main__", "__init__"},
 ]
 FILES = sorted([*CORE.rglob("*.py"), *(ROOT / "nodes").rglob("*.py"), ROOT / "__init__.py"])
 

@@ -142,10 +142,8 @@ def load_into(
     """Fill a network that was built on the meta device with a file's tensors, strictly: names and shapes equal.
 
     A tensor that has the wanted type already is not copied: the network lives on the mapped file. The others are
-    converted one by one. So the peak is the network in its new type, plus ``PORTION``.
-
-    The tensors are ordinary ones also where the caller infers: those made in ``torch.inference_mode`` cannot be moved
-    outside of it, as another thread does later.
+    converted one by one. So the peak is the network in its new type, plus ``PORTION``. They are ordinary tensors also
+    where the caller infers: those made in ``torch.inference_mode`` cannot be moved outside of it, by other threads.
 
     Args:
         network: Its parameters and buffers are replaced. Buffers called ``position_ids``, which transformers keeps

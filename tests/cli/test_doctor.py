@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sonic_core.doctor import NEEDED, OPTIONAL
+from sonic_core.doctor import NEEDED, OPTIONAL, Finding
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = re.findall(r"^([\w-]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
@@ -68,3 +68,19 @@ def test_a_package_that_others_stand_in_for_is_not_needed(tmp_path):
     done = doctor(tmp_path, OPTIONAL)
     assert done.returncode == 0
     assert "MISSING  insightface: not installed; pip install insightface" in done.stdout.splitlines()
+
+
+def test_what_sonic_base_takes_here_is_told(tmp_path):
+    done = doctor(tmp_path, {}, "--json")
+    findings = {found["what"]: found for found in json.loads(done.stdout)["findings"]}
+    assert "TFLOP/s" in findings["device"]["detail"]
+    assert findings["attention"]["detail"].startswith("torch's (")
+    for side in (512, 768, 1024):
+        found = findings[f"sonic-base {side}×{side}"]
+        assert not found["needed"]
+        assert found["detail"].startswith("fits, in " if found["ok"] else "does not fit: ")
+
+
+def test_what_does_not_fit_is_not_called_missing():
+    assert [Finding("a", good, "", needed=False, installable=False).word for good in (True, False)] == ["ok", "no"]
+    assert Finding("a", False, "", needed=False).word == "MISSING"
