@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,11 +18,13 @@ from typing import Any, NoReturn
 
 from . import cli_video, cli_weights
 from .console import ProgressLine, answer, say
-from .errors import MediaError, SonicError, SonicWarning
-from .settings import RANGES, Settings
+from .errors import MediaError, SettingsError, SonicError, SonicWarning
+from .settings import QUALITIES, RANGES, Settings
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 FORMAT_HELP = "mp4-h264, mp4-h265, mp4-av1, webm-vp9, mov-prores, webp, gif or png16; default: as --output ends"
+STDOUT = "-"
+"""The output that stands for standard output."""
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -58,7 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     generate = _command(commands, "generate", _generate, "make a talking video")
     generate.add_argument("--image", required=True, metavar="P", help="portrait: any common picture file")
     generate.add_argument("--audio", required=True, metavar="A", help="speech: any sound or video file")
-    generate.add_argument("--output", required=True, metavar="O.mp4", help="the video to write; its ending tells how")
+    generate.add_argument(
+        "--output",
+        required=True,
+        metavar="O.mp4",
+        help="the video to write; its ending tells how; - plays on to a pipe",
+    )
     _add_settings(generate)
 
     demo = _command(commands, "demo", _demo, "make a talking video of the bundled portrait and speech")
@@ -103,6 +111,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "window": (int, "frames, at 12.5 per second, that sonic-base sees at once"),
         "window_overlap": (int, "frames that neighbouring windows share"),
         "window_shift": (int, "frames by which the windows move from step to step"),
+        "deepcache": (int, "steps from one computation of sonic-base's deeper levels to the next, with quality exact"),
     }
     for name, (kind, text) in numbers.items():
         limits = RANGES[name]
@@ -118,12 +127,19 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--no-lip-sync-refinement", action="store_true", help="leave sound and picture as the model made them"
     )
     parser.add_argument("--no-temporal-smoothing", action="store_true", help="leave frames as the model made them")
+    qualities = "; ".join(f"{name}: {text}" for name, text in QUALITIES.items())
+    parser.add_argument("--quality", default=DEFAULTS["quality"], metavar="NAME", help=f"for sonic-base. {qualities}")
+    parser.add_argument(
+        "--stream", action="store_true", help="first frames before the last are begun; gives the published ring up"
+    )
     parser.add_argument("--published", action="store_true", help="let sonic-base end and decode as its release does")
     parser.add_argument("--format", metavar="NAME", help=FORMAT_HELP)
     parser.add_argument("--crf", type=float, metavar="N", help="quality, lower is better; default: the format's own")
     parser.add_argument("--weights", metavar="DIR", help="look for weights here first")
     parser.add_argument("--svd", metavar="PATH", help="Stable Video Diffusion's file or folder, for sonic-base")
-    parser.add_argument("--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu (%(default)s)")
+    parser.add_argument(
+        "--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu; several share (%(default)s)"
+    )
     parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
 
 
@@ -151,6 +167,8 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _generate(options: argparse.Namespace) -> int:
     settings = _settings(options)
     result = _animate(options, settings, Path(options.image), Path(options.audio), Path(options.output))
+    if options.output == STDOUT:
+        return 0
     answer(
         options,
         result,
@@ -176,9 +194,12 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
     from .media.video import check_target  # noqa: PLC0415
     from .pipeline import load_model  # noqa: PLC0415
 
-    file = format_of(output, options.format)
-    file.quality(options.crf)
-    check_target(output, file)
+    if str(output) == STDOUT:
+        _check_live(options)
+    else:
+        file = format_of(output, options.format)
+        file.quality(options.crf)
+        check_target(output, file)
     started = time.monotonic()
     model = load_model(
         options.model,
@@ -189,7 +210,10 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
     )
     progress = ProgressLine()
     clip = model.generate(audio, image, settings=settings, progress=progress)
-    clip.export(output, format=options.format, crf=options.crf, progress=progress)
+    if str(output) == STDOUT:
+        clip.stream(sys.stdout.buffer, crf=options.crf, progress=progress)
+    else:
+        clip.export(output, format=options.format, crf=options.crf, progress=progress)
     spent = time.monotonic() - started
     seconds = float(clip.length / clip.fps)
     say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")
@@ -202,6 +226,16 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         "size": list(clip.size),
         "took_seconds": round(spent, 2),
     }
+
+
+def _check_live(options: argparse.Namespace) -> None:
+    """Refuse what cannot go to standard output."""
+    if options.json:
+        raise SettingsError("--output - puts the video on standard output, where --json would; leave one of them out.")
+    if options.format not in (None, "mp4-h264"):
+        raise SettingsError(f"--output - writes mp4-h264, which plays while it comes; got --format {options.format}.")
+    if sys.stdout.isatty():
+        raise SettingsError("--output - writes a video for another program; send it there: ... --output - | mpv -")
 
 
 def _faces(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -19,6 +20,7 @@ from .errors import InputError, SettingsError, SonicWarning
 from .media.ahead import closable
 from .media.audio import read_track
 from .media.formats import format_of
+from .media.live import write_live
 from .media.reverse import there_and_back
 from .media.video import check_target, probe_video, read_video, write_video
 from .types import Audio, Frames, Progress, ignore_progress
@@ -160,6 +162,46 @@ class Clip:
         picture = f"{clip.length} frames of {clip.size[1]}×{clip.size[0]} at {float(clip.fps):g} per second"
         log.info("combine: %s (%s), %s, %s", written, file.name, picture, heard)
         return written
+
+    def stream(
+        self,
+        to: BinaryIO,
+        *,
+        crf: float | None = None,
+        sound: str = "whole",
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress = ignore_progress,
+    ) -> None:
+        """Write the clip into a stream, a pipe to a player for one, while it is being made.
+
+        It is MP4 with H.264 and AAC in fragments, which plays from its first half second on. What is written is
+        written: where anything is raised, the stream has what came before.
+
+        Args:
+            to: Takes bytes; it is neither rewound nor closed.
+            crf: Quality of H.264, 0 the best to 51; None for the format's own.
+            sound: As of ``export``.
+            metadata: Texts to store, by name.
+            progress: Called with ("encode", frames done, frames in all).
+
+        Raises:
+            SettingsError: ``crf`` or ``sound`` is none that there is.
+            MediaError: Whoever reads the stream closed it.
+        """
+        clip, samples = self._with_sound(sound, audible=True)
+        with closing(closable(clip.read())) as chunks:
+            write_live(
+                to,
+                chunks,
+                fps=clip.fps,
+                length=clip.length,
+                size=clip.size,
+                audio=clip.audio,
+                samples=samples,
+                crf=crf,
+                metadata=metadata,
+                progress=progress,
+            )
 
     def _with_sound(self, sound: str, audible: bool) -> tuple[Clip, int | None]:
         """Fit picture and sound to each other.

@@ -13,22 +13,22 @@ class ProgressLine:
     """Shows a stage, how far it is and how long it will still take (types.Progress)."""
 
     def __init__(self) -> None:
-        self._stage = ""
-        self._since = 0.0
+        self._stages: dict[str, tuple[float, int]] = {}
+        """When each stage was first heard of, and how far it was then: stages may take turns."""
         self._shown = 0.0
-        self._begun = 0
         self._live = sys.stderr.isatty()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Take one report; on a terminal one line is rewritten, elsewhere a line appears every two seconds."""
         now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._since, self._shown, self._begun = stage, now, 0.0, done
+        if stage not in self._stages or done < self._stages[stage][1]:
+            self._stages[stage], self._shown = (now, done), 0.0
         ended = done >= total
         if total <= 1 or not (ended or now - self._shown >= (0.1 if self._live else 2.0)):
             return
         self._shown = now
-        spent, made = now - self._since, done - self._begun  # what an earlier run left took no time in this one
+        since, begun = self._stages[stage]
+        spent, made = now - since, done - begun  # what an earlier run left took no time in this one
         left = f"{spent / made * (total - done):.0f} s left" if made else "starting"
         text = f"sonic: {stage} {done}/{total}, " + (f"{spent:.1f} s" if ended else left)
         sys.stderr.write(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")

@@ -120,6 +120,21 @@ def choose_device(name: str = "auto") -> torch.device:
     return numbered(device)
 
 
+def choose_devices(names: str = "auto") -> list[torch.device]:
+    """Choose where to compute, on one device or several.
+
+    Args:
+        names: One name as of ``choose_device``, or several with commas between them.
+
+    Raises:
+        SettingsError: One of them is not here, or comes twice.
+    """
+    devices = [choose_device(name.strip()) for name in names.split(",")]
+    if len(set(devices)) < len(devices):
+        raise SettingsError(f"device must name each one once; got {names!r}.")
+    return devices
+
+
 def numbered(device: torch.device) -> torch.device:
     """Name a device with its number where it has one: tensors on "cuda" say "cuda:0", which is not equal to "cuda"."""
     if device.index is not None or device.type not in _NUMBERED:

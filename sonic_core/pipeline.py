@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from .clip import Clip
-from .devices import Keeper, OwnKeeper, choose_device, choose_dtype
+from .devices import Keeper, OwnKeeper, choose_devices, choose_dtype
 from .errors import InputError, SettingsError, SonicWarning
 from .faces import choose_face, crop_portrait, face_finder, quality_warnings
 from .media.audio import read_audio
@@ -97,6 +97,7 @@ def load_model(
     device: str = "auto",
     precision: str = "auto",
     keeper: Keeper | None = None,
+    others: Sequence[Keeper] = (),
 ) -> TalkingPortrait:
     """Load a model by name; what it reads is read when it is first needed.
 
@@ -105,9 +106,11 @@ def load_model(
         weights: Folders in which weights are looked for first.
         svd: For sonic-base: the Stable Video Diffusion file or folder from which the VAE and the image encoder are
             taken; None searches for it.
-        device: For sonic-base: "auto", "cpu", "cuda", "cuda:1", "xpu", "mps".
+        device: For sonic-base: "auto", "cpu", "cuda", "cuda:1", "xpu", "mps"; or several, "cuda:0,cuda:1", which share
+            the windows of a clip.
         precision: For sonic-base: "auto", "fp16", "bf16" or "fp32".
         keeper: For sonic-base: who brings networks to the device, instead of ``device``; a host has its own.
+        others: Keepers of further devices, beside ``keeper``.
 
     Returns:
         The loaded model; its ``name`` says which one "auto" chose.
@@ -123,9 +126,10 @@ def load_model(
         raise SettingsError(f"model must be one of {', '.join(MODEL_NAMES)}; got {name!r}.")
     if name == "sonic-preview" or (name == "auto" and not has_base(first, svd)):
         return TalkingPortrait(PreviewModel.name, PreviewModel(), first)
-    keeper = keeper or OwnKeeper(choose_device(device))
+    if keeper is None:
+        keeper, *others = map(OwnKeeper, choose_devices(device))
     dtype = choose_dtype(keeper.device, precision)
-    model = BaseModel(find_base(first, svd), keeper, dtype)
+    model = BaseModel(find_base(first, svd), keeper, dtype, others)
     if keeper.device.type == "cpu":
         warnings.warn(SLOW, SonicWarning, stacklevel=2)
     return TalkingPortrait(model.name, model, first)
@@ -162,7 +166,9 @@ def finished(
         progress: Hears (stage, done, total).
     """
     finder = face_finder("auto", weights)
-    if settings.lip_sync_refinement:
+    if settings.lip_sync_refinement and settings.stream:
+        log.info("lip sync: nothing was changed: a stream is shown before its whole could be measured.")
+    elif settings.lip_sync_refinement:
         clip = kept(clip, progress)
         try:
             clip, _ = refined(clip, finder=finder, progress=progress)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
@@ -25,13 +25,13 @@ _WITH_TEXTS = {"mp4", "mov"}
 
 
 def write_container(
-    target: Path, part: Path, file: Format, reel: Reel, *, crf: float | None, preset: str | None = None
+    target: Path, part: Path | BinaryIO, file: Format, reel: Reel, *, crf: float | None, preset: str | None = None
 ) -> None:
     """Write picture and sound side by side, both from zero.
 
     Args:
         target: The name that messages tell.
-        part: The file to write.
+        part: The file to write, or a stream that takes bytes and need not be rewound.
         file: A format with a container and an encoder.
         reel: What to write.
         crf: The encoder's quality, where it has one.
@@ -65,15 +65,31 @@ def write_container(
 
 
 @contextmanager
-def opened(target: Path, part: Path, container: str, options: Mapping[str, str]) -> Iterator[OutputContainer]:
+def opened(
+    target: Path, part: Path | BinaryIO, container: str, options: Mapping[str, str]
+) -> Iterator[OutputContainer]:
     """Open ``part`` for writing; close it whatever happens, so that it can be renamed or removed."""
     with file_errors(target):
-        output = av.open(f"file:{part}", "w", format=container, options=dict(options))
+        where: Any = f"file:{part}" if isinstance(part, Path) else _Pipe(part)
+        output = av.open(where, "w", format=container, options=dict(options))
     try:
         yield output
     finally:
         with suppress(OSError, ValueError):  # closed already on success; else what was raised before counts
             output.close()
+
+
+class _Pipe:
+    """A stream as FFmpeg gets it: bytes go in at the end and are on their way at once."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+
+    def write(self, data: bytes) -> int:
+        """Take bytes."""
+        written = self.stream.write(data)
+        self.stream.flush()
+        return written
 
 
 def _container_options(file: Format, reel: Reel) -> dict[str, str]:

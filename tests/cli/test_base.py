@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -66,3 +69,65 @@ def test_what_is_there_is_not_listed(tiny_set, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "flownet.pkl" in said
     assert not any(name in said for name in FILES if name != "flownet.pkl")
+
+
+def live(*flags):
+    command = [sys.executable, "-m", "sonic_core", *(flag for flag in generate("-", *flags) if flag != "--json")]
+    # unbuffered, so that nothing is read beyond what is asked for
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+
+
+def test_a_stream_plays_on_to_a_pipe_before_its_last_frames_are_begun(tiny_set):
+    flags = (
+        "--stream",
+        "--duration=3",
+        "--window=5",
+        "--inference-steps=3",
+        "--window-shift=2",
+        "--min-resolution=128",
+    )
+    with live(f"--weights={tiny_set}", *flags) as running:
+        assert running.stdout is not None and running.stderr is not None
+        head = running.stdout.read(4096)  # the first fragments
+        still = running.poll() is None
+        rest, said = running.communicate(timeout=300)
+    assert running.returncode == 0, said.decode()
+    assert still, "the first bytes come while the rest is made"
+    assert head[4:8] == b"ftyp"
+    assert (head + rest).count(b"moof") >= 6  # of half a second each
+    with av.open(io.BytesIO(head + rest)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 75
+    with av.open(io.BytesIO(head + rest)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 3 * 16000
+
+
+def test_a_reader_that_leaves_is_one_sentence(tiny_set):
+    with live(f"--weights={tiny_set}", "--stream", "--duration=4") as running:
+        assert running.stdout is not None
+        running.stdout.read(16)
+        running.stdout.close()
+        running.wait(timeout=300)
+        assert running.stderr is not None
+        said = running.stderr.read().decode()
+    assert running.returncode == 2
+    assert "Cannot write standard output (Broken pipe)" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"), [(["--json"], "--json would"), (["--format=webp"], "it comes; got --format webp")]
+)
+def test_what_cannot_go_to_a_pipe_is_refused(capsys, flags, said):
+    assert main([flag for flag in generate("-", *flags) if flag != "--json" or "--json" in flags]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
+
+
+def test_qualities_reach_the_model(tiny_set, tmp_path, capsys):
+    assert main(generate(tmp_path / "out.mp4", f"--weights={tiny_set}", "--quality=fast")) == 0
+    assert "denoise 10/10" in capsys.readouterr().err
+    assert main(generate(tmp_path / "out.mp4", f"--weights={tiny_set}", "--quality=best")) == 2
+    assert "quality must be one of exact, fast, live; got 'best'" in capsys.readouterr().err
+    assert main(generate(tmp_path / "out.mp4", f"--weights={tiny_set}", "--device=cpu,cpu")) == 2
+    assert "device must name each one once; got 'cpu,cpu'" in capsys.readouterr().err
