@@ -81,10 +81,27 @@ def _diffusion_widgets() -> dict[str, Widget]:
     window = "Frames, at 12.5 per second, that sonic-base sees at once; fewer take less memory."
     shift = "Frames by which the windows move from step to step, so that no seam stays in one place."
     portrait = "How closely sonic-base follows the portrait."
+    quality = (
+        "How much sonic-base computes. exact: three branches at every step, as published. fast: 10 steps of its own, "
+        "guidance renewed at every second one: 18 branch-steps where 25 exact ones take 75. live: a student's few "
+        "steps and the tiny decoder where their files are there, else 6 steps: 12 branch-steps. fast and live are not "
+        "the published numbers."
+    )
+    deep = (
+        "With quality exact: steps from one computation of sonic-base's deeper levels to the next, which saves time "
+        "and costs detail. 1 computes all at every step."
+    )
+    stream = (
+        "sonic-base goes front to back: true frames are shown early, and memory does not grow with the length. Given "
+        "up is the published ring, which joins the clip's end to its beginning. A window_shift of 3 shows them earlier."
+    )
     return {
         "appearance_guidance": widget("appearance_guidance", portrait, step=0.1),
         "audio_guidance": widget("audio_guidance", "How closely sonic-base follows the sound.", step=0.1),
         "window": widget("window", window),
         "window_overlap": widget("window_overlap", "Frames that neighbouring windows share."),
         "window_shift": widget("window_shift", shift),
+        "quality": widget("quality", quality),
+        "deepcache": widget("deepcache", deep),
+        "stream": widget("stream", stream),
     }

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ..sonic_core.types import Audio, Progress
 
 
+CARDS = ("one", "all")
+"""On how many graphics cards a clip is made."""
+
+
 class ModelLoader:
     """Find a model's weights and load it."""
 
@@ -42,12 +46,14 @@ class ModelLoader:
             "For sonic-base: the Stable Video Diffusion XT file whose VAE and image encoder are used, from "
             "models/checkpoints. auto searches for svd_xt."
         )
+        cards = "For sonic-base: all shares the windows of a clip out over every graphics card; one uses ComfyUI's own."
         number = "For sonic-base: its number type. auto does as ComfyUI was started to, which is fp16 on most cards."
         return {
             "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": best})},
             "optional": {
                 "svd_checkpoint": (host.checkpoint_files(), {"default": host.AUTO, "tooltip": svd}),
                 "precision": ([host.AUTO, *PRECISIONS], {"default": host.AUTO, "tooltip": number}),
+                "cards": (list(CARDS), {"default": CARDS[0], "tooltip": cards}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -76,15 +82,17 @@ class ModelLoader:
         model_name: str,
         svd_checkpoint: str = host.AUTO,
         precision: str = host.AUTO,
+        cards: str = CARDS[0],
         unique_id: str | None = None,
     ) -> tuple[TalkingPortrait]:
         """Load the model."""
         from ..sonic_core.pipeline import load_model
 
         host.hand_over_folders()
-        svd, number, keeper = host.checkpoint_path(svd_checkpoint), host.precision(precision), host.HostKeeper()
+        svd, number, (keeper, *others) = host.checkpoint_path(svd_checkpoint), host.precision(precision), host.keepers()
         with host.warnings_shown(unique_id):
-            model = load_model(model_name, svd=svd, precision=number, keeper=keeper)
+            others = others if cards == "all" else []
+            model = load_model(model_name, svd=svd, precision=number, keeper=keeper, others=others)
         host.log.info("%s: %s", model_name, model.name)
         return (model,)
 

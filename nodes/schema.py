@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypedDict
 
-Widget = tuple[str, dict[str, Any]]
+Widget = tuple[str | list[str], dict[str, Any]]
 
 
 class Advice(TypedDict):
@@ -32,9 +32,11 @@ def widget(name: str, tip: str, **options: object) -> Widget:
         tip: What the setting does; the advised range is appended.
         options: What the host should know besides (``step``, ``control_after_generate``, …).
     """
-    from ..sonic_core.settings import RANGES, Settings
+    from ..sonic_core.settings import QUALITIES, RANGES, Settings
 
     default = {field.name: field.default for field in fields(Settings)}[name]
+    if name == "quality":
+        return list(QUALITIES), {"default": default, "tooltip": tip, **options}
     if isinstance(default, bool):
         return "BOOLEAN", {"default": default, "tooltip": tip, **options}
     whole = isinstance(default, int)

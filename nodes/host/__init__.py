@@ -25,7 +25,7 @@ from .folders import (
     sound_files,
 )
 from .media import audio_of, image_of, picture_of, shown, sound_of
-from .memory import HostKeeper, precision
+from .memory import HostKeeper, keepers, precision
 from .progress import face_finder, heed_cancel, log, progress_of, warnings_shown
 from .routes import open_routes
 from .show import figures, run_id, show_now
@@ -49,6 +49,7 @@ __all__ = [
     "input_files",
     "input_folders",
     "input_path",
+    "keepers",
     "log",
     "mark_of",
     "output_folder",

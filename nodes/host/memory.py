@@ -6,12 +6,19 @@ from __future__ import annotations
 import gc
 from functools import cache
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from .progress import heed_cancel
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_BUSY = RLock()
+"""Held while the host moves models: it does not expect that several cards ask at once."""
+_ALL = 1 << 60
+"""Bytes that no device has: to make so many free, everything leaves it."""
 
 
 class HostKeeper:
@@ -25,11 +32,12 @@ class HostKeeper:
     room that was asked for), and without a copy where a file still holds it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: Any = None) -> None:
+        """Keep networks on ``device``, or on the one that the host runs on."""
         from ...sonic_core.devices import numbered
         from ...sonic_core.moving import MappedTensors
 
-        self._named = _management().get_torch_device()
+        self._named = device or _management().get_torch_device()
         self.device = numbered(self._named)
         self._mapped = MappedTensors()
         self._patchers: dict[nn.Module, Any] = {}
@@ -41,7 +49,7 @@ class HostKeeper:
         """
         patcher = self._patchers.get(network) or self._patched(network)
         try:
-            with self._mapped.kept(network):
+            with _BUSY, self._mapped.kept(network):
                 _management().load_models_gpu([patcher], memory_required=working, force_full_load=True)
                 network.to(self.device)  # --novram leaves it behind for the host's own layers to fetch; ours cannot
         except BaseException:
@@ -62,11 +70,12 @@ class HostKeeper:
         return max(0, unused + taken - int(management.extra_reserved_memory()))
 
     def make_room(self) -> None:
-        """Send every model away and give back what the allocator holds in reserve."""
+        """Send every model of this device away and give back what the allocator holds in reserve."""
         management = _management()
         gc.collect()
-        management.unload_all_models()
-        management.soft_empty_cache()
+        with _BUSY:
+            management.free_memory(_ALL, self._named)
+            management.soft_empty_cache()
 
     def _patched(self, network: nn.Module) -> Any:
         """Make ``network`` one of the host's models."""
@@ -78,6 +87,17 @@ class HostKeeper:
         # the device in the host's own words, by which it finds its models
         self._patchers[network] = _patcher()(carrier, load_device=self._named, offload_device=offload)
         return self._patchers[network]
+
+
+def keepers() -> list[HostKeeper]:
+    """Make a keeper of the device that the host runs on, and of every other card of its kind."""
+    import torch
+
+    first = HostKeeper()
+    if first.device.type != "cuda":
+        return [first]
+    others = (torch.device("cuda", number) for number in range(torch.cuda.device_count()))
+    return [first, *(HostKeeper(device) for device in others if device != first.device)]
 
 
 def precision(chosen: str) -> str:
