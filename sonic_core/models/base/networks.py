@@ -14,6 +14,7 @@ from torch import nn
 from .attention import install_audio_attention
 from .config import BaseConfig
 from .lean import make_lean
+from .residual import flatten_convolutions
 from .tokens import AudioToBuckets, AudioToTokens
 
 
@@ -32,6 +33,7 @@ def empty_unet(config: BaseConfig, *, lean: bool = True) -> Any:  # noqa: ANN401
     with torch.device("meta"):
         unet: Any = UNetSpatioTemporalConditionModel(**_tuples(config.unet))
         unet.attention_context = install_audio_attention(unet, config.unet["cross_attention_dim"])
+    flatten_convolutions(unet)
     if lean:
         make_lean(unet, unet.attention_context)
     return unet.eval().requires_grad_(False)
@@ -43,6 +45,7 @@ def empty_vae(config: BaseConfig) -> nn.Module:
 
     with torch.device("meta"):
         vae = AutoencoderKLTemporalDecoder(**_tuples(config.vae))
+    flatten_convolutions(vae)
     return vae.eval().requires_grad_(False)
 
 
