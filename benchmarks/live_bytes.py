@@ -1,4 +1,4 @@
-"""Counting the bytes of tensors that are alive, on any device, the memoryless ``meta`` included.
+"""Counting the bytes of tensors that are alive, and kernels, on any device, the memoryless ``meta`` included.
 
 What an allocator adds (rounding, fragments, workspaces of convolutions and matrix products) is not seen.
 """
@@ -40,6 +40,26 @@ class LiveBytes(TorchDispatchMode):
     def _forget(self, key: int, size: int) -> None:
         self.now -= size
         self._seen.pop(key, None)
+
+
+class KernelCount(TorchDispatchMode):
+    """While entered, counts in ``count`` the operations that run something, rather than look at a tensor otherwise.
+
+    Each counts once, though some are several kernels on a card (group norms) and some fuse with others.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        del types
+        made = func(*args, **(kwargs or {}))
+        known = {storage(tensor) for tensor in tree_flatten((args, kwargs))[0] if isinstance(tensor, torch.Tensor)}
+        new = {storage(tensor) for tensor in tree_flatten(made)[0] if isinstance(tensor, torch.Tensor)} - known
+        if "empty" not in func.overloadpacket.__name__:
+            self.count += bool(new) or func._schema.is_mutable
+        return made
 
 
 def storage(tensor: torch.Tensor) -> int:

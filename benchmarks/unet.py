@@ -28,11 +28,14 @@ from torch.nn import functional
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.live_bytes import LiveBytes  # noqa: E402
+from benchmarks.live_bytes import KernelCount, LiveBytes  # noqa: E402
 from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
+from sonic_core.models.base.calls import call_unet  # noqa: E402
 from sonic_core.models.base.config import BaseConfig  # noqa: E402
-from sonic_core.models.base.networks import empty_unet  # noqa: E402
+from sonic_core.models.base.lean import make_lean  # noqa: E402
+from sonic_core.models.base.networks import empty_unet, empty_vae  # noqa: E402
 from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE, Job, make_plan  # noqa: E402
+from sonic_core.models.base.residual import WHOLE  # noqa: E402
 
 FORMS = ("plain", "attention", "lean")
 SMALL = {"block_out_channels": [64, 128, 256, 256], "num_attention_heads": [1, 2, 4, 4]}
@@ -168,40 +171,81 @@ def _resident() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def count(size: int, rows: int, piece: int, frames: int = 25) -> tuple[float, float]:
-    """Count, without computing, the bytes alive at the full-size UNet's peak in fp16 and the operations of one call."""
-    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
-
-    meta, dtype, side = torch.device("meta"), torch.float16, size // 8
-    unet: Any = nn.Module.to(empty_unet(BaseConfig()), device="meta", dtype=dtype)
-    unet.attention_context.piece = piece
+def count_with(
+    watching: Any,  # noqa: ANN401
+    size: int,
+    rows: int,
+    piece: int,
+    *,
+    convolution_piece: int = WHOLE,
+    form: str = "lean",
+) -> Any:  # noqa: ANN401
+    """Let ``watching`` watch one call of the full-size UNet in fp16 that computes nothing, and give it back."""
+    meta, dtype, side, frames = torch.device("meta"), torch.float16, size // 8, 25
+    unet: Any = nn.Module.to(empty_unet(BaseConfig(), lean=form == "lean"), device="meta", dtype=dtype)
+    unet.attention_context.piece, unet.attention_context.convolution_piece = piece, convolution_piece
     picture = ImageToken(torch.empty(WIDTH, device=meta, dtype=dtype))
     sound = AudioTokens(torch.empty(frames, TOKENS, WIDTH, device=meta, dtype=dtype), meta, dtype, cache=False).window()
     mask = FaceMask(torch.empty(1, size, size, device=meta, dtype=dtype), (side, side), 4)
     inputs = torch.empty(rows, frames, 8, side, side, device=meta, dtype=dtype)
-    ids = torch.empty(rows, 3, device=meta)
-    live, counter = LiveBytes(), FlopCounterMode(display=False)
-    for watching in (live, counter):  # not together: counting operations takes attention apart
-        with torch.inference_mode(), watching:
-            unet.attention_context.batch = BatchConditioning([Branch(picture, sound)] * rows, mask)
-            unet(inputs, torch.empty((), device=meta), inputs.new_empty(rows, 1, 1), ids, return_dict=False)
-    return float(live.peak), float(counter.get_total_flops())
+    ids, moments = torch.empty(rows, 3, device=meta), torch.empty(rows, device=meta)
+    batch = BatchConditioning([Branch(picture, sound)] * rows, mask)
+    with torch.inference_mode(), watching:
+        call_unet(unet, inputs, moments, ids, batch)
+    return watching
+
+
+def count_alive(size: int, rows: int, piece: int, convolution_piece: int = WHOLE) -> float:
+    """Count the bytes that are alive at the peak of one call."""
+    return float(count_with(LiveBytes(), size, rows, piece, convolution_piece=convolution_piece).peak)
+
+
+def count_operations(size: int, rows: int) -> float:
+    """Count the operations of one call, multiplications and additions apart."""
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
+
+    return float(count_with(FlopCounterMode(display=False), size, rows, WHOLE).get_total_flops())
+
+
+def count_decoder(size: int, frames: int) -> float:
+    """Count, without computing, the bytes alive at the full-size decoder's peak in fp16 on a card."""
+    vae: Any = nn.Module.to(empty_vae(BaseConfig()), device="meta", dtype=torch.float16)
+    make_lean(vae)
+    live = LiveBytes()
+    with torch.inference_mode(), live:
+        vae.decode(torch.empty(frames, 4, size // 8, size // 8, device="meta", dtype=torch.float16), num_frames=frames)
+    return float(live.peak)
 
 
 def print_counts() -> None:
-    """Print the full size's maps and the plans for cards of several sizes."""
+    """Print the full size's maps, kernels, and the plans for cards of several sizes."""
     weights = sum(
         p.nbytes for p in nn.Module.to(empty_unet(BaseConfig()), device="meta", dtype=torch.float16).parameters()
     )
     print(f"weights in fp16: {weights / 1e9:.2f} GB")
-    for size in (512, 1024):
+    for form in FORMS[1:]:
+        kernels = count_with(KernelCount(), 512, BRANCHES, WHOLE, form=form).count
+        print(f"512², {form}: {kernels} kernels for {BRANCHES} branches")
+    for size in (512, 768, 1024):
         job = Job(BaseConfig(), (size // 8, size // 8), 188, 25, 0, torch.float16)
-        for rows, piece in ((3, 1 << 17), (1, 1 << 17), (1, 1 << 15)):
-            alive, operations = count(size, rows, piece)
+        print(f"{size}²: {count_operations(size, 1) / 1e12:.1f} TFLOP a branch")
+        for rows, piece, cut in (
+            (BRANCHES, BRANCHES * job.window * (size // 8) ** 2, WHOLE),
+            (BRANCHES, MOST_PIECE, WHOLE),
+            (1, MOST_PIECE, WHOLE),
+            (1, MOST_PIECE // 4, MOST_PIECE),
+        ):
+            alive = count_alive(size, rows, piece, cut)
+            kernels = count_with(KernelCount(), size, rows, piece, convolution_piece=cut).count
+            convolved = "whole" if cut >= WHOLE else f"in pieces of {cut}"
             print(
-                f"{size}²: {rows} branches, pieces of {piece}: {alive / 1e9:.2f} GB alive (planned with "
-                f"{job.unet_bytes(rows, piece) / 1e9:.2f}), {operations / 1e12:.1f} TFLOP"
+                f"{size}²: {rows} branches, pieces of {piece}, convolved {convolved}: {alive / 1e9:.2f} GB alive "
+                f"(planned with {job.unet_bytes(rows, piece, cut) / 1e9:.2f}), {kernels} kernels",
+                flush=True,
             )
+        for frames in (1, 2, 4, 8):
+            alive, planned = count_decoder(size, frames) / 1e9, job.decoder_bytes(frames) / 1e9
+            print(f"{size}²: {frames} frames decoded: {alive:.2f} GB alive (planned with {planned:.2f})")
         for gigabytes in (6, 8, 12, 24):
             plan = make_plan(job, torch.device("cuda"), gigabytes * 10**9, weights, 64 * 10**6 * 2)
             total = max(weights + plan.working, plan.decoding) / 1e9
@@ -215,7 +259,7 @@ def print_forms(device: str, sizes: list[int]) -> None:
     if on_card:
         print(f"{torch.cuda.get_device_name()}: {peak / 1e12:.0f} TFLOP/s in {PEAK_SIDE}³ matrix products, fp16")
     for size in sizes:
-        operations = count(size, BRANCHES, 1 << 40)[1] if on_card else 0.0
+        operations = count_operations(size, BRANCHES) if on_card else 0.0
         for form in FORMS:
             options = ["--one", form, str(size), "--device", device]
             done = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=False)

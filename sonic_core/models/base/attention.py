@@ -20,10 +20,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .residual import WHOLE
+
 FUSED = ("cuda", "cpu", "meta")
 """Kinds of devices on which attention never holds its scores."""
 MOST_SCORES = 1 << 27
 """Scores that are held at once elsewhere: 256 MB in half precision."""
+MOST_HEADS = (1 << 16) - 1
+"""Heads, or rows, that a kernel on a graphics card takes at once: the most blocks along its grid's second side."""
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 """Keys and values of n frames, each (n, tokens, width)."""
@@ -56,42 +60,62 @@ class AudioAttention(nn.Module):
             What is added to ``hidden_states``, of the same shape.
         """
         rows = hidden_states.unflatten(0, (len(self.context.current().branches), -1))
-        outputs = [self.attend(attn, part, branch) for branch, part in enumerate(rows)]
+        outputs = []
+        for branch, part in enumerate(rows):
+            given = self.context.given(attn, slice(branch, branch + 1), len(part), part.shape[1])
+            outputs.append(self.attend(attn, part, given))
         return torch.cat(outputs)
 
     def attend(
         self,
         attn: Any,  # noqa: ANN401
         hidden: torch.Tensor,
-        branch: int,
-        frames: slice = slice(None),
+        given: Given,
+        rows: slice = slice(None),
     ) -> torch.Tensor:
-        """Attend to image and audio in one branch.
+        """Attend to image and audio.
 
         Args:
             attn: diffusers' ``Attention``, whose projections are used.
-            hidden: (frames, pixels, width); in a temporal layer any pixels of the branch in any order.
-            branch: Which branch of the batch.
-            frames: Which of the window's frames ``hidden`` holds; a temporal layer uses their average anyway.
+            hidden: (n, pixels, width), frames of some branches; in a temporal layer (branches, frames, pixels, width),
+                or any pixels of one branch in any order.
+            given: What is attended to.
+            rows: Which of the branches' frames ``hidden`` holds; a temporal layer uses their average anyway.
 
         Returns:
             What is added to ``hidden``, of the same shape.
         """
-        batch = self.context.current()
-        condition = batch.branches[branch]
-        keys, values = condition.audio.keys_values(self)
-        if len(keys) > 1:
-            keys, values = keys[frames], values[frames]
-        queries = attn.to_q(hidden)
-        if len(keys) == 1:  # all these frames share their audio tokens: they are one long row of queries
-            output = attend(queries.flatten(0, 1)[None], keys, values, attn.heads).view_as(queries)
+        queries, keys, values, image = attn.to_q(hidden), given.keys, given.values, given.image
+        if len(keys) == 1:  # all share their audio tokens: they are one long row of queries
+            asked = queries.flatten(0, -2)[None]
+        elif self.temporal:
+            asked = queries.flatten(1, 2)
         else:
-            output = attend(queries, keys, values, attn.heads)
-        if not self.temporal:
-            output *= batch.mask(output.shape[1])
-        if condition.image is not None:
-            output += condition.image.value(self, attn)
+            asked, keys, values = queries, keys[rows], values[rows]
+            image = image[rows] if image is not None and image.dim() > 1 else image
+        output = attend(asked, keys, values, attn.heads).view_as(queries)
+        learning = torch.is_grad_enabled()  # a backward pass needs what it finds unchanged
+        if given.mask is not None:
+            output = output * given.mask if learning else output.mul_(given.mask)
+        if image is not None:
+            output = output + image if learning else output.add_(image)
         return attn.to_out[0](output)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What one cross-attention gives to some branches of a call."""
+
+    keys: torch.Tensor
+    """(n, tokens, width) of the audio: n is 1 where all share them, else the branches' frames, or, in a temporal layer,
+    the branches."""
+    values: torch.Tensor
+    """Of the same shape."""
+    image: torch.Tensor | None
+    """The image's value: (width,) where all share it, else (n, 1, width), in a temporal layer (n, 1, 1, width); None
+    where nobody has an image."""
+    mask: torch.Tensor | None
+    """(1, pixels, 1), what the audio's part is multiplied by; None in a temporal layer."""
 
 
 def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
@@ -109,9 +133,17 @@ def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, head
     Source: Vaswani et al., "Attention Is All You Need", arXiv 1706.03762, equation 1.
     """
     q, k, v = (tensor.unflatten(-1, (heads, -1)).transpose(1, 2) for tensor in (queries, keys, values))
-    slices = score_slices(queries.device.type, q.shape[0] * heads * q.shape[2] * k.shape[2])
+    if heads <= MOST_HEADS:
+        return _answers(q, k, v).transpose(1, 2).flatten(2)
+    parts = [_answers(*some) for some in zip(*(one.split(MOST_HEADS, 1) for one in (q, k, v)), strict=True)]
+    return torch.cat([part.transpose(1, 2) for part in parts], 2).flatten(2)
+
+
+def _answers(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Attend with heads apart: (n, heads, a, d) to (n, heads, a, d)."""
+    slices = score_slices(q.device.type, q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2])
     parts = [functional.scaled_dot_product_attention(part, k, v) for part in q.chunk(slices, dim=2)]
-    return (parts[0] if slices == 1 else torch.cat(parts, 2)).transpose(1, 2).flatten(2)
+    return parts[0] if slices == 1 else torch.cat(parts, 2)
 
 
 def score_slices(device: str, scores: int) -> int:
@@ -178,6 +210,8 @@ class WindowTokens:
 
     def keys_values(self, processor: AudioAttention) -> KeysValues:
         """Give the keys and values of these frames in one layer: (frames, …), or (1, …) in a temporal layer."""
+        if torch.is_grad_enabled():  # each backward pass needs a forward pass of its own
+            return processor.project(self.clip_tokens.on_device(self.frames))
         if self._last is None or self._last[0] is not processor:
             self._last = processor, self._projected(processor)
         return self._last[1]
@@ -205,6 +239,8 @@ class ImageToken:
 
     def value(self, processor: AudioAttention, attn: Any) -> torch.Tensor:  # noqa: ANN401
         """Give ``to_v`` of the token: what attention over this one token is for every query."""
+        if torch.is_grad_enabled():
+            return attn.to_v(self.embedding)
         if processor not in self._values:
             self._values[processor] = attn.to_v(self.embedding)
         return self._values[processor]
@@ -255,8 +291,14 @@ class BatchConditioning:
 class AttentionContext:
     """What the attention processors of a UNet share, beside their inputs."""
 
-    piece: int = 1 << 40
+    width: int = 0
+    """Channels of the first level, by which pieces are measured on a card; 0: pixels count alike at every width."""
+    piece: int = WHOLE
     """Pixels, over all frames, that pass through a transformer block together; fewer take less memory."""
+    convolution_piece: int = WHOLE
+    """Pixels, over all frames, that pass through a residual block together; fewer take less memory."""
+    batched: bool | None = None
+    """Whether all branches pass through a transformer's layer together; None where the device is no processor."""
     batch: BatchConditioning | None = None
     """Conditioning of the present call; None between calls, so that nothing holds its memory."""
 
@@ -270,6 +312,47 @@ class AttentionContext:
             raise RuntimeError("set the attention context's batch before the UNet is called")
         return self.batch
 
+    def pixels(self, piece: int, width: int, device: torch.device) -> int:
+        """Tell how many pixels of ``width`` channels are as many values as a piece of the first level's.
+
+        On a processor pixels are counted whatever their width, which is what its numbers were held with.
+        """
+        return piece if device.type == "cpu" or not self.width else max(1, piece * self.width // width)
+
+    def groups(self, branches: int, device: torch.device) -> list[slice]:
+        """List which of the call's branches pass through a layer together."""
+        batched = device.type != "cpu" if self.batched is None else self.batched
+        return [slice(0, branches)] if batched else [slice(branch, branch + 1) for branch in range(branches)]
+
+    def given(self, attn: Any, some: slice, frames: int, pixels: int) -> Given:  # noqa: ANN401
+        """Gather what one cross-attention gives to some branches of the present call.
+
+        Args:
+            attn: diffusers' ``Attention`` with an ``AudioAttention`` as its processor.
+            some: Which branches.
+            frames: Frames of each.
+            pixels: Pixels of each frame.
+        """
+        batch, processor = self.current(), attn.processor
+        branches = batch.branches[some]
+        mask = None if processor.temporal else batch.mask(pixels)
+        audio = [branch.audio.keys_values(processor) for branch in branches]
+        images = [None if branch.image is None else branch.image.value(processor, attn) for branch in branches]
+        if len(branches) == 1:
+            return Given(*audio[0], images[0], mask)
+        each = 1 if processor.temporal else frames
+        keys, values = (torch.cat([one.expand(each, -1, -1) for one in kind]) for kind in zip(*audio, strict=True))
+        return Given(keys, values, _stacked(images, each, processor.temporal), mask)
+
+
+def _stacked(images: list[torch.Tensor | None], each: int, temporal: bool) -> torch.Tensor | None:
+    """Stack branches' values of their images, zero where there is none, and repeat each for its frames."""
+    some = next((image for image in images if image is not None), None)
+    if some is None:
+        return None
+    values = torch.stack([torch.zeros_like(some) if image is None else image for image in images])
+    return values[:, None, None] if temporal else values.repeat_interleave(each, 0)[:, None]
+
 
 def install_audio_attention(unet: nn.Module, audio_width: int) -> AttentionContext:
     """Replace the processor of every cross-attention of a stock UNet by an ``AudioAttention``.
@@ -281,7 +364,7 @@ def install_audio_attention(unet: nn.Module, audio_width: int) -> AttentionConte
     Returns:
         The context that all the processors share.
     """
-    context = AttentionContext()
+    context = AttentionContext(width=unet.conv_in.out_channels)  # type: ignore[union-attr, arg-type]
     for name, module in unet.named_modules():
         if name.endswith(".attn2"):
             temporal = "temporal_transformer_blocks" in name

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 
 from .config import LATENT_SIDE, BaseConfig
+from .passes import DECODER_PIECE
+from .residual import WHOLE
 from .vae import PUBLISHED_CHUNK
 
 BRANCHES = 3
@@ -16,22 +19,36 @@ MOST_WINDOWS = 4
 """Windows that pass through the UNet together at most; more keep no card busier."""
 BUSY = 1 << 17
 """Latent pixels, over all frames and branches, that keep a card busy; windows are batched only below that."""
-LEAST_PIECE = 1 << 10
+LEAST_PIECE = 1 << 8
 """Pixels of a piece below which nothing is saved."""
+LEAST_CUT = 1 << 14
+"""Pixels of a convolution piece below which nothing is saved: no card holds so little at a size worth making."""
 MOST_PIECE = 1 << 17
-"""Pixels of a piece above which nothing is gained."""
+"""Pixels of a piece above which little is gained: fewer kernels, none of them faster."""
 HOST_PIECE = 1 << 12
 """Pixels of a piece on a processor, whose caches are small."""
 SPARE = 0.9
 """Share of the free memory that is planned with."""
-CONVOLVED_MAPS = 12
-"""Feature maps of the first level's size and width that are alive per branch while the UNet's last block convolves."""
-WAITING_MAPS = 8
+CONVOLVED_MAPS = 9.1
+"""Feature maps of the first level's size and width that are alive per branch while the UNet's last block convolves
+whole. This number and the next four: ``python benchmarks/unet.py --count``."""
+CUT_MAPS = 6.0
+"""Those that are alive per branch while it convolves in pieces."""
+CUT_PIECE_MAPS = 7.0
+"""Those that such a piece takes, at its own size; its maps are ``JOINED`` times as wide, so it holds fewer pixels."""
+JOINED = 3
+"""How many times as wide as the first level the widest maps of its size are: what comes up, joined with a skip."""
+WAITING_MAPS = 5.2
 """Those that are alive per branch while its last block attends."""
-PIECE_MAPS = 23
+PIECE_MAPS = 17.0
 """Those that the piece that attends takes, at its own size."""
-DECODER_MAPS = 3.5
-"""Feature maps of full size and the decoder's second width that are alive at its peak, per frame."""
+DECODER_MAPS = 2.6
+"""Feature maps of full size and the decoder's second width that are alive at its peak, per frame, where a layer takes
+all frames at once. This number and the next two: ``python benchmarks/unet.py --count``."""
+CUT_DECODER_MAPS = 1.125
+"""Those per frame where it takes the frames in pieces."""
+DECODER_PIECE_MAPS = 4.5
+"""Those that such a piece takes, at its own size."""
 MARGIN = 1.1
 """What allocators and convolutions take beside the maps, which ``benchmarks/unet.py`` counts."""
 KEPT_SHARE = 0.05
@@ -48,6 +65,8 @@ class Plan:
     """Branches, of all those windows, that pass through the UNet together."""
     piece: int
     """Pixels, over all frames, that pass through a transformer block together."""
+    convolution_piece: int
+    """Pixels, over all frames, that pass through a residual block together."""
     chunk: int
     """Frames that are decoded together."""
     cache_audio: bool
@@ -59,8 +78,9 @@ class Plan:
 
     def __str__(self) -> str:
         kept = "kept" if self.cache_audio else "made anew per window"
+        cut = "" if self.convolution_piece >= WHOLE else f", convolved in pieces of {self.convolution_piece}"
         return (
-            f"{self.rows} of {BRANCHES * self.windows} branches at once in pieces of {self.piece} pixels "
+            f"{self.rows} of {BRANCHES * self.windows} branches at once in pieces of {self.piece} pixels{cut} "
             f"({self.working / 1e9:.2f} GB beside the weights), the sound's keys {kept}, {self.chunk} frames decoded "
             f"at once ({self.decoding / 1e9:.2f} GB)"
         )
@@ -88,18 +108,24 @@ class Job:
         most = max(1, min(MOST_WINDOWS, windows, BUSY // pixels))
         return [BRANCHES * count for count in range(most, 0, -1)]
 
-    def unet_bytes(self, rows: int, piece: int) -> int:
+    def unet_bytes(self, rows: int, piece: int, convolution_piece: int = WHOLE) -> int:
         """Estimate what one UNet call over ``rows`` branches takes beside its weights."""
         width = self.config.unet["block_out_channels"][0]
-        pixels = self.window * math.prod(self.latent_size)
-        attending = WAITING_MAPS * rows * pixels + PIECE_MAPS * min(piece, pixels)
-        return int(MARGIN * self.dtype.itemsize * width * max(CONVOLVED_MAPS * rows * pixels, attending))
+        frame = math.prod(self.latent_size)
+        pixels = rows * self.window * frame
+        maps = WAITING_MAPS * pixels + PIECE_MAPS * min(max(piece, frame), pixels)
+        convolving = CONVOLVED_MAPS * pixels
+        if convolution_piece < JOINED * pixels:
+            convolving = min(convolving, CUT_MAPS * pixels + CUT_PIECE_MAPS * max(convolution_piece // JOINED, frame))
+        return int(MARGIN * self.dtype.itemsize * width * max(convolving, maps))
 
     def decoder_bytes(self, chunk: int) -> int:
         """Estimate what decoding ``chunk`` frames takes beside the decoder's weights."""
         widths = self.config.vae["block_out_channels"]
         pixels = math.prod(self.latent_size) * LATENT_SIDE**2
-        return int(MARGIN * self.dtype.itemsize * pixels * chunk * widths[min(1, len(widths) - 1)] * DECODER_MAPS)
+        cut = CUT_DECODER_MAPS * pixels * chunk + DECODER_PIECE_MAPS * max(DECODER_PIECE, pixels)
+        maps = min(DECODER_MAPS * pixels * chunk, cut)
+        return int(MARGIN * self.dtype.itemsize * widths[min(1, len(widths) - 1)] * maps)
 
     def audio_cache_bytes(self) -> int:
         """Count what the cached keys and values of the audio tokens of all frames take."""
@@ -125,32 +151,65 @@ def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decod
     cached = job.audio_cache_bytes()
     cache_audio = cached <= free * KEPT_SHARE
     room -= cached if cache_audio else 0
-    largest = HOST_PIECE if host else MOST_PIECE
-    options = [(rows, largest) for rows in (*([BRANCHES] if host else job.batches()), 1)]
-    options += [(1, largest >> n) for n in range(2, 7, 2)]
-    fitting = [option for option in options if job.unet_bytes(*option) <= room]
-    rows, piece = fitting[0] if fitting else (1, LEAST_PIECE)
+    options = list(_options(job, host=host))
+    rows, piece, cut = next((option for option in options if job.unet_bytes(*option) <= room), options[-1])
     room = int(free * SPARE) - (0 if host else decoder_weight)
     chunk = next((size for size in (8, 6, 4, 3, 2) if job.decoder_bytes(size) <= room), 1)
     return Plan(
         windows=max(1, rows // BRANCHES),
         rows=rows,
         piece=piece,
+        convolution_piece=cut,
         chunk=min(chunk, PUBLISHED_CHUNK),
         cache_audio=cache_audio,
-        working=job.unet_bytes(rows, piece),
+        working=job.unet_bytes(rows, piece, cut),
         decoding=job.decoder_bytes(chunk),
     )
 
 
 def lighter(plan: Plan, job: Job) -> Plan | None:
-    """Lower what the UNet computes at once after memory ran out; None when there is nothing left to lower."""
+    """Lower what the UNet computes at once after memory ran out; None when nothing that is left to lower saves any."""
     if plan.rows > 1:
-        plan = replace(plan, rows=plan.rows // 2)
+        following = replace(plan, rows=plan.rows // 2)
     elif plan.cache_audio:
-        plan = replace(plan, cache_audio=False)
-    elif plan.piece > LEAST_PIECE:
-        plan = replace(plan, piece=max(LEAST_PIECE, plan.piece // 4))
+        following = replace(plan, cache_audio=False)
     else:
-        return None
-    return replace(plan, working=job.unet_bytes(plan.rows, plan.piece))
+        cuts = [
+            replace(plan, piece=piece, convolution_piece=cut)
+            for piece, cut in _cuts(plan.piece, plan.convolution_piece)
+            if job.unet_bytes(1, piece, cut) < plan.working
+        ]
+        if not cuts:
+            return None
+        following = cuts[0]
+    return replace(following, working=job.unet_bytes(following.rows, following.piece, following.convolution_piece))
+
+
+def _options(job: Job, *, host: bool) -> Iterator[tuple[int, int, int]]:
+    """List rows, piece and convolution piece that are worth trying, each lighter than the one before."""
+    least = math.inf
+    for option in _all_options(job, host=host):
+        if (taken := job.unet_bytes(*option)) < least:
+            least = taken
+            yield option
+
+
+def _all_options(job: Job, *, host: bool) -> Iterator[tuple[int, int, int]]:
+    largest = HOST_PIECE if host else MOST_PIECE
+    for rows in [BRANCHES] if host else job.batches():
+        pixels = rows * job.window * math.prod(job.latent_size)
+        if pixels > largest and not host:
+            yield rows, pixels, WHOLE
+        yield rows, largest, WHOLE
+    for piece, cut in _cuts(largest, WHOLE):
+        yield 1, piece, cut
+
+
+def _cuts(piece: int, convolution_piece: int) -> Iterator[tuple[int, int]]:
+    """List smaller and smaller pieces and convolution pieces, the present ones first."""
+    while piece >= LEAST_PIECE:
+        yield piece, convolution_piece
+        if convolution_piece > max(piece, LEAST_CUT):
+            convolution_piece = max(piece, LEAST_CUT)
+            yield piece, convolution_piece
+        piece //= 4

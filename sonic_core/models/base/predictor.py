@@ -83,6 +83,7 @@ class Predictor:
         unet, plan = self._unet(), self.plan
         self.station.keeper.bring(unet, plan.working)
         unet.attention_context.piece = plan.piece
+        unet.attention_context.convolution_piece = plan.convolution_piece
         self.conditioning = self.conditioning or self._clip_conditioning()
         return guided_predictions(unet, self.conditioning, self.guidance, self.order.sampling, tasks, at_once=plan.rows)
 

@@ -60,7 +60,7 @@ def test_a_clip_is_made_with_less_at_once_when_memory_runs_out(tiny_model, condi
         got, plan = tiny_model._denoised(conditions, settings(), lambda *_: None)
     assert (tight.failures, tight.room_made, len(warned)) == (0, 3, 3)
     assert difference(got, expected) < 3e-5
-    assert (plan.rows, plan.cache_audio, plan.piece) == (1, False, 1024)
+    assert (plan.rows, plan.cache_audio, plan.piece) == (1, False, 256)
 
 
 def test_too_little_memory_for_anything_is_one_sentence(tiny_model, conditions, settings, tight):
@@ -70,7 +70,7 @@ def test_too_little_memory_for_anything_is_one_sentence(tiny_model, conditions, 
         pytest.raises(SettingsError, match="128×128 does not fit into the memory of cpu") as failure,
     ):
         tiny_model.animate(conditions, settings())
-    assert "from 3 branches in pieces of 4096 pixels down to 1 in pieces of 1024" in str(failure.value)
+    assert "from 3 branches in pieces of 4096 pixels down to 1 in pieces of 256" in str(failure.value)
     assert "Lower min_resolution, now 128, then window, now 4" in str(failure.value)
     assert "\n" not in str(failure.value)
     tight.failures = 0
