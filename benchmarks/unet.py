@@ -179,6 +179,7 @@ def count_with(
     *,
     convolution_piece: int = WHOLE,
     form: str = "lean",
+    shallow: bool = False,
 ) -> Any:  # noqa: ANN401
     """Let ``watching`` watch one call of the full-size UNet in fp16 that computes nothing, and give it back."""
     meta, dtype, side, frames = torch.device("meta"), torch.float16, size // 8, 25
@@ -190,8 +191,10 @@ def count_with(
     inputs = torch.empty(rows, frames, 8, side, side, device=meta, dtype=dtype)
     ids, moments = torch.empty(rows, 3, device=meta), torch.empty(rows, device=meta)
     batch = BatchConditioning([Branch(picture, sound)] * rows, mask)
+    width = unet.config.block_out_channels[1]
+    deep = torch.empty(rows * frames, width, side, side, device=meta, dtype=dtype) if shallow else None
     with torch.inference_mode(), watching:
-        call_unet(unet, inputs, moments, ids, batch)
+        call_unet(unet, inputs, moments, ids, batch, deep=deep)
     return watching
 
 
@@ -200,11 +203,11 @@ def count_alive(size: int, rows: int, piece: int, convolution_piece: int = WHOLE
     return float(count_with(LiveBytes(), size, rows, piece, convolution_piece=convolution_piece).peak)
 
 
-def count_operations(size: int, rows: int) -> float:
-    """Count the operations of one call, multiplications and additions apart."""
+def count_operations(size: int, rows: int, *, shallow: bool = False) -> float:
+    """Count the operations of one call, multiplications and additions apart; a shallow one computes one level only."""
     from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
 
-    return float(count_with(FlopCounterMode(display=False), size, rows, WHOLE).get_total_flops())
+    return float(count_with(FlopCounterMode(display=False), size, rows, WHOLE, shallow=shallow).get_total_flops())
 
 
 def count_decoder(size: int, frames: int) -> float:
@@ -228,7 +231,10 @@ def print_counts() -> None:
         print(f"512², {form}: {kernels} kernels for {BRANCHES} branches")
     for size in (512, 768, 1024):
         job = Job(BaseConfig(), (size // 8, size // 8), 188, 25, 0, torch.float16)
-        print(f"{size}²: {count_operations(size, 1) / 1e12:.1f} TFLOP a branch")
+        print(
+            f"{size}²: {count_operations(size, 1) / 1e12:.1f} TFLOP a branch, "
+            f"{count_operations(size, 1, shallow=True) / 1e12:.1f} when shallow"
+        )
         for rows, piece, cut in (
             (BRANCHES, BRANCHES * job.window * (size // 8) ** 2, WHOLE),
             (BRANCHES, MOST_PIECE, WHOLE),

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 
 from .attention import BatchConditioning
 
+# ruff: noqa: ANN401 - diffusers' type is imported late
 
+
+@overload
 def call_unet(
-    unet: Any,  # noqa: ANN401 - diffusers' type, imported late
+    unet: Any,
     inputs: torch.Tensor,
     moments: torch.Tensor,
     ids: torch.Tensor,
     batch: BatchConditioning,
-) -> torch.Tensor:
+    *,
+    deep: torch.Tensor | None = None,
+    keep_deep: Literal[False] = False,
+) -> torch.Tensor: ...
+
+
+@overload
+def call_unet(
+    unet: Any,
+    inputs: torch.Tensor,
+    moments: torch.Tensor,
+    ids: torch.Tensor,
+    batch: BatchConditioning,
+    *,
+    deep: torch.Tensor | None = None,
+    keep_deep: Literal[True],
+) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
+def call_unet(
+    unet: Any,
+    inputs: torch.Tensor,
+    moments: torch.Tensor,
+    ids: torch.Tensor,
+    batch: BatchConditioning,
+    *,
+    deep: torch.Tensor | None = None,
+    keep_deep: bool = False,
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
     """Run the UNet over some rows.
 
     Args:
@@ -24,13 +55,21 @@ def call_unet(
         moments: (rows,) float32, what the UNet is told of each row's noise level.
         ids: (rows, 3) float32, what it is told of rate and movement.
         batch: Image and sound of each row.
+        deep: What ``keep_deep`` gave for the same rows at a noise level nearby: then the first level alone is computed,
+            36 % of the operations at 512², 48 % at 1024², and the deeper ones are taken to be what they were.
+        keep_deep: Give that for later calls. It takes two feature maps of the first level's size a row.
 
     Returns:
-        (rows, n, 4, h, w), of the UNet's type.
+        (rows, n, 4, h, w), of the UNet's type; with ``keep_deep`` also what entered the last up block,
+        (rows · n, channels, h, w).
+
+    Source: Ma et al., "DeepCache: Accelerating Diffusion Models for Free", arXiv 2312.00858.
     """
     unet.attention_context.batch = batch
+    options = {"deep": deep, "keep_deep": keep_deep} if keep_deep or deep is not None else {}
     try:
         nothing = inputs.new_zeros(len(inputs), 1, 1)  # image and audio tokens are in the attention context
-        return unet(inputs, moments, nothing, ids, return_dict=False)[0]
+        made = unet(inputs, moments, nothing, ids, return_dict=False, **options)
     finally:
         unet.attention_context.batch = None
+    return made if keep_deep else made[0]

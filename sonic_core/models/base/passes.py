@@ -32,6 +32,9 @@ def predict(  # noqa: PLR0917 - as the stock class is called
     encoder_hidden_states: torch.Tensor,
     added_time_ids: torch.Tensor,
     return_dict: bool = False,
+    *,
+    deep: torch.Tensor | None = None,
+    keep_deep: bool = False,
 ) -> tuple[torch.Tensor, ...]:
     """Run ``UNetSpatioTemporalConditionModel``.
 
@@ -43,21 +46,32 @@ def predict(  # noqa: PLR0917 - as the stock class is called
         encoder_hidden_states: Not looked at: image and audio tokens are in the context.
         added_time_ids: (rows, 3), what it is told of rate and movement.
         return_dict: Not looked at: the answer is a tuple.
+        deep: What entered the last up block in an earlier call, (rows · frames, channels, h, w); then only the first
+            level is computed.
+        keep_deep: Also return what entered the last up block.
 
     Returns:
-        (rows, frames, channels, h, w), alone in a tuple.
+        (rows, frames, channels, h, w), and, where it is to be kept, what entered the last up block.
+
+    Source: the shallow pass is DeepCache (Ma et al., arXiv 2312.00858).
     """
     del encoder_hidden_states, return_dict
     rows, frames = sample.shape[:2]
     temb = _embedded(unet, sample, timestep, added_time_ids)
     indicator = sample.new_empty(rows, frames)  # only its shape is looked at
     skips = [unet.conv_in(sample.flatten(0, 1))]
-    for block in unet.down_blocks:
-        _descend(block, skips, temb, indicator)
-    maps = [_through_the_middle(unet.mid_block, skips[-1], temb, indicator)]
-    for block in unet.up_blocks:
-        _ascend(block, context, maps, skips, temb=temb, indicator=indicator)
-    return (_finished(unet, maps).unflatten(0, (rows, frames)),)
+    if deep is None:
+        for block in unet.down_blocks:
+            _descend(block, skips, temb, indicator)
+        maps = [_through_the_middle(unet.mid_block, skips[-1], temb, indicator)]
+        for block in unet.up_blocks[:-1]:
+            _ascend(block, context, maps, skips, temb=temb, indicator=indicator)
+    else:
+        _descend(unet.down_blocks[0], skips, temb, indicator, shrink=False)
+        maps = [deep]
+    kept = (maps[0],) if keep_deep else ()
+    _ascend(unet.up_blocks[-1], context, maps, skips, temb=temb, indicator=indicator)
+    return _finished(unet, maps).unflatten(0, (rows, frames)), *kept
 
 
 def decode(
@@ -93,12 +107,14 @@ def _layers(block: Any) -> Iterator[tuple[Any, Any]]:
     return zip(block.resnets, getattr(block, "attentions", None) or [None] * len(block.resnets), strict=True)
 
 
-def _descend(block: Any, skips: list[torch.Tensor], temb: torch.Tensor, indicator: torch.Tensor) -> None:
-    """Go through a down block from the last of ``skips`` on; every layer's map joins them."""
+def _descend(
+    block: Any, skips: list[torch.Tensor], temb: torch.Tensor, indicator: torch.Tensor, *, shrink: bool = True
+) -> None:
+    """Go through a down block from the last of ``skips`` on; every layer's map joins them, the smaller one at last."""
     for resnet, transformer in _layers(block):
         hidden = resnet(skips[-1], temb, image_only_indicator=indicator)
         skips.append(hidden if transformer is None else transformer(hidden, image_only_indicator=indicator)[0])
-    for downsampler in block.downsamplers or ():
+    for downsampler in (block.downsamplers or ()) if shrink else ():
         skips.append(downsampler(skips[-1]))
 
 
