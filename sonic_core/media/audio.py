@@ -23,6 +23,7 @@ from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
 from .files import check_readable
 from .mixing import BLOCK
+from .source import open_source
 from .spool import Samples, room
 
 SHORTEST = 0.1
@@ -122,7 +123,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
         duration: Seconds to keep, None for all.
     """
     try:
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
+        with open_source(path) as container:
             if not container.streams.audio:
                 return None
             frames = sound_frames(container, path)

@@ -22,6 +22,7 @@ from ..errors import InputError, MediaError
 from ..types import Frames
 from .colour import BT709, FULL_RANGE, LIMITED_RANGE
 from .files import check_readable
+from .source import open_source
 
 MOST_CHUNK = 16
 """Frames in a chunk at most."""
@@ -123,7 +124,7 @@ def read_video(path: str | os.PathLike[str], start: float = 0) -> Iterator[Frame
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open ``path`` and find its picture track; cover art is none."""
     try:
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
+        with open_source(path) as container:
             streams = [s for s in container.streams.video if not s.disposition.value & _ATTACHED_PICTURE]
             if container.format.name.endswith("_pipe") or container.format.name in _NOT_VIDEOS:
                 raise MediaError(f"Expected {_WANTED}, got a picture or a text in {path}.")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
 from av.error import FFmpegError
 
 from ..errors import InputError, MediaError
 from .audio import continuous, padding, sound_frames
 from .files import check_readable
+from .source import open_source
 from .spool import Samples
 
 MOST = 8192
@@ -60,7 +60,7 @@ def read_waveform(path: str | os.PathLike[str], count: int = 600) -> Waveform:
 
 
 def _read(path: Path, count: int) -> Waveform:
-    with av.open(f"file:{path}", metadata_errors="ignore") as container:
+    with open_source(path) as container:
         frames = sound_frames(container, path) if container.streams.audio else iter(())
         first = next(frames, None)
         if first is None:

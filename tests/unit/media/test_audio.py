@@ -14,6 +14,7 @@ import torch
 from sonic_core.errors import InputError, MediaError
 from sonic_core.media.audio import read_audio, read_track
 from sonic_core.media.mixing import check_duration, cut, mono, pad, resample, stereo
+from sonic_core.media.waveform import read_waveform
 from sonic_core.types import Audio
 
 SECONDS = 0.75
@@ -224,3 +225,16 @@ def test_a_long_sound_stays_on_disk_and_is_the_same_sound(tmp_path, monkeypatch)
     assert torch.equal(long.samples, plain.samples)
     long.rest()
     assert torch.equal(cut(long, 2.0).samples, plain.samples[:, :96_000])
+
+
+def test_a_title_that_is_no_utf_8_does_no_harm(tmp_path):
+    path = tmp_path / "old.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(3200))
+    title = b"INFOINAM" + (6).to_bytes(4, "little") + "café!".encode("latin-1") + b"\0"
+    content = bytearray(path.read_bytes() + b"LIST" + len(title).to_bytes(4, "little") + title)
+    content[4:8] = (len(content) - 8).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert read_audio(path).samples.shape == (1, 1600)
+    assert read_waveform(path, 4).seconds == pytest.approx(0.1)
