@@ -232,3 +232,21 @@ def test_a_window_that_overflows_is_tried_again_in_bfloat16(tiny_set, portrait, 
         latents, _ = model._denoised(known, chosen, silent)
     assert bool(latents.isfinite().all())
     assert model.networks.unet.conv_in.weight.dtype == torch.bfloat16
+
+
+def test_deepcache_runs_shallow_calls_in_between(tiny_model, conditions, settings):
+    """Deeper levels run at every second step; where they run at every step nothing changes to the bit."""
+    deep = tiny_model.networks.unet.mid_block
+    calls = []
+    hook = deep.register_forward_pre_hook(lambda *_: calls.append(1))
+    try:
+        plain, _ = tiny_model._denoised(conditions, settings(inference_steps=4, window=7), silent)
+        assert len(calls) == 4 * 1
+        calls.clear()
+        got, _ = tiny_model._denoised(conditions, settings(inference_steps=4, window=7, deepcache=2), silent)
+        assert len(calls) == 2 * 1
+    finally:
+        hook.remove()
+    assert 0 < difference(got, plain) < 0.5
+    once, _ = tiny_model._denoised(conditions, settings(inference_steps=1, window=7, deepcache=2), silent)
+    assert torch.equal(once, tiny_model._denoised(conditions, settings(inference_steps=1, window=7), silent)[0])
