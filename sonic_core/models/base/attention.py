@@ -181,6 +181,7 @@ class AudioTokens:
         """
         self.tokens, self.device, self.dtype, self.cache = tokens, device, dtype, cache
         self._cached: dict[AudioAttention, KeysValues] = {}
+        self._moved: torch.Tensor | None = None
 
     def window(self, frames: torch.Tensor | None = None) -> WindowTokens:
         """Select some frames (indices on the CPU, an index may come more than once), or all."""
@@ -194,7 +195,9 @@ class AudioTokens:
     def cached(self, processor: AudioAttention) -> KeysValues:
         """Give the keys and values of every single frame, made at the first asking."""
         if processor not in self._cached:
-            tokens = self.on_device()
+            if self._moved is None:
+                self._moved = self.on_device()
+            tokens = self._moved
             self._cached[processor] = processor.to_k_ip[0](tokens), processor.to_v_ip[0](tokens)
         return self._cached[processor]
 

@@ -183,3 +183,15 @@ def test_number_types_reach_the_networks(tiny_set):
     assert next(networks.unet.parameters()).dtype == torch.bfloat16
     assert next(networks.vae.decoder.parameters()).dtype == torch.float16
     assert {next(part.parameters()).dtype for part in (networks.vae.encoder, networks.whisper)} == {torch.float32}
+
+
+def test_a_clips_tokens_travel_to_the_device_once(monkeypatch):
+    unet = empty_unet(BaseConfig.read(TINY)).to_empty(device="cpu")
+    audio, journeys = AudioTokens(torch.zeros(5, 6, 32), CPU, torch.float32, cache=True), []
+    travel = audio.on_device
+    monkeypatch.setattr(audio, "on_device", lambda *frames: journeys.append(1) or travel(*frames))
+    with torch.inference_mode():
+        for processor in unet.attn_processors.values():
+            if hasattr(processor, "to_k_ip"):
+                audio.cached(processor)
+    assert journeys == [1]

@@ -20,16 +20,22 @@ class Watch(TorchDispatchMode):
         self.kernels, self.dimensions, self.moved, self.mixed = Counter(), Counter(), Counter(), []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__
+        if func.namespace == "aten" and name != "scaled_dot_product_attention":  # that is one kernel, whichever
+            with self:
+                made = func.decompose(*args, **(kwargs or {}))
+            if made is not NotImplemented:
+                return made
+        made = func(*args, **(kwargs or {}))
         given, given_back = (
             [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)] for tree in ((args, kwargs), made)
         )
         if name in CONVOLUTIONS:
             self.dimensions[given[0].dim() - 2] += 1
         if name in MOVES and len({one.device.type for one in (*given, *given_back)}) > 1:
-            source = given[-1]
-            self.moved["up" if source.device.type == "cpu" else "down"] += source.nbytes
+            source, target = given[-1], given_back[0]
+            way = "up" if source.device.type == "cpu" else "down"
+            self.moved[way] += min(source.nbytes, target.nbytes) if way == "up" else source.nbytes  # converted before
         if runs(func, given, given_back):
             self.kernels[name] += 1
             numbers = {one.dtype for one in given if one.is_floating_point() and one.dim()}
