@@ -51,3 +51,19 @@ def test_a_shallow_call_is_a_third_of_the_work():
 
     whole, shallow = (count_operations(512, 1, shallow=shallow) for shallow in (False, True))
     assert 0.3 < shallow / whole < 0.4
+
+
+@pytest.mark.parametrize("lean", [True, False])
+def test_gradients_reach_every_parameter(lean):
+    """But the keys of the image: attention over one token is that token's value, whatever its key."""
+    unet = draw(empty_unet(CONFIG, lean=lean), "calls", "unet").requires_grad_(True)
+    given = draw_call(CONFIG, CPU)
+    for _ in range(2):  # nothing that the first pass kept is in the way of the second
+        call_unet(unet, *given).square().mean().backward()
+    keys = {name for name, _ in unet.named_parameters() if ".attn2.to_k." in name}
+    without = {name for name, one in unet.named_parameters() if one.grad is None or not one.grad.any()}
+    assert without == keys
+    assert all(one.grad.isfinite().all() for one in unet.parameters() if one.grad is not None)
+    with torch.inference_mode():
+        expected = call_unet(unet, *given)
+    assert relative(call_unet(unet, *given).detach(), expected) < 1e-5
