@@ -20,14 +20,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .attend import attend
 from .residual import WHOLE
-
-FUSED = ("cuda", "cpu", "meta")
-"""Kinds of devices on which attention never holds its scores."""
-MOST_SCORES = 1 << 27
-"""Scores that are held at once elsewhere: 256 MB in half precision."""
-MOST_HEADS = (1 << 16) - 1
-"""Heads, or rows, that a kernel on a graphics card takes at once: the most blocks along its grid's second side."""
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 """Keys and values of n frames, each (n, tokens, width)."""
@@ -116,47 +110,6 @@ class Given:
     where nobody has an image."""
     mask: torch.Tensor | None
     """(1, pixels, 1), what the audio's part is multiplied by; None in a temporal layer."""
-
-
-def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
-    """Attend with several heads: softmax(q kᵀ / √d) v per head.
-
-    Args:
-        queries: (n, a, width).
-        keys: (n, b, width).
-        values: (n, b, width).
-        heads: Number of heads; each has ``width / heads`` channels.
-
-    Returns:
-        (n, a, width), newly made.
-
-    Source: Vaswani et al., "Attention Is All You Need", arXiv 1706.03762, equation 1.
-    """
-    q, k, v = (tensor.unflatten(-1, (heads, -1)).transpose(1, 2) for tensor in (queries, keys, values))
-    if heads <= MOST_HEADS:
-        return _answers(q, k, v).transpose(1, 2).flatten(2)
-    parts = [_answers(*some) for some in zip(*(one.split(MOST_HEADS, 1) for one in (q, k, v)), strict=True)]
-    return torch.cat([part.transpose(1, 2) for part in parts], 2).flatten(2)
-
-
-def _answers(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Attend with heads apart: (n, heads, a, d) to (n, heads, a, d)."""
-    slices = score_slices(q.device.type, q.shape[0] * q.shape[1] * q.shape[2] * k.shape[2])
-    parts = [functional.scaled_dot_product_attention(part, k, v) for part in q.chunk(slices, dim=2)]
-    return parts[0] if slices == 1 else torch.cat(parts, 2)
-
-
-def score_slices(device: str, scores: int) -> int:
-    """Tell in how many slices queries are answered.
-
-    Args:
-        device: Kind of device. Where torch's fused kernels never hold the scores, one slice is best.
-        scores: Scores of all queries against all keys.
-
-    >>> score_slices("cuda", 1 << 40), score_slices("mps", 1 << 29)
-    (1, 4)
-    """
-    return 1 if device in FUSED else max(1, -(-scores // MOST_SCORES))
 
 
 class Indexed(Protocol):

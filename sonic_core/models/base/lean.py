@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from .attention import AttentionContext, Given, attend
+from .attend import attend
+from .attention import AttentionContext, Given
 from .passes import DECODER_WIDTH, decode, predict
 from .residual import WHOLE, convolve, cut
 
@@ -37,6 +38,7 @@ def make_lean(network: nn.Module, context: AttentionContext | None = None) -> No
         network: ``UNetSpatioTemporalConditionModel`` or ``AutoencoderKLTemporalDecoder``.
         context: What those of a UNet read: conditioning, and how large a piece may be; a decoder chooses by itself.
     """
+    vae = context is None
     context = context or AttentionContext(width=DECODER_WIDTH)
     forms: dict[str, Callable[..., Any]] = {
         "UNetSpatioTemporalConditionModel": predict,
@@ -44,6 +46,8 @@ def make_lean(network: nn.Module, context: AttentionContext | None = None) -> No
         "SpatioTemporalResBlock": _convolve,
         "TemporalDecoder": decode,
     }
+    if vae:
+        forms["Attention"] = _attend_in_vae
     for module in network.modules():
         if form := forms.get(type(module).__name__):
             module.forward = partial(_lean_unless_learning, form, module, context)
@@ -203,6 +207,16 @@ def _attend_over_frames(
         part += block.attn2.processor.attend(block.attn2, block.norm2(part), given)
         part += block.ff(block.norm3(part))
         before.copy_(part.lerp_(before, alpha))
+
+
+def _attend_in_vae(
+    attn: Any, context: AttentionContext, hidden_states: torch.Tensor, *_unused: Any, **_other: Any
+) -> torch.Tensor:
+    """Run the VAE's ``Attention`` over pixels (n, channels, h, w): one wide head, which not every kernel takes."""
+    del context
+    normal = attn.group_norm(hidden_states.flatten(2)).transpose(1, 2)
+    made = _attention_over_pixels(attn, normal).transpose(1, 2).unflatten(2, hidden_states.shape[2:])
+    return made + hidden_states
 
 
 def _attention_over_pixels(attn: Any, hidden: torch.Tensor) -> torch.Tensor:
