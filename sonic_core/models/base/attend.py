@@ -24,6 +24,8 @@ WIDTHS = (64, 128, 256)
 """Channels of a head that kernels with few sizes take."""
 LEAST_KEYS = 256
 """Keys below which no other kernel than torch's is worth asking."""
+HALVES = (torch.float16, torch.bfloat16)
+"""Number types that other kernels than torch's take."""
 BACK_ENDS = {"flash": "flash", "sage": "sage", "cudnn": "_native_cudnn"}
 """Kernels that can be asked for, and diffusers' names for them."""
 
@@ -46,7 +48,7 @@ def attend(
     Source: Vaswani et al., "Attention Is All You Need", arXiv 1706.03762, equation 1.
     """
     apart = [tensor.unflatten(-1, (heads, -1)) for tensor in (queries, keys, values)]
-    if back_end is not None and keys.shape[1] >= LEAST_KEYS:
+    if back_end is not None and keys.shape[1] >= LEAST_KEYS and queries.dtype in HALVES:
         return _dispatched(*apart, back_end=back_end).flatten(2)
     q, k, v = (tensor.transpose(1, 2) for tensor in apart)
     if heads <= MOST_HEADS:

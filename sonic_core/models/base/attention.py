@@ -12,7 +12,7 @@ spatial layers only (decoupled cross-attention, Ye et al., arXiv 2308.06721). No
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -255,6 +255,22 @@ class AttentionContext:
     """Pixels, over all frames, that pass through a residual block together; fewer take less memory."""
     batched: bool | None = None
     """Whether all branches pass through a transformer's layer together; None where the device is no processor."""
+    back_end: str | None = None
+    """Kernel of attention over pixels (``attend.BACK_ENDS``); None is torch's own."""
+    fused: bool = False
+    """Whether queries, keys and values of attention over pixels come from one product."""
+    autotune: bool = False
+    """Whether cuDNN tries its ways to convolve."""
+    transform: Callable[..., torch.Tensor] | None = None
+    """A compiled form of ``lean.transform``."""
+    convolve: Callable[..., torch.Tensor] | None = None
+    """A compiled form of ``residual.convolve``."""
+    graphs: Any = None
+    """Recorded calls (``graphs.Graphs``)."""
+    asked: dict[tuple[Any, ...], Given] | None = None
+    """While a call is about to be recorded: what its cross-attentions gave."""
+    fixed: dict[tuple[Any, ...], Given] | None = None
+    """While a call is being recorded: what they give, in memory that stays."""
     batch: BatchConditioning | None = None
     """Conditioning of the present call; None between calls, so that nothing holds its memory."""
 
@@ -289,6 +305,15 @@ class AttentionContext:
             frames: Frames of each.
             pixels: Pixels of each frame.
         """
+        key = (attn, some.start, some.stop, frames, pixels)
+        if self.fixed is not None:
+            return self.fixed[key]
+        made = self._gathered(attn, some, frames, pixels)
+        if self.asked is not None:
+            self.asked[key] = made
+        return made
+
+    def _gathered(self, attn: Any, some: slice, frames: int, pixels: int) -> Given:  # noqa: ANN401
         batch, processor = self.current(), attn.processor
         branches = batch.branches[some]
         mask = None if processor.temporal else batch.mask(pixels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, overload
 
 import torch
@@ -65,11 +67,30 @@ def call_unet(
 
     Source: Ma et al., "DeepCache: Accelerating Diffusion Models for Free", arXiv 2312.00858.
     """
-    unet.attention_context.batch = batch
+    context = unet.attention_context
+    context.batch = batch
     options = {"deep": deep, "keep_deep": keep_deep} if keep_deep or deep is not None else {}
-    try:
+
+    def run(inputs: torch.Tensor, moments: torch.Tensor, ids: torch.Tensor) -> Any:
         nothing = inputs.new_zeros(len(inputs), 1, 1)  # image and audio tokens are in the attention context
         made = unet(inputs, moments, nothing, ids, return_dict=False, **options)
+        return made if keep_deep else made[0]
+
+    try:
+        with _tuning(context.autotune):
+            if context.graphs is not None and not options:
+                return context.graphs.run(unet, run, (inputs, moments, ids))
+            return run(inputs, moments, ids)
     finally:
-        unet.attention_context.batch = None
-    return made if keep_deep else made[0]
+        context.batch = None
+
+
+@contextmanager
+def _tuning(wanted: bool) -> Iterator[None]:
+    """Let cuDNN try its ways to convolve meanwhile, if that is wanted."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = wanted or before
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

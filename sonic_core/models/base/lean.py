@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from .attend import attend
 from .attention import AttentionContext, Given
@@ -73,7 +74,13 @@ def _convolve(
     """Run ``SpatioTemporalResBlock`` (``residual.convolve``)."""
     maps = [hidden_states] if isinstance(hidden_states, torch.Tensor) else hidden_states
     piece = context.pixels(context.convolution_piece, block.spatial_res_block.in_channels, maps[0].device)
-    return convolve(block, maps, temb, image_only_indicator.shape[-1], piece)
+    frames = image_only_indicator.shape[-1]
+    if context.convolve is None:
+        return convolve(block, maps, temb, frames, piece)
+    hidden = maps[0] if len(maps) == 1 else torch.cat(maps, 1)
+    if hidden_states is maps:
+        maps.clear()
+    return context.convolve(block, hidden, temb, frames, piece)
 
 
 def _transform(
@@ -102,7 +109,9 @@ def _transform(
         for pair in zip(model.transformer_blocks, model.temporal_transformer_blocks, strict=True)
     ]
     device, width = hidden_states.device, model.in_channels
-    made = transform(
+    for block in model.transformer_blocks if context.fused else ():
+        _fuse(block.attn1)
+    made = (context.transform or transform)(
         model,
         hidden_states,
         frames=frames,
@@ -110,6 +119,7 @@ def _transform(
         given=given,
         piece=context.pixels(context.piece, width, device),
         outer_piece=context.pixels(context.convolution_piece, width, device),
+        back_end=context.back_end,
     )
     return (made,)
 
@@ -123,6 +133,7 @@ def transform(
     given: list[list[list[Given]]],
     piece: int = WHOLE,
     outer_piece: int = WHOLE,
+    back_end: str | None = None,
 ) -> torch.Tensor:
     """Run a spatio-temporal transformer in place, with all that it reads handed to it.
 
@@ -134,6 +145,7 @@ def transform(
         given: Per pair of blocks, for the spatial one and for the temporal one, what each group attends to.
         piece: Pixels, over all frames, that pass through a block together.
         outer_piece: Pixels, over all frames, that pass through the projections around the blocks together.
+        back_end: Kernel of attention over pixels; None is torch's own.
 
     Returns:
         (branches · frames, channels, h, w).
@@ -145,7 +157,7 @@ def transform(
     blocks = zip(model.transformer_blocks, model.temporal_transformer_blocks, given, strict=True)
     for over_pixels, over_frames, (spatial, temporal) in blocks:
         for some, known in zip(groups, spatial, strict=True):
-            _attend_over_pixels(over_pixels, tokens[some].flatten(0, 1), known, piece)
+            _attend_over_pixels(over_pixels, tokens[some].flatten(0, 1), known, piece, back_end)
         for some, known in zip(groups, temporal, strict=True):
             _attend_over_frames(over_frames, tokens[some], known, piece=piece, moments=moments, alpha=alpha)
     return _put_back(model, tokens.flatten(0, 1), hidden, outer_piece)
@@ -177,11 +189,11 @@ def _put_back(model: Any, tokens: torch.Tensor, hidden: torch.Tensor, piece: int
     return hidden
 
 
-def _attend_over_pixels(block: Any, tokens: torch.Tensor, given: Given, piece: int) -> None:
+def _attend_over_pixels(block: Any, tokens: torch.Tensor, given: Given, piece: int, back_end: str | None) -> None:
     """Run ``BasicTransformerBlock`` in place on tokens (n, pixels, width) of some branches' frames, some at a time."""
     for some in cut(len(tokens), tokens.shape[1], piece):
         part = tokens[some]
-        part += _attention_over_pixels(block.attn1, block.norm1(part))
+        part += _attention_over_pixels(block.attn1, block.norm1(part), back_end)
         part += block.attn2.processor.attend(block.attn2, block.norm2(part), given, some)
         part += block.ff(block.norm3(part))
 
@@ -219,10 +231,14 @@ def _attend_in_vae(
     return made + hidden_states
 
 
-def _attention_over_pixels(attn: Any, hidden: torch.Tensor) -> torch.Tensor:
+def _attention_over_pixels(attn: Any, hidden: torch.Tensor, back_end: str | None = None) -> torch.Tensor:
     """Let the tokens (n, pixels, width) of each of n frames attend to one another."""
-    q, k, v = _projected(attn, hidden)
-    return attn.to_out[0](attend(q, k, v, attn.heads))
+    weight = getattr(attn, "fused_weight", None)
+    if weight is None:
+        q, k, v = _projected(attn, hidden)
+    else:
+        q, k, v = functional.linear(hidden, weight).chunk(3, -1)
+    return attn.to_out[0](attend(q, k, v, attn.heads, back_end))
 
 
 def _attention_over_frames(attn: Any, hidden: torch.Tensor) -> torch.Tensor:
@@ -238,3 +254,12 @@ def _attention_over_frames(attn: Any, hidden: torch.Tensor) -> torch.Tensor:
 def _projected(attn: Any, hidden: torch.Tensor) -> Iterator[torch.Tensor]:
     """Make the queries, keys and values of ``hidden``."""
     return (project(hidden) for project in (attn.to_q, attn.to_k, attn.to_v))
+
+
+def _fuse(attn: Any) -> None:
+    """Keep the weights of queries, keys and values once more, as one: a buffer, which travels, but is never saved."""
+    parts = [one.weight for one in (attn.to_q, attn.to_k, attn.to_v)]
+    made_of = [(one.data_ptr(), one.device, one.dtype, 0 if one.is_inference() else one._version) for one in parts]
+    if getattr(attn, "fused_of", None) != made_of:
+        attn.register_buffer("fused_weight", torch.cat([one.detach() for one in parts]), persistent=False)
+        attn.fused_of = made_of
