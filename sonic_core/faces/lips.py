@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..media.colour import rgb24
 from ..types import Point
 from .fit import LIGHT, REACH, Frame, patch
 from .search import Array, Evidence, search
@@ -350,8 +351,7 @@ def _edges(cut: NDArray[np.float32]) -> Array:
 
 def as_bytes(image: torch.Tensor) -> NDArray[np.uint8]:
     """Turn (3, h, w) RGB in [0, 1] into contiguous (h, w, 3) bytes."""
-    pixels = (image.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8)
-    return np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
+    return rgb24(image)
 
 
 def as_points(points: NDArray[np.floating]) -> tuple[Point, ...]:

@@ -137,8 +137,8 @@ def rgb24(frame: torch.Tensor) -> Bytes:
     Returns:
         (h, w, 3) uint8, contiguous.
     """
-    pixels = frame.detach().float().cpu().numpy().transpose(1, 2, 0)
-    return cv2.convertScaleAbs(np.maximum(np.ascontiguousarray(pixels), 0), alpha=255).astype(np.uint8, copy=False)
+    planes = [cv2.convertScaleAbs(np.maximum(plane, 0), alpha=255) for plane in frame.detach().float().cpu().numpy()]
+    return np.asarray(cv2.merge(planes), np.uint8)
 
 
 def rgb48(frame: torch.Tensor) -> Words:

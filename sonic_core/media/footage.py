@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -20,7 +21,7 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError, MediaError
 from ..types import Frames
-from .colour import BT709, FULL_RANGE, LIMITED_RANGE
+from .colour import BT709, FULL_RANGE, LIMITED_RANGE, Bytes
 from .files import check_readable
 from .source import open_source
 
@@ -109,7 +110,7 @@ def read_video(path: str | os.PathLike[str], start: float = 0) -> Iterator[Frame
     info = probe_video(path)
     skip = round(start * info.fps)
     most = max(1, min(MOST_CHUNK, CHUNK_PIXELS // (info.size[0] * info.size[1])))
-    chunk: list[torch.Tensor] = []
+    chunk: list[Bytes] = []
     for index, pixels in enumerate(_paced(Path(path), info)):
         if index >= skip:
             chunk.append(pixels)
@@ -155,7 +156,7 @@ def _rate(times: list[Fraction], announced: Fraction | None) -> Fraction:
     return ((len(times) - 1) / span).limit_denominator(1001) if span else Fraction(25)
 
 
-def _paced(path: Path, info: VideoInfo) -> Iterator[torch.Tensor]:
+def _paced(path: Path, info: VideoInfo) -> Iterator[Bytes]:
     """Yield exactly ``info.length`` frames (h, w, 3) uint8, the n-th being what is seen at n / fps."""
     shown, pixels = 0, None
     with _opened(path) as (container, stream):
@@ -165,13 +166,13 @@ def _paced(path: Path, info: VideoInfo) -> Iterator[torch.Tensor]:
             while pixels is not None and shown < min(due, info.length):
                 yield pixels
                 shown += 1
-            pixels = torch.from_numpy(_rgb(frame, reformatter))
+            pixels = _rgb(frame, reformatter)
     while pixels is not None and shown < info.length:  # a damaged end is filled with the last frame
         yield pixels
         shown += 1
 
 
-def _rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> npt.NDArray[np.uint8]:
+def _rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> Bytes:
     """Convert to (h, w, 3) uint8, upright."""
     if not frame.format.is_rgb:
         full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
@@ -203,5 +204,10 @@ def _upright(pixels: npt.NDArray[np.generic], frame: av.VideoFrame) -> npt.NDArr
     return np.rot90(pixels, round(frame.rotation / 90) % 4)
 
 
-def _floats(chunk: list[torch.Tensor]) -> Frames:
-    return torch.stack(chunk).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+def _floats(chunk: list[Bytes]) -> Frames:
+    """Turn frames (h, w, 3) into one chunk (n, 3, h, w); without torch, whose threads would fight with the decoder's."""
+    made = np.empty((len(chunk), 3, *chunk[0].shape[:2]), np.float32)
+    for pixels, planes in zip(chunk, made, strict=True):
+        for values, plane in zip(cv2.split(pixels), planes, strict=True):
+            np.divide(values, np.float32(255), out=plane, dtype=np.float32)
+    return torch.from_numpy(made)

@@ -31,12 +31,13 @@ _NOISE = 1e-4
 
 def as_pixels(frame: torch.Tensor) -> Picture:
     """Lay a frame (3, h, w) out as (h, w, 3)."""
-    return np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
+    pixels = frame.permute(1, 2, 0).numpy()
+    return pixels if pixels.flags.c_contiguous else cast("Picture", cv2.merge(list(frame.numpy())))
 
 
 def as_frame(pixels: Picture) -> torch.Tensor:
-    """Lay (h, w, 3) out as a frame (3, h, w) of memory of its own, cut off at 0 and 1."""
-    return torch.from_numpy(pixels).permute(2, 0, 1).clone(memory_format=torch.contiguous_format).clamp_(0, 1)
+    """See (h, w, 3) as a frame (3, h, w) of memory of its own, cut off at 0 and 1; its colours lie side by side."""
+    return torch.from_numpy(np.clip(pixels, 0, 1)).permute(2, 0, 1)
 
 
 def as_gray(pixels: Picture) -> Gray:

@@ -151,6 +151,6 @@ class _Strip:
     def frame(self, number: int) -> torch.Tensor:
         """Return a frame by number, or the last if there are fewer; no more than one before the furthest asked for."""
         while self.seen <= number and (frame := next(self.frames, None)) is not None:
-            self.held.append(frame.clone())  # a view would hold its whole chunk
+            self.held.append(frame.clone(memory_format=torch.contiguous_format))  # a view would hold its whole chunk
             self.seen += 1
         return self.held[min(number, self.seen - 1) - self.seen]
