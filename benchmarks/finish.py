@@ -1,7 +1,8 @@
 """Time what follows the model: ``python benchmarks/finish.py [--sizes 384 512] [--clip VIDEO …] [--profile]``.
 
 A talking clip of sonic-preview (or each ``--clip``) is kept without loss. Then each step reads it from there, alone:
-read, refine, smooth and encode (H.264, with sound); and all together, as they are chained: refined, smoothed, encoded.
+read, refine, smooth and encode (H.264, with sound); together, as they are chained: refined, smoothed, encoded; and as
+``generate`` does it (whole): kept once more as if it came from a model, with whatever is measured on the way.
 Told are the wall time and the processor's time in seconds per second of video, each the least of ``--runs``, how many
 times faster than real time that is, and what must not change: the offset and a digest of the smoothed frames.
 
@@ -23,16 +24,18 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core import load_model
 from sonic_core.clip import Clip, open_clip
-from sonic_core.faces.finder import face_finder
+from sonic_core.faces import RememberingFinder, face_finder
+from sonic_core.pipeline import finished
 from sonic_core.post.align import refined
 from sonic_core.post.keep import kept
 from sonic_core.post.smooth import smoothed
+from sonic_core.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[1]
 LISTED = 25
 """Functions of a profile that are listed."""
 
@@ -89,18 +92,20 @@ def profiled(name: str, work: Callable[[], object]) -> None:
 
 def measure(name: str, clip: Clip, runs: int, *, profile: bool) -> None:
     """Print a clip's figures."""
-    finder, clip = face_finder(), kept(clip)
+    finder, clip = RememberingFinder(face_finder()), kept(clip)
 
     def together(folder: str) -> None:
+        finder = RememberingFinder(face_finder())
         smoothed(refined(clip, finder=finder)[0], finder=finder).export(f"{folder}/together.mp4")
 
     with tempfile.TemporaryDirectory() as folder:
         steps: dict[str, Callable[[], object]] = {
             "read": lambda: sum(map(len, clip.read())),
-            "refine": lambda: refined(clip, finder=finder),
-            "smooth": lambda: sum(map(len, smoothed(clip, finder=finder).read())),
+            "refine": lambda: refined(clip, finder=face_finder()),
+            "smooth": lambda: sum(map(len, smoothed(clip, finder=face_finder()).read())),
             "encode": lambda: clip.export(f"{folder}/encoded.mp4"),
             "together": lambda: together(folder),
+            "whole": lambda: finished(clip, Settings()).export(f"{folder}/whole.mp4"),
         }
         for step, work in steps.items():
             wall, own = (spent / clip.duration for spent in least(work, runs))

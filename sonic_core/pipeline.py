@@ -15,7 +15,9 @@ import torch
 from .clip import Clip
 from .devices import Keeper, OwnKeeper, choose_devices, choose_dtype
 from .errors import InputError, SettingsError, SonicWarning
-from .faces import choose_face, crop_portrait, face_finder, quality_warnings
+from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
+from .faces.mouth import STAGE as MOUTH
+from .faces.mouth import MouthMeter
 from .media.audio import read_audio
 from .media.image import read_image
 from .media.mixing import check_duration, cut
@@ -160,18 +162,20 @@ def finished(
     For clips of models that may be out of step or jitter. What cannot be measured is left as it is, and said so.
 
     Args:
-        clip: To be measured it is read once; its frames are kept on disk from then on.
+        clip: To be measured it is read once; its frames are kept on disk meanwhile, and from then on.
         settings: ``lip_sync_refinement`` and ``temporal_smoothing`` count.
         weights: Folders in which weights of face finders are looked for first.
         progress: Hears (stage, done, total).
     """
-    finder = face_finder("auto", weights)
+    finder = RememberingFinder(face_finder("auto", weights))
     if settings.lip_sync_refinement and settings.stream:
         log.info("lip sync: nothing was changed: a stream is shown before its whole could be measured.")
     elif settings.lip_sync_refinement:
-        clip = kept(clip, progress)
+        meter = MouthMeter(clip.fps, clip.length, finder)
+        clip = kept(clip, progress, see=meter.see)
+        progress(MOUTH, meter.passed, clip.length)
         try:
-            clip, _ = refined(clip, finder=finder, progress=progress)
+            clip, _ = refined(clip, motion=meter.motion())
         except InputError as error:
             log.info("lip sync: nothing was changed: %s", error)
     if settings.temporal_smoothing:

@@ -2,7 +2,7 @@
 
 from .crop import crop_box, crop_portrait, face_mask
 from .embedded import EmbeddedFinder
-from .finder import AttendedFinder, choose_face, face_finder
+from .finder import AttendedFinder, RememberingFinder, choose_face, face_finder
 from .insightface import InsightFaceFinder
 from .overlay import drawn, searched
 from .quality import quality_warnings
@@ -12,6 +12,7 @@ __all__ = [
     "AttendedFinder",
     "EmbeddedFinder",
     "InsightFaceFinder",
+    "RememberingFinder",
     "YoloFaceFinder",
     "choose_face",
     "crop_box",

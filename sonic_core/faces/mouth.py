@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..errors import FaceNotFoundError
@@ -75,6 +76,49 @@ class MouthMotion:
     """Times that the picture was suddenly another."""
 
 
+class MouthMeter:
+    """Measures a mouth as frames pass by, in order, so that a clip that is read anyway need not be read once more."""
+
+    def __init__(self, fps: Fraction, length: int, finder: FaceFinder | None = None) -> None:
+        """Begin before the first frame.
+
+        Args:
+            fps: Frames per second.
+            length: Frames that will pass at most.
+            finder: Finds the face at the beginning and after cuts; None takes the best one that is there.
+        """
+        self.fps, self.passed = fps, 0
+        self._tracker = FaceTracker(finder)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._speeds, self._seen = np.zeros((len(SIGNALS), length), np.float32), np.zeros(length, bool)
+        self._last: Gray | None = None
+
+    def see(self, frame: torch.Tensor) -> None:
+        """Look at the next frame (3, h, w), RGB in [0, 1]."""
+        cuts = self._tracker.cuts
+        face = self._tracker.follow(frame)
+        patch = None if face is None else np.ascontiguousarray(self._tracker.patch[_TOP:])
+        self._seen[self.passed] = face is not None
+        if self._last is not None and patch is not None and face is not None and self._tracker.cuts == cuts:
+            moved = self._flow.calc(self._last, patch, np.zeros((*patch.shape, 2), np.float32))
+            self._speeds[:, self.passed] = _speeds(np.asarray(moved, np.float32), _depth_of(face))
+        self._last, self.passed = patch, self.passed + 1
+
+    def motion(self) -> MouthMotion:
+        """Sum up.
+
+        Raises:
+            FaceNotFoundError: There was a face in fewer than a quarter of the frames.
+        """
+        if self._seen.mean() < 0.25:
+            raise FaceNotFoundError(
+                f"Expected a face in the video, found one in {self._seen.sum()} of {len(self._seen)} frames (finder: "
+                f"{self._tracker.finder.name}); use a video with one larger, front-facing face."
+            )
+        signals = np.cumsum(self._speeds, axis=1, dtype=np.float32)
+        return MouthMotion(signals, self._seen, self.fps, self._tracker.cuts)
+
+
 def mouth_motion(clip: Clip, finder: FaceFinder | None = None, progress: Progress = ignore_progress) -> MouthMotion:
     """Follow the largest face through a clip and measure its mouth.
 
@@ -86,25 +130,11 @@ def mouth_motion(clip: Clip, finder: FaceFinder | None = None, progress: Progres
     Raises:
         FaceNotFoundError: There is a face in fewer than a quarter of the frames.
     """
-    tracker, flow = FaceTracker(finder), cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    speeds, seen = np.zeros((len(SIGNALS), clip.length), np.float32), np.zeros(clip.length, bool)
-    last: Gray | None = None
-    for number, frame in enumerate(clip.frames()):
-        cuts = tracker.cuts
-        face = tracker.follow(frame)
-        seen[number] = face is not None
-        patch = np.ascontiguousarray(tracker.patch[_TOP:]) if seen[number] else None
-        if last is not None and patch is not None and face is not None and tracker.cuts == cuts:
-            moved = flow.calc(last, patch, np.zeros((*patch.shape, 2), np.float32))
-            speeds[:, number] = _speeds(np.asarray(moved, np.float32), _depth_of(face))
-        last = patch
-        progress(STAGE, number + 1, clip.length)
-    if seen.mean() < 0.25:
-        raise FaceNotFoundError(
-            f"Expected a face in the video, found one in {seen.sum()} of {clip.length} frames (finder: "
-            f"{tracker.finder.name}); use a video with one larger, front-facing face."
-        )
-    return MouthMotion(np.cumsum(speeds, axis=1, dtype=np.float32), seen, clip.fps, tracker.cuts)
+    meter = MouthMeter(clip.fps, clip.length, finder)
+    for frame in clip.frames():
+        meter.see(frame)
+        progress(STAGE, meter.passed, clip.length)
+    return meter.motion()
 
 
 def _depth_of(face: Face) -> float:

@@ -90,7 +90,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     return VideoInfo((height, width), fps, length, float(length / fps), has_audio, float(times[0]), steady)
 
 
-def read_video(path: str | os.PathLike[str], start: float = 0) -> Iterator[Frames]:
+def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo | None = None) -> Iterator[Frames]:
     """Read a video's frames in order, upright, in the colours that its tags mean.
 
     Untagged videos are taken as BT.709 from 720 lines on, else as BT.601; limited range unless tagged full. Where
@@ -99,6 +99,7 @@ def read_video(path: str | os.PathLike[str], start: float = 0) -> Iterator[Frame
     Args:
         path: A video file.
         start: Seconds from the first frame to leave out.
+        info: What ``probe_video`` found, where the file has not changed since; it takes as long as some ten frames.
 
     Yields:
         (n, 3, h, w) RGB float32 in [0, 1], n at most ``MOST_CHUNK``.
@@ -107,7 +108,7 @@ def read_video(path: str | os.PathLike[str], start: float = 0) -> Iterator[Frame
         MediaError: The file is missing or is not a video that can be decoded.
         InputError: There is no picture track.
     """
-    info = probe_video(path)
+    info = info or probe_video(path)
     skip = round(start * info.fps)
     most = max(1, min(MOST_CHUNK, CHUNK_PIXELS // (info.size[0] * info.size[1])))
     chunk: list[Bytes] = []
@@ -205,7 +206,7 @@ def _upright(pixels: npt.NDArray[np.generic], frame: av.VideoFrame) -> npt.NDArr
 
 
 def _floats(chunk: list[Bytes]) -> Frames:
-    """Turn frames (h, w, 3) into one chunk (n, 3, h, w); without torch, whose threads would fight with the decoder's."""
+    """Turn frames (h, w, 3) into one chunk (n, 3, h, w), without torch: its threads would fight with the decoder's."""
     made = np.empty((len(chunk), 3, *chunk[0].shape[:2]), np.float32)
     for pixels, planes in zip(chunk, made, strict=True):
         for values, plane in zip(cv2.split(pixels), planes, strict=True):

@@ -64,6 +64,7 @@ def refined(
     max_offset: float = MAX_OFFSET,
     force: bool = False,
     finder: FaceFinder | None = None,
+    motion: MouthMotion | None = None,
     progress: Progress = ignore_progress,
 ) -> tuple[Clip, Refinement]:
     """Bring a clip's sound in step with the mouth, or leave it alone.
@@ -72,10 +73,11 @@ def refined(
     before; no frame changes. It is moved only where the offset is constant, trusted and not beyond ``max_offset``.
 
     Args:
-        clip: Its picture is read once.
+        clip: Its picture is read once, unless ``motion`` is given.
         max_offset: Seconds up to which an offset is corrected unasked, 0 to 0.4.
         force: Correct any constant offset that could be measured, however large and however unsure.
         finder: Finds the face; None takes the best finder that is there.
+        motion: How the mouth moves, if somebody measured that while the clip was read for something else.
         progress: Called with ("mouth", frames done, frames in all).
 
     Returns:
@@ -87,7 +89,8 @@ def refined(
         FaceNotFoundError: There is no face in most of it.
     """
     check_max_offset(max_offset)
-    done = decide(measure_sync(clip, finder, progress), max_offset, force)
+    found = measure_sync(clip, finder, progress) if motion is None else compare(motion, clip.audio)
+    done = decide(found, max_offset, force)
     log.info("lip sync: %s", done.reason)
     if not done.moved or clip.audio is None:
         return clip, done

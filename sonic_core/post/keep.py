@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from ..clip import Clip
-from ..media.ahead import closable
-from ..media.video import read_video, write_lossless
+from ..media.ahead import closable, read_ahead
+from ..media.video import VideoInfo, probe_video, read_video, write_lossless
 from ..types import Frames, Progress, ignore_progress
 
 STAGE = "frames"
 """The name under which progress is reported."""
 
 
-def kept(clip: Clip, progress: Progress = ignore_progress) -> Clip:
+def kept(clip: Clip, progress: Progress = ignore_progress, see: Callable[[torch.Tensor], object] | None = None) -> Clip:
     """Make all frames of ``clip`` once and keep them, rounded to 8 bits, in a temporary file.
 
     The file goes when nobody holds the clip, or one made of it, any more.
@@ -26,6 +29,7 @@ def kept(clip: Clip, progress: Progress = ignore_progress) -> Clip:
     Args:
         clip: Read once.
         progress: Called with ("frames", frames done, frames in all); what it raises leaves no file behind.
+        see: Looks at each frame (3, h, w) as it passes, in order, while later ones are made already.
 
     Returns:
         A clip of the same sound.
@@ -38,9 +42,16 @@ def kept(clip: Clip, progress: Progress = ignore_progress) -> Clip:
     def told(_: str, done: int, total: int) -> None:
         progress(STAGE, done, total)
 
-    with closing(closable(clip.read())) as chunks:
+    with closing(closable(clip.read()) if see is None else _watched(clip, see)) as chunks:
         write_lossless(file.path, chunks, fps=clip.fps, length=clip.length, size=clip.size, audio=None, progress=told)
     return replace(clip, read=file.read)
+
+
+def _watched(clip: Clip, see: Callable[[torch.Tensor], object]) -> Generator[Frames, None, None]:
+    with closing(read_ahead(closable(clip.frames()))) as frames:
+        for frame in frames:
+            yield frame[None]
+            see(frame)
 
 
 class _File:
@@ -51,8 +62,13 @@ class _File:
         self.path = Path(self.folder) / "frames.mkv"
         weakref.finalize(self, _remove, self.path)
 
+    @cached_property
+    def info(self) -> VideoInfo:
+        """What the file holds, once it is written."""
+        return probe_video(self.path)
+
     def read(self) -> Iterator[Frames]:
-        yield from read_video(self.path)
+        yield from read_video(self.path, info=self.info)
 
 
 def _remove(path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Face
-from .flow import Flow, Gray, Picture, as_gray, dense_flow, places, resized, thumbnail, warp
+from .flow import Flow, Gray, Picture, dense_flow, places, resized, warp
 
 WORK_SIDE = 256
 """Longer side of the pictures on which flow is measured; σ = 0.1 pixels of it is measured well."""
@@ -76,21 +76,21 @@ class Correction:
     """By what its light is multiplied."""
 
 
-def look(small: Picture, marked: Grid) -> Look:
-    """Reduce a picture, shrunk to working size (h, w, 3), to what is needed of it.
+def look(gray: Gray, thumb: Picture, marked: Grid) -> Look:
+    """Tell what is kept of a frame.
 
     Args:
-        small: As ``fitted`` to ``WORK_SIDE``.
+        gray: Luma of the frame ``fitted`` to ``WORK_SIDE``.
+        thumb: Its thumbnail.
         marked: What ``guarded`` says of the grid.
     """
-    gray = as_gray(small)
     luma = resized(gray.astype(np.float32) / 255, marked.shape[:2])
     bright = np.clip((_BRIGHT - luma) * 10, 0, 1) * np.clip(luma / _DARK - 1, 0, 1)
     trust = (_texture(gray, luma.shape[:2]) + 1e-4) * (1 - marked)
-    return Look(gray, thumbnail(small), np.log(np.maximum(luma, _DARK)), trust, bright * (1 - marked) + 1e-6)
+    return Look(gray, thumb, np.log(np.maximum(luma, _DARK)), trust, bright * (1 - marked) + 1e-6)
 
 
-def grid_size(small: Picture) -> tuple[int, int]:
+def grid_size(small: Gray) -> tuple[int, int]:
     """Return how many cells (down, across) lie over a picture of working size."""
     return max(2, round(small.shape[0] / CELL)), max(2, round(small.shape[1] / CELL))
 
