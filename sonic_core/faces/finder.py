@@ -59,14 +59,14 @@ class RememberingFinder:
 
     def __init__(self, finder: FaceFinder) -> None:
         self.name, self._finder = finder.name, finder
-        self._last: tuple[bytes, list[Face]] = b"", []
+        self._last: tuple[tuple[tuple[int, ...], bytes], list[Face]] = ((), b""), []
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first."""
-        asked = hashlib.sha256(as_bytes(image)).digest()
+        asked = tuple(image.shape), hashlib.sha256(as_bytes(image).data).digest()
         known, faces = self._last
         if asked != known:
-            faces = self._finder.find(image)
+            faces = list(self._finder.find(image))
             self._last = asked, faces
         return list(faces)
 

@@ -14,6 +14,7 @@ from .flow import (
     as_frame,
     as_gray,
     as_pixels,
+    as_planes,
     dense_flow,
     fitted,
     is_cut,
@@ -87,7 +88,8 @@ class DisInterpolator:
         if pair.flows is None:
             return (first if moment < 0.5 else second).clone()
         blend = (1 - moment) * pair.pixels[0] + moment * pair.pixels[1]
-        return as_frame(pair.trust * _drawn(*pair.pixels, *pair.flows, moment) + (1 - pair.trust) * blend)
+        drawn = pair.trust * _drawn(*pair.pixels, *pair.flows, moment) + (1 - pair.trust) * blend
+        return as_frame(as_planes(drawn))
 
 
 def _measured(first: torch.Tensor, second: torch.Tensor, before: Flow | None) -> _Pair:

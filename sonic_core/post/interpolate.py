@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -17,7 +17,7 @@ import torch
 from ..clip import Clip, frame_count
 from ..devices import Keeper, OwnKeeper, choose_device
 from ..errors import InputError
-from ..media.ahead import closable
+from ..media.ahead import closable, read_ahead
 from ..types import Frames
 from ..weights.catalog import INTERPOLATOR
 from ..weights.store import find_part
@@ -27,6 +27,8 @@ log = logging.getLogger("sonic")
 
 CHUNK = 4
 """Frames that are given at a time."""
+_AHEAD = 1
+"""So many times ``CHUNK`` frames wait."""
 
 
 class Interpolator(Protocol):
@@ -45,7 +47,8 @@ def retimed(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) 
 
     Frame j of the result shows what the clip shows at j / fps seconds: that very frame where one falls on it, else what
     the interpolator draws between its neighbours. After the last frame the last one is held. So 12.5 frames per second
-    become 25 with every original at an even place.
+    become 25 with every original at an even place. While the result is read, the next frames are drawn in a thread of
+    their own, in which the clip is read as well: a device that makes both need not wait for whoever encodes them.
 
     Args:
         clip: Frame i of it is at i / clip.fps seconds.
@@ -63,7 +66,9 @@ def retimed(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) 
         raise InputError(f"Expected a frame rate and a number of frames above 0, got {fps} and {length}.")
     if (clip.fps, clip.length) == (fps, length):
         return clip
-    return replace(clip, read=lambda: _retime(clip, fps, length, interpolator), fps=fps, length=length)
+    return replace(
+        clip, read=lambda: read_ahead(_retime(clip, fps, length, interpolator), _AHEAD), fps=fps, length=length
+    )
 
 
 def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None) -> Clip:
@@ -120,7 +125,7 @@ def best_interpolator(
     return FlowInterpolator(load_flownet(path), OwnKeeper(choose_device(device)) if keeper is None else keeper())
 
 
-def _retime(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Iterator[Frames]:
+def _retime(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Generator[Frames, None, None]:
     with closing(closable(clip.frames())) as frames:
         strip = _Strip(frames)
         for begin in range(0, length, CHUNK):
@@ -151,6 +156,6 @@ class _Strip:
     def frame(self, number: int) -> torch.Tensor:
         """Return a frame by number, or the last if there are fewer; no more than one before the furthest asked for."""
         while self.seen <= number and (frame := next(self.frames, None)) is not None:
-            self.held.append(frame.clone(memory_format=torch.contiguous_format))  # a view would hold its whole chunk
+            self.held.append(frame.clone())  # a view would hold its whole chunk
             self.seen += 1
         return self.held[min(number, self.seen - 1) - self.seen]

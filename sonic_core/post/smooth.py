@@ -19,7 +19,20 @@ from ..errors import SettingsError
 from ..faces.track import FaceTracker
 from ..media.ahead import closable, read_ahead
 from ..types import Face, FaceFinder, Frames
-from .flow import Flow, Picture, as_frame, as_gray, as_pixels, fitted, is_cut, places, resized, thumbnail, warp
+from .flow import (
+    Flow,
+    Picture,
+    as_frame,
+    as_gray,
+    as_pixels,
+    as_planes,
+    fitted,
+    is_cut,
+    places,
+    resized,
+    thumbnail,
+    warp,
+)
 from .paths import (
     WORK_SIDE,
     Correction,
@@ -266,17 +279,17 @@ def applied(pixels: Picture, made: Correction) -> torch.Tensor:
     height, width = pixels.shape[:2]
     rows, columns = made.shift.shape[:2]
     shift = made.shift * np.array([width / columns, height / rows], np.float32)
+    planes = as_planes(pixels)
     if np.abs(shift).max() >= LEAST_SHIFT:
-        part = _moving(shift, (height, width))
-        where = (places((height, width)) - resized(shift, (height, width)))[part]
-        pixels, whole = pixels.copy(), pixels
-        pixels[part] = warp(whole, where, cv2.INTER_CUBIC)
+        down, across = _moving(shift, (height, width))
+        where = places((height, width))[down, across] - resized(shift, (height, width))[down, across]
+        planes[:, down, across] = as_planes(warp(pixels, where, cv2.INTER_CUBIC))
     if abs(made.gain - 1) >= LEAST_GAIN:
-        brighter = pixels * np.float32(made.gain)
-        if made.gain < 1 and float(pixels.max()) > GLARE:
-            brighter += np.maximum(pixels - GLARE, 0) * np.float32((1 - made.gain) / (1 - GLARE))
-        pixels = brighter
-    return as_frame(pixels)
+        brighter = planes * np.float32(made.gain)
+        if made.gain < 1 and float(planes.max()) > GLARE:
+            brighter += np.maximum(planes - GLARE, 0) * np.float32((1 - made.gain) / (1 - GLARE))
+        planes = brighter
+    return as_frame(planes)
 
 
 def _moving(shift: Flow, size: tuple[int, int]) -> tuple[slice, slice]:

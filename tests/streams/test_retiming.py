@@ -1,5 +1,7 @@
 """A retimed clip is a stream: chunks do not matter, it can be read again or left early, and it stays small."""
 
+import itertools
+import threading
 import weakref
 from fractions import Fraction
 
@@ -63,6 +65,23 @@ def test_the_disc_keeps_its_pace():
     places = [float((frame[0].sum(0) * columns).sum() / frame[0].sum()) for frame in clip.frames()]
     for number in range(36, 90):  # where the whole disc is in the picture
         assert places[number] == pytest.approx(3 + number / 60 * 12.5, abs=0.05)
+
+
+def test_the_next_frames_are_drawn_while_somebody_looks_at_the_last():
+    drawn, counts = threading.Event(), itertools.count(1)
+
+    class Telling(Blend):
+        def between(self, first, second, moment):
+            if next(counts) == 4:  # of every four frames two are drawn
+                drawn.set()
+            return super().between(first, second, moment)
+
+    threads = threading.active_count()
+    reader = retimed(moving(4), Fraction(25), 51, Telling()).read()
+    next(reader)
+    assert drawn.wait(10)
+    reader.close()
+    assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("chunk", [1, 8])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sonic_core.errors import FaceNotFoundError, InputError
-from sonic_core.faces import AttendedFinder, EmbeddedFinder, choose_face, quality_warnings
+from sonic_core.faces import AttendedFinder, EmbeddedFinder, RememberingFinder, choose_face, quality_warnings
 from sonic_core.settings import Settings
 from sonic_core.types import Face
 
@@ -32,6 +32,23 @@ def test_the_largest_is_first_and_the_index_counts_on():
     image = torch.zeros(3, 100, 100)
     assert choose_face(image, finder, Settings()).area == 3600
     assert choose_face(image, finder, Settings(face_index=2)).area == 400
+
+
+def test_the_same_picture_is_searched_once():
+    class Counting(FixedFinder):
+        asked = 0
+
+        def find(self, image):
+            self.asked += 1
+            return super().find(image)
+
+    counting = Counting(_face(20), _face(60))
+    finder, first, second = RememberingFinder(counting), torch.zeros(3, 40, 50), torch.ones(3, 40, 50)
+    found = [finder.find(image) for image in (first, first.clone(), second, first)]
+    assert counting.asked == 3 and all(faces == counting.faces for faces in found)
+    found[0].clear()
+    assert finder.find(first) == counting.faces and finder.name == "fixed"
+    assert finder.find(torch.zeros(3, 50, 40)) and counting.asked == 4, "the same bytes, another picture"
 
 
 def test_no_face_is_one_helpful_sentence():

@@ -1,5 +1,6 @@
 """What is written comes back: colours, frames, times and sound; and nothing is left behind when it fails."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -134,6 +135,13 @@ def test_chunk_size_changes_nothing(tmp_path):
     frames = numbered(20)
     files = [write(tmp_path / f"{n}.mp4", frames, n, audio=chirp(0.8, 16000)).read_bytes() for n in (1, 7, 20)]
     assert files[0] == files[1] == files[2]
+
+
+def test_what_is_known_of_a_file_is_believed(tmp_path):
+    path = write(tmp_path / "x.mkv", numbered(6), write=write_lossless)
+    info = probe_video(path)
+    assert torch.equal(torch.cat(list(read_video(path, info=info))), read(path))
+    assert sum(map(len, read_video(path, info=replace(info, length=4)))) == 4
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])

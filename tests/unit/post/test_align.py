@@ -12,10 +12,12 @@ import torch
 from sonic_core.clip import Clip, open_clip
 from sonic_core.errors import FaceNotFoundError, InputError, SettingsError
 from sonic_core.faces.embedded import EmbeddedFinder
-from sonic_core.faces.mouth import mouth_motion
+from sonic_core.faces.finder import RememberingFinder
+from sonic_core.faces.mouth import MouthMeter, mouth_motion
 from sonic_core.media.mixing import shift
 from sonic_core.models.preview.speech import mouth_evidence
 from sonic_core.post.align import compare, decide, measure_sync, refined
+from sonic_core.post.keep import kept
 from sonic_core.sync import SyncMeasurement
 from sonic_core.types import Audio
 
@@ -52,6 +54,20 @@ def test_refining_moves_the_sound_by_whole_samples_and_no_frame(talking):
     assert torch.equal(clip.audio.samples[:, :-by], late.audio.samples[:, by:])
     assert not clip.audio.samples[:, -by:].any()
     assert clip.read is late.read and clip.length == late.length
+
+
+def test_what_was_measured_while_frames_were_kept_needs_no_other_look(talking, talking_mouth):
+    finder = RememberingFinder(EmbeddedFinder())
+    meter = MouthMeter(talking.fps, talking.length, finder)
+    clip = kept(talking, see=meter.see)
+    assert np.array_equal(meter.motion().signals, mouth_motion(clip, finder).signals)
+
+    def unread():
+        raise AssertionError
+
+    made, done = refined(replace(clip, read=unread), motion=meter.motion())
+    assert done.measurement.offset == pytest.approx(compare(talking_mouth, talking.audio).offset, abs=0.002)
+    assert made.read is unread
 
 
 @pytest.mark.parametrize(

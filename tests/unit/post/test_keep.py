@@ -2,6 +2,7 @@
 
 import gc
 import tempfile
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +11,20 @@ import pytest
 import torch
 
 from sonic_core.clip import Clip
+from sonic_core.errors import MediaError
+from sonic_core.faces.mouth import MouthMeter
 from sonic_core.post.keep import kept
 
 FRAMES = torch.randint(0, 256, (7, 3, 32, 48), generator=torch.Generator().manual_seed(0)) / 255
+
+
+class NoFace:
+    """A finder that never finds anything."""
+
+    name = "none"
+
+    def find(self, image):
+        return []
 
 
 @pytest.fixture
@@ -59,3 +71,27 @@ def test_a_cancelled_one_leaves_nothing(folder):
         kept(counted([]), stop)
     gc.collect()
     assert list(folder.iterdir()) == []
+
+
+def test_frames_are_seen_as_they_pass(folder):
+    seen, reads = [], []
+    clip = kept(counted(reads), see=lambda frame: seen.append(frame.clone()))
+    assert torch.equal(torch.stack(seen), FRAMES) and len(reads) == 1
+    assert torch.equal(torch.cat(list(clip.read())), FRAMES)
+
+
+def test_who_sees_may_fail_and_nothing_is_left(folder):
+    def fail(frame):
+        raise ArithmeticError
+
+    threads = threading.active_count()
+    with pytest.raises(ArithmeticError):
+        kept(counted([]), see=fail)
+    gc.collect()
+    assert list(folder.iterdir()) == [] and threading.active_count() == threads
+
+
+def test_too_many_frames_are_said_to_be_so_whoever_sees(folder):
+    meter = MouthMeter(Fraction(25), 6, NoFace())
+    with pytest.raises(MediaError, match="Expected 6 frames"):
+        kept(replace(counted([]), length=6), see=meter.see)

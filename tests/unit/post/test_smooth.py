@@ -123,6 +123,14 @@ def test_what_is_even_stays_bit_for_bit():
     assert torch.equal(made[MIDDLE], clean[MIDDLE]) and psnr(made, clean) > 45
 
 
+def test_what_is_still_stays_bit_for_bit_beside_what_shakes():
+    shaken, still = frames_of(0.7, 0)[0], frames_of(0, 0, drift=0)[0][0]
+    frames = torch.cat([shaken[..., :88], still[..., 88:].expand(LENGTH, -1, -1, -1)], -1)
+    made = read(smoothed(clip_of(frames), finder=NoFace()))
+    assert torch.equal(made[MIDDLE][..., 160:], frames[MIDDLE][..., 160:])
+    assert not torch.equal(made[MIDDLE][..., :80], frames[MIDDLE][..., :80])
+
+
 def test_real_motion_is_kept():
     """A nod of 2 Hz and 3 pixels, without shake."""
     nods = 3 * np.sin(np.arange(LENGTH) * 2 * np.pi * 2 / 25)
