@@ -2,7 +2,8 @@
 
     python tests/parity/run_kit.py FOLDER [--json] [--check] [--chained] [--double]
 
-The engine runs as in published mode, in float32 on the CPU, with all economies on. Each stage is given the kit's own
+The engine runs as in published mode, in float32 on the CPU, with all economies on; ``run_kit`` also takes another
+device and type, and the errors then tell how far these are from float32 on the CPU. Each stage is given the kit's own
 input, so that an error is where it is printed. With --chained each case is also run from the picture and the sound to
 the frames without looking at the kit in between. With --double the UNet computes in float64: what it prints is how far
 the kit itself is from exact arithmetic.
@@ -44,12 +45,27 @@ LIMIT = 1e-4
 
 
 def run_kit(
-    folder: Path, *, chained: bool = False, double: bool = False, keep: dict[str, torch.Tensor] | None = None
+    folder: Path,
+    *,
+    chained: bool = False,
+    double: bool = False,
+    keep: dict[str, torch.Tensor] | None = None,
+    device: torch.device = CPU,
+    dtype: torch.dtype = torch.float32,
 ) -> dict[str, dict[str, float]]:
-    """Run everything that a kit folder holds: errors per stage, by case; ``keep`` takes the denoised latents."""
+    """Run everything that a kit folder holds: errors per stage, by case.
+
+    Args:
+        folder: The kit.
+        chained: Also run each case all the way by itself.
+        double: Let the UNet compute in float64.
+        keep: Takes the denoised latents.
+        device: Where networks run.
+        dtype: Type of those networks that the engine gives its own.
+    """
     keep = {} if keep is None else keep
     index = read_index(folder)
-    networks = draw_networks(index)
+    networks = draw_networks(index).to(device, dtype)
     if double:
         networks.unet.double()
         networks.dtype = torch.float64
@@ -61,8 +77,9 @@ def run_kit(
     if (folder / "interpolation.npz").is_file():
         kit = np.load(folder / "interpolation.npz")
         with torch.inference_mode():
-            middle = draw_interpolator(index["salt"])(tensor(kit["frame0"]), tensor(kit["frame1"]))
-        errors["interpolation"] = {"middle": relative_error(middle, kit["expected"])}
+            network = draw_interpolator(index["salt"]).to(device)
+            middle = network(tensor(kit["frame0"]).to(device), tensor(kit["frame1"]).to(device))
+        errors["interpolation"] = {"middle": relative_error(middle.cpu(), kit["expected"])}
     for case in index.get("cases", []):
         path = folder / f"pipeline_{case['name']}.npz"
         errors[path.stem] = case_errors(networks, case, np.load(path), chained=chained, keep=keep)
@@ -81,24 +98,29 @@ def crop_box_error(rows: np.ndarray) -> float:
 
 def unet_error(networks: KitNetworks, kit: Any) -> float:
     """Compare one call of the UNet with three branches."""
-    dtype = networks.dtype
-    sample = tensor(kit["sample"]).to(dtype)
+    device, dtype = place(networks), networks.dtype
+    sample = tensor(kit["sample"]).to(device, dtype)
     rows, frames = sample.shape[:2]
     pictures, sounds = (tensor(kit[name]).unflatten(0, (rows, frames)) for name in ("image_tokens", "audio_tokens"))
     branches = [
-        Branch(ImageToken(picture[0, 0].to(dtype)), AudioTokens(sound, CPU, dtype, cache=True).window())
+        Branch(ImageToken(picture[0, 0].to(device, dtype)), AudioTokens(sound, device, dtype, cache=True).window())
         for picture, sound in zip(pictures, sounds, strict=True)
     ]
     levels = len(networks.config.unet["block_out_channels"])
-    mask = FaceMask(tensor(kit["mask"])[0, :1].to(dtype), (sample.shape[3], sample.shape[4]), levels)
+    mask = FaceMask(tensor(kit["mask"])[0, :1].to(device, dtype), (sample.shape[3], sample.shape[4]), levels)
     networks.unet.attention_context.batch = BatchConditioning(branches, mask)
     networks.unet.attention_context.piece = 100  # several pieces, also at this size
     with torch.inference_mode():
         out = networks.unet(
-            sample, tensor(kit["timestep"]), sample.new_zeros(rows, 1, 1), tensor(kit["added_time_ids"]).to(dtype),
-            return_dict=False,
+            sample, tensor(kit["timestep"]).to(device), sample.new_zeros(rows, 1, 1),
+            tensor(kit["added_time_ids"]).to(device, dtype), return_dict=False,
         )[0]  # fmt: skip
-    return relative_error(out, kit["expected"])
+    return relative_error(out.cpu(), kit["expected"])
+
+
+def place(networks: KitNetworks) -> torch.device:
+    """Tell where the networks are."""
+    return next(networks.unet.parameters()).device
 
 
 def case_errors(
@@ -110,7 +132,7 @@ def case_errors(
     errors["ref_img"] = relative_error(signed(image)[None], kit["ref_img"])
     errors["clip_img"] = relative_error(clip_pixels(image), kit["clip_img"])
     errors["face_mask"] = relative_error(mask.expand(3, -1, -1)[None], kit["face_mask"])
-    keeper = OwnKeeper(CPU)
+    keeper = OwnKeeper(place(networks))
     embedding, latents = encode_image(networks, keeper, image)
     errors["image_embeds"] = relative_error(embedding[None], kit["image_embeds"])
     errors["ref_latents"] = relative_error(latents[None], kit["ref_latents"])
@@ -161,16 +183,18 @@ def denoised_case(
 ) -> torch.Tensor:
     """Denoise one case from the kit's noise: (frames, 4, h, w)."""
     mask, embedding, latents, tokens, unconditional, buckets = known
-    dtype = networks.dtype
+    device, dtype = place(networks), networks.dtype
     noise = tensor(kit["initial_noise"])[0]
     sigmas = karras_sigmas(case["steps"], *(networks.config.scheduler[name] for name in ("sigma_min", "sigma_max")))
     conditioning = ClipConditioning(
-        ImageToken(embedding.to(dtype)),
-        latents.to(dtype),
-        AudioTokens(tokens, CPU, dtype, cache=True),
-        AudioTokens(unconditional, CPU, dtype, cache=True),
+        ImageToken(embedding.to(device, dtype)),
+        latents.to(device, dtype),
+        AudioTokens(tokens, device, dtype, cache=True),
+        AudioTokens(unconditional, device, dtype, cache=True),
         buckets * case.get("dynamic_scale", 1.0),
-        FaceMask(mask.to(dtype), (noise.shape[2], noise.shape[3]), len(networks.config.unet["block_out_channels"])),
+        FaceMask(
+            mask.to(device, dtype), (noise.shape[2], noise.shape[3]), len(networks.config.unet["block_out_channels"])
+        ),
     )
     guidance = Guidance(case.get("appearance_guidance", 2.0), case.get("audio_guidance", 7.5))
     schedule = Schedule(case["window"], case.get("overlap", 0), case["shift"])
