@@ -1,23 +1,117 @@
-"""What may make the UNet faster, each on its own and all together."""
+"""What may make the UNet faster, each on its own and all together: seconds, memory, and how far the answer is off.
+
+The engine's levers are the fields of ``sonic_core.models.base.acceleration.Acceleration``: whatever is added there is
+measured here. Beside them torch's attention kernels are tried one by one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import fields
+from functools import partial
+from importlib import import_module
 from typing import Any
 
-from .bench import Bench, NotHereError
-from .unet_step import form_seconds
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-CHEAP = ("batched", "fused", "channels_last", "cudnn", "flash", "sage", "graphs")
-DEAR = ("compile", "autotune", "all")
+from sonic_core.models.base.plan import BRANCHES
+
+from .bench import Bench, NotHereError, relative, size_of
+from .unet_step import answer, form_seconds, make_step, make_unet, measured
+
 MOST = 240.0
+"""Seconds that one lever may take: compiling takes long, and trying kernels longer."""
+COMPILING = 60.0
+"""Seconds that a lever which compiles is expected to take before its first step."""
+SLOW = ("compil", "autotune", "graph", "all")
+"""What is in the names of levers that compile, or that may take a process with them: they come late."""
+ATTENTIONS = ("sage", "flash", "cudnn")
+"""Attention back ends that the engine may know beside torch's own choice."""
+
+Lever = Callable[[Bench], AbstractContextManager[Any]]
+"""Makes a UNet ready and yields it."""
+
+
+def levers() -> dict[str, Lever]:
+    """List all levers by name."""
+    listed: dict[str, Lever] = {
+        f"kernel {kernel.name.split('_')[0].lower()}": partial(kernel_only, kernel)
+        for kernel in (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION)
+    }
+    module = engine()
+    if module is None:
+        return listed | {"acceleration": missing}
+    switches = [one.name for one in fields(module.Acceleration) if isinstance(one.default, bool)]
+    listed |= {name: partial(accelerated, {name: True}) for name in switches}
+    if "attention" in {one.name for one in fields(module.Acceleration)}:
+        listed |= {f"attention {name}": partial(accelerated, {"attention": name}) for name in ATTENTIONS}
+    return listed | {"all": partial(accelerated, dict.fromkeys(switches, True))}
+
+
+def cheap() -> list[str]:
+    """Name the levers that take no longer than the step itself."""
+    return [name for name in levers() if not any(word in name for word in SLOW)]
+
+
+def dear() -> list[str]:
+    """Name the others."""
+    return [name for name in levers() if any(word in name for word in SLOW)]
+
+
+def engine() -> Any:  # noqa: ANN401
+    """Import what the engine has for this, if it has it."""
+    try:
+        return import_module("sonic_core.models.base.acceleration")
+    except ImportError:
+        return None
 
 
 def lever_seconds(bench: Bench, side: int, name: str) -> float:
-    """Estimate."""
-    return form_seconds(bench, side) + (90 if name in DEAR and bench.card else 0)
+    """Estimate what a lever takes."""
+    return form_seconds(bench, side) + (COMPILING if bench.card and name in dear() else 0.0)
 
 
 def lever(bench: Bench, side: int, name: str) -> dict[str, Any]:
-    """Measure one lever."""
-    del bench, side
-    raise NotHereError(f"{name} is not there yet")
+    """Measure one lever over three rows, and compare what it gives with what the UNet gives without.
+
+    Raises:
+        NotHereError: The lever wants a card, or something that is not installed.
+    """
+    with levers()[name](bench) as unet:
+        wanted, step = answer(bench, side), make_step(bench, side, BRANCHES)
+        found = measured(bench, name, side, BRANCHES, partial(step, unet), weights=size_of(unet))
+        found["difference"] = relative(step(unet), wanted)
+    bench.say(f"step {side}² {name}: differs by {found['difference']:.1e} from the lean form")
+    return found
+
+
+@contextmanager
+def kernel_only(kernel: SDPBackend, bench: Bench) -> Iterator[Any]:
+    """Let one of torch's attention kernels answer, and no other."""
+    if kernel != SDPBackend.FLASH_ATTENTION:
+        bench.need_card(f"attention by {kernel.name.split('_')[0].lower()}")
+    unet = make_unet(bench)
+    with sdpa_kernel(kernel):
+        yield unet
+
+
+@contextmanager
+def accelerated(wanted: Mapping[str, Any], bench: Bench) -> Iterator[Any]:
+    """Turn on some of the engine's levers and leave the others off."""
+    module, unet = engine(), make_unet(bench)
+    off = {one.name: False for one in fields(module.Acceleration) if isinstance(one.default, bool)}
+    made = module.accelerate(unet, module.Acceleration(**{**off, **wanted}))
+    try:
+        yield unet if made is None else made
+    finally:
+        torch._dynamo.reset()
+
+
+@contextmanager
+def missing(bench: Bench) -> Iterator[Any]:
+    """Say that the engine has no levers."""
+    del bench
+    raise NotHereError("acceleration is not there yet")
+    yield

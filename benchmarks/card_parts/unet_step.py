@@ -8,6 +8,8 @@ from functools import cache, partial
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.unet import RepeatingAttention
@@ -21,7 +23,7 @@ from .bench import Bench, relative, size_of
 from .networks import fill
 
 COUNTED = {512: 31.7738e12, 768: 80.0429e12, 1024: 163.697e12}
-"""Operations of one row of the full-size UNet over 25 frames, by pixels of a side: ``benchmarks/unet.py --count``."""
+"""Operations of one row of the full-size UNet over 25 frames, by pixels of a side, as ``count`` counts them."""
 SIGMA = 4.0
 """Noise level of the step that is measured; no time depends on it."""
 REPEATED = 3
@@ -93,32 +95,24 @@ def shared_unet(bench: Bench) -> Any:  # noqa: ANN401
 
 def operations(bench: Bench, side: int, rows: int) -> float:
     """Return the operations of one call."""
-    counted = None if bench.rehearse else COUNTED.get(side)
-    return rows * (_count(bench, side) if counted is None else counted)
+    return rows * (count(bench, side) if bench.rehearse else COUNTED[side])
 
 
 @cache
-def _count(bench: Bench, side: int) -> float:
+def count(bench: Bench, side: int) -> float:
     """Count the operations of one row without computing."""
-    there = Bench(torch.device("meta"), bench.rehearse, bench.record, bench.began, bench.limit)
-    unet: Any = torch.nn.Module.to(empty_unet(bench.config), device="meta", dtype=torch.float32)
+    unet = empty_unet(bench.config)
     unet.attention_context.piece = MOST_PIECE
-    step, counter = make_meta_step(there, side), FlopCounterMode(display=False)
-    with counter:
-        step(unet)
+    with FakeTensorMode():
+        for module in unet.modules():
+            for name, like in module._parameters.items():
+                if like is not None:
+                    module._parameters[name] = torch.nn.Parameter(torch.empty(like.shape, dtype=bench.dtype), False)
+        step = make_step(bench, side, 1)
+        # the processor's own attention is not counted, its parts are
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            step(unet)
     return float(counter.get_total_flops())
-
-
-def make_meta_step(there: Bench, side: int) -> Step:
-    """Make the inputs of one row without memory."""
-    meta, latent = there.device, side // 8
-    tokens, width = there.config.audio2token["context_tokens"], there.config.unet["cross_attention_dim"]
-    image = ImageToken(torch.empty(width, device=meta))
-    clip = AudioTokens(torch.empty(there.frames, tokens, width, device=meta), meta, torch.float32, cache=False)
-    mask = FaceMask(torch.empty(1, side, side, device=meta), (latent, latent), 4)
-    inputs = torch.empty(1, there.frames, 8, latent, latent, device=meta)
-    conditioning = BatchConditioning([Branch(image, clip.window())], mask)
-    return Step(inputs, torch.empty(1, device=meta), torch.empty(1, 3, device=meta), conditioning)
 
 
 def measured(
