@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, str(ROOT / "benchmarks" / "card.py"), "--rehearse"]
 NEEDS_A_CARD = ("needs a card", "not there yet", "not installed")
 """Reasons for which the rehearsal may leave something out."""
+KINDS = ("machine", "step", "clip", "kit", "decoder", "tiny decoder", "interpolator", "memory", "kernels", "moves")
 
 
 @pytest.fixture
@@ -42,18 +43,7 @@ def test_the_rehearsal_measures_every_part(tmp_path, bench):
     keys = {part.key for part in all_parts(bench)}
     assert found["parts"].keys() | found["skipped"].keys() == keys
     assert {key: why for key, why in found["skipped"].items() if not any(one in why for one in NEEDS_A_CARD)} == {}
-    for begin in (
-        "machine",
-        "step",
-        "clip",
-        "kit",
-        "decoder",
-        "interpolator",
-        "memory",
-        "kernels",
-        "moves",
-        "transfers",
-    ):
+    for begin in (*KINDS, "transfers"):
         assert any(key.startswith(begin) for key in found["parts"]), begin
         assert any(line.partition("] ")[2].startswith(begin) for line in done.stdout.splitlines()), begin
     assert all(found["parts"][key]["above"] == [] for key in found["parts"] if key.startswith("kit"))

@@ -154,6 +154,7 @@ class Peak:
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.most = device, 0
+        self.base = 0
         gc.collect()
         if device.type == "cuda":
             torch.cuda.synchronize(device)

@@ -43,8 +43,10 @@ def kit(bench: Bench, precision: str) -> dict[str, Any]:
     sys.path.insert(0, str(OWN_KIT.parent))  # run_kit.py is a command, and imports its neighbours by name
     from tests.parity.run_kit import run_kit  # noqa: PLC0415
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = (
+        before and precision != "fp32"
+    )  # float32 shall be float32; else as the engine runs
     try:
         with folder(short=bench.rehearse and precision != "fp32") as chosen:
             cases = run_kit(chosen, chained=True, device=bench.device, dtype=PRECISIONS[precision])

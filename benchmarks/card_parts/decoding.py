@@ -8,9 +8,10 @@ import torch
 
 from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.networks import empty_vae
+from sonic_core.models.base.tiny_vae import decode_tiny, empty_tiny_vae
 from sonic_core.models.base.vae import PUBLISHED_CHUNK, decode_chunk
 
-from .bench import Bench, NotHereError, relative, size_of
+from .bench import Bench, relative, size_of
 from .networks import fill, interpolator
 
 DECODER_OPERATIONS = 3.04e12
@@ -57,15 +58,7 @@ def between(bench: Bench, side: int) -> dict[str, Any]:
 
 
 def tiny_decoder(bench: Bench, side: int) -> dict[str, Any]:
-    """Decode a chunk by the tiny VAE.
-
-    Raises:
-        NotHereError: The engine has none.
-    """
-    try:
-        from sonic_core.models.base.tiny_vae import decode_tiny, empty_tiny_vae  # type: ignore # noqa: PLC0415
-    except ImportError:
-        raise NotHereError("the tiny VAE is not there yet") from None
+    """Decode a chunk by the tiny decoder."""
     frames = 2 if bench.rehearse else PUBLISHED_CHUNK
     latents = torch.randn(frames, 4, side // 8, side // 8, generator=torch.Generator().manual_seed(side))
     network = fill(empty_tiny_vae(), bench.device, bench.dtype)
@@ -73,5 +66,5 @@ def tiny_decoder(bench: Bench, side: int) -> dict[str, Any]:
     with torch.inference_mode():
         seconds = bench.seconds(lambda: decode_tiny(network, latents)) / frames
     most = peak.stop()
-    bench.say(f"tiny VAE {side}²: {seconds:.4f} s a frame in chunks of {frames}, {most / 1e9:.2f} GB")
+    bench.say(f"tiny decoder {side}²: {seconds:.4f} s a frame in chunks of {frames}, {most / 1e9:.2f} GB")
     return {"pixels": side, "chunk": frames, "seconds": seconds, "gigabytes": most / 1e9}

@@ -24,7 +24,10 @@ def kernels(bench: Bench) -> dict[str, Any]:
         step(unet)
         bench.synchronize()
     name = "self_device_time_total" if bench.card else "self_cpu_time_total"
-    events: list[Any] = [event for event in watched.key_averages() if getattr(event, name) > 0]
+    wanted = "CUDA" if bench.card else "CPU"  # else a kernel counts for whoever started it too
+    events: list[Any] = [
+        event for event in watched.key_averages() if event.device_type.name == wanted and getattr(event, name) > 0
+    ]
     whole = sum(getattr(event, name) for event in events)
     dearest = sorted(events, key=lambda event: getattr(event, name), reverse=True)[:LISTED]
     listed = [

@@ -12,6 +12,7 @@ from torch import nn
 
 from sonic_core.devices import Keeper
 from sonic_core.models.base.lean import make_lean
+from sonic_core.models.base.live import LiveParts
 from sonic_core.models.base.loading import Networks
 from sonic_core.models.base.model import BaseModel
 from sonic_core.models.base.networks import (
@@ -22,13 +23,18 @@ from sonic_core.models.base.networks import (
     empty_vae,
     empty_whisper,
 )
+from sonic_core.models.base.tiny_vae import empty_tiny_vae
 from sonic_core.models.base.tokens import AudioToBuckets, AudioToTokens
 from sonic_core.post.flownet import FlowInterpolator, IFNet
 from sonic_core.weights.store import BaseFiles
+from sonic_core.weights.student import Student
 
 from .bench import TINY, Bench
 
 # ruff: noqa: ANN401 - diffusers' and transformers' classes are imported late
+
+STUDENT_STEPS = 4
+"""Steps of the few-step student of quality "live", one branch each."""
 
 
 def fill(network: Any, device: torch.device, dtype: torch.dtype) -> Any:
@@ -71,6 +77,22 @@ class DrawnNetworks(Networks):
     def __init__(self, bench: Bench) -> None:
         super().__init__(files(bench), bench.dtype)
         self.device = bench.device
+
+    def teach(self, student: bool) -> None:
+        """Give quality "live" a few-step student and the tiny decoder, or take both away."""
+        nowhere = self.files.unet
+        taught = Student(nowhere, "unet", STUDENT_STEPS, distilled=True)
+        self.live = LiveParts(nowhere, taught, nowhere) if student else LiveParts(nowhere, None, None)
+
+    @cached_property
+    def student_unet(self) -> Any:
+        """The few-step UNet: the very UNet, since random weights know nothing in any number of steps."""
+        return self.unet
+
+    @cached_property
+    def tiny_vae(self) -> Any:
+        """The tiny decoder."""
+        return fill(empty_tiny_vae(), self.device, self.dtype)
 
     @cached_property
     def unet(self) -> Any:

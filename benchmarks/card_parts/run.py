@@ -85,15 +85,17 @@ def recovered(bench: Bench) -> bool:
 def all_parts(bench: Bench) -> list[Part]:
     """List all parts, the most telling first, and what may take a process with it late."""
     low, middle, high = bench.sides
+    video = 0.3 if bench.rehearse else 2.0
     later = () if bench.rehearse else (middle, high)  # one size is rehearsal enough
     return [
         Part("machine", machine.machine, lambda _: 5),
         form(low, "lean"),
-        clip("exact", 1.0 if bench.rehearse else 2.0),
-        clip("fast", 1.0 if bench.rehearse else 4.0),
-        clip("live", 1.0 if bench.rehearse else 4.0),
-        clip("fast", 1.0 if bench.rehearse else 4.0, stream=True),
-        clip("live", 1.0 if bench.rehearse else 4.0, stream=True),
+        clip("exact", video),
+        clip("fast", 2 * video),
+        clip("live", 2 * video, student=True),
+        clip("live", 2 * video, stream=True, student=True),
+        clip("live", 2 * video),
+        clip("fast", 2 * video, stream=True),
         *(kit(precision) for precision in ("fp32", "fp16", "bf16")),
         *(lever(low, name) for name in levers.cheap()),
         form(middle, "lean"),
@@ -130,10 +132,10 @@ def lever(side: int, name: str) -> Part:
     return Part(f"step {side} {name}", run_lever, partial(levers.lever_seconds, side=side, name=name), levers.MOST)
 
 
-def clip(quality: str, seconds: float, *, stream: bool = False) -> Part:
+def clip(quality: str, seconds: float, *, stream: bool = False, student: bool = False) -> Part:
     """Make the part of one clip."""
-    run_clip = partial(whole_clip.clip, quality=quality, seconds=seconds, stream=stream)
-    key = f"clip {quality}{' streamed' if stream else ''}"
+    run_clip = partial(whole_clip.clip, quality=quality, seconds=seconds, stream=stream, student=student)
+    key = f"clip {quality}{' student' if student else ''}{' streamed' if stream else ''}"
     return Part(key, run_clip, partial(whole_clip.clip_seconds, quality=quality, seconds=seconds))
 
 

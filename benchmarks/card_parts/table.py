@@ -55,7 +55,7 @@ def _step(one: dict[str, Any]) -> list[str]:
 def _clips(parts: dict[str, Any]) -> str:
     rows = [
         [
-            one["quality"] + (", streamed" if one["stream"] else ""), f"{one['seconds_of_video']:g} s",
+            one["title"], f"{one['seconds_of_video']:g} s",
             f"{one['per_second']:.2f} s", f"{one['first_frame']:.2f} s", f"{one['animate']:.2f} s",
             f"{one['read_and_encode']:.2f} s", f"{one['encode']:.2f} s", f"{one['gigabytes']:.2f} GB",
         ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from sonic_core.clip import Clip
 from sonic_core.devices import OwnKeeper
@@ -21,12 +22,12 @@ from sonic_core.settings import Settings
 from sonic_core.types import Frames
 
 from . import scene
-from .bench import Bench
+from .bench import Bench, Peak, size_of
 from .networks import drawn_model
 from .unet_step import operations
 
 STEPS = {"exact": 25, "fast": 10, "live": 6}
-"""Denoising steps that a quality is expected to take, to estimate its time with."""
+"""Denoising steps of three branches that a quality takes at most, to estimate its time with."""
 DECODED_SECONDS = 0.2
 """Seconds that a frame is expected to take from latents to the file."""
 CAPPED_STEPS = 2
@@ -56,8 +57,10 @@ def make_model(bench: Bench) -> BaseModel:
         bench.held["model"] = drawn_model(bench, OwnKeeper(bench.device))
         began = time.perf_counter()
         some = scene.settings(bench.clip_side, more=scene.small(bench) | {"inference_steps": 1})
-        make_clip(bench, bench.held["model"], some, 1.0)
-        bench.say(f"clip: the first second of all, with one step, took {time.perf_counter() - began:.1f} s")
+        make_clip(bench, bench.held["model"], some, 0.3)
+        bench.say(
+            f"clip: the very first, of a third of a second and one step, took {time.perf_counter() - began:.1f} s"
+        )
     return bench.held["model"]
 
 
@@ -82,15 +85,25 @@ def make_clip(bench: Bench, model: BaseModel, settings: Settings, seconds: float
     }  # fmt: skip
 
 
-def clip(bench: Bench, quality: str, seconds: float, *, stream: bool) -> dict[str, Any]:
-    """Time a clip of one quality."""
+def clip(bench: Bench, quality: str, seconds: float, *, stream: bool, student: bool) -> dict[str, Any]:
+    """Time a clip of one quality.
+
+    Args:
+        bench: Where.
+        quality: As in ``Settings``.
+        seconds: Length of the clip.
+        stream: Denoise it while it is read.
+        student: For "live": with a few-step student and the tiny decoder.
+    """
     settings = scene.settings(bench.clip_side, quality=quality, stream=stream, more=scene.small(bench))
     model = make_model(bench)
+    bench.held["networks"].teach(student)
     peak = bench.peak()
     found = make_clip(bench, model, settings, seconds)
-    found |= {"quality": quality, "stream": stream, "gigabytes": peak.stop() / 1e9}
+    title = quality + (" with a student" if student else "") + (", streamed" if stream else "")
+    found |= {"title": title} | {"quality": quality, "stream": stream, "gigabytes": peak.stop() / 1e9}
     bench.say(
-        f"clip {bench.clip_side}² {quality}{', streamed' if stream else ''}: {found['per_second']:.2f} s per second of "
+        f"clip {bench.clip_side}² {title}: {found['per_second']:.2f} s per second of "
         f"video ({1 / found['per_second']:.2f} × real time) over {seconds:g} s, first frame after "
         f"{found['first_frame']:.2f} s; portrait and sound {found['prepare']:.2f} s, denoising {found['animate']:.2f} "
         f"s, decoding with encoding {found['read_and_encode']:.2f} s, encoding alone {found['encode']:.2f} s"
@@ -180,35 +193,38 @@ def capped(bench: Bench, gigabytes: float) -> dict[str, Any]:
 def _filled_up(bench: Bench, most: int) -> dict[str, Any]:
     """Make the clip on a card that is full but for so much; networks wait in main memory."""
     model = drawn_model(bench, OwnKeeper(bench.device))
-    networks = model.networks
-    for network in (networks.unet, networks.vae, networks.clip, networks.audio_networks, bench.held["interpolator"]):
+    for network in _all(bench):
         network.to("cpu")
-    with ballast(bench.device, most):
-        return _clip_peaks(bench, model)
+    with ballast(bench.device, most) as filled:
+        return _clip_peaks(bench, model, filled)
 
 
-def _clip_peaks(bench: Bench, model: BaseModel) -> dict[str, Any]:
-    """Make a clip and return what it took, in gigabytes and seconds."""
+def _clip_peaks(bench: Bench, model: BaseModel, filled: int = 0) -> dict[str, Any]:
+    """Make a clip and return what it took beside the weights that were there, in gigabytes and seconds."""
     settings = scene.settings(bench.clip_side, more=scene.small(bench) | {"inference_steps": CAPPED_STEPS})
-    conditions = model.prepare(scene.portrait(bench.clip_side), scene.sound(0.6 if bench.rehearse else 2.0), settings)
-    unet, decoder = model.networks.unet, model.networks.vae.decoder
-    weights = sum(tensor.nbytes for tensor in unet.parameters())
+    conditions = model.prepare(scene.portrait(bench.clip_side), scene.sound(0.3 if bench.rehearse else 2.0), settings)
     peak, began = bench.peak(), time.perf_counter()
-    inside = _on(unet, bench)
     clip = model.animate(conditions, settings)
-    denoised, animate = peak.stop(), time.perf_counter() - began
+    denoise, animate = _beside(bench, peak, filled), time.perf_counter() - began
     peak, began = bench.peak(), time.perf_counter()
-    before = _on(decoder, bench)
     frames = sum(len(chunk) for chunk in clip.read())
-    decoded, read = peak.stop(), time.perf_counter() - began
-    of_decoder = sum(tensor.nbytes for tensor in decoder.parameters())
+    decode, read = _beside(bench, peak, filled), time.perf_counter() - began
     return {
-        "frames": frames, "animate": animate, "read": read, "weights": weights / 1e9,
-        "denoise": (denoised - (weights if bench.card and not inside else 0)) / 1e9,
-        "decode": (decoded - (of_decoder if bench.card and not before else 0)) / 1e9,
+        "frames": frames, "animate": animate, "read": read, "weights": size_of(model.networks.unet) / 1e9,
+        "denoise": denoise / 1e9, "decode": decode / 1e9,
     }  # fmt: skip
 
 
-def _on(network: torch.nn.Module, bench: Bench) -> bool:
-    """Say whether a network is on the device."""
-    return next(network.parameters()).device == bench.device
+def _beside(bench: Bench, peak: Peak, filled: int) -> int:
+    """Count what was taken beside the weights that are on the card now; whoever had to leave did so before the peak."""
+    most = peak.stop()
+    if not bench.card:
+        return most
+    there = [one for one in _all(bench) if next(one.parameters()).device == bench.device]
+    return most + peak.base - filled - size_of(*there)
+
+
+def _all(bench: Bench) -> list[nn.Module]:
+    """List the networks that travel, as a whole each."""
+    networks = bench.held["networks"]
+    return [networks.unet, networks.vae, networks.clip, networks.audio_networks, bench.held["interpolator"]]
