@@ -17,7 +17,7 @@ from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Bra
 from sonic_core.models.base.calls import call_unet
 from sonic_core.models.base.denoise import timestep
 from sonic_core.models.base.networks import empty_unet
-from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE
+from sonic_core.models.base.plan import BRANCHES, HOST_PIECE
 
 from .bench import Bench, relative, size_of
 from .networks import fill
@@ -26,6 +26,8 @@ COUNTED = {512: 31.7738e12, 768: 80.0429e12, 1024: 163.697e12}
 """Operations of one row of the full-size UNet over 25 frames, by pixels of a side, as ``count`` counts them."""
 SIGMA = 4.0
 """Noise level of the step that is measured; no time depends on it."""
+WHOLE = 1 << 40
+"""A piece that holds all pixels: what is planned where memory is plenty."""
 REPEATED = 3
 """Calls of which the fastest counts."""
 
@@ -82,7 +84,7 @@ def make_unet(bench: Bench, form: str = "lean") -> Any:  # noqa: ANN401
             if name.endswith(".attn2"):
                 processor = module._modules.pop("processor")
                 module.add_module("processor", RepeatingAttention(processor, bench.frames))
-    unet.attention_context.piece = MOST_PIECE if bench.card else HOST_PIECE
+    unet.attention_context.piece = WHOLE if bench.card else HOST_PIECE
     return unet
 
 
@@ -102,7 +104,7 @@ def operations(bench: Bench, side: int, rows: int) -> float:
 def count(bench: Bench, side: int) -> float:
     """Count the operations of one row without computing."""
     unet = empty_unet(bench.config)
-    unet.attention_context.piece = MOST_PIECE
+    unet.attention_context.piece = WHOLE
     with FakeTensorMode():
         for module in unet.modules():
             for name, like in module._parameters.items():
@@ -116,7 +118,14 @@ def count(bench: Bench, side: int) -> float:
 
 
 def measured(
-    bench: Bench, title: str, side: int, rows: int, work: Callable[[], Any], *, weights: int = 0
+    bench: Bench,
+    title: str,
+    side: int,
+    rows: int,
+    work: Callable[[], Any],
+    *,
+    weights: int = 0,
+    part: float = 1.0,
 ) -> dict[str, Any]:
     """Time one step, watch its memory, and print the line.
 
@@ -127,11 +136,12 @@ def measured(
         rows: Rows of the UNet's batch.
         work: Does the step.
         weights: Bytes of the UNet, printed beside the peak.
+        part: Share of the UNet's operations that the step computes.
     """
     peak = bench.peak()
     cold = bench.seconds(work, 1, warm=False)
     seconds = bench.seconds(work, REPEATED, warm=False)
-    most, share = peak.stop(), operations(bench, side, rows) / seconds / bench.rate
+    most, share = peak.stop(), part * operations(bench, side, rows) / seconds / bench.rate
     bench.say(
         f"step {side}² {title}, {rows} rows: {seconds:.4f} s (the first {cold:.2f} s), {share:.1%} of the matrix rate, "
         f"{most / 1e9:.2f} GB beside {weights / 1e9:.2f} GB of weights"
