@@ -29,6 +29,11 @@ def run(options: Namespace) -> int:
     bench = Bench(torch.device(options.device), options.rehearse, record, options.began, options.limit)
     if stand_in(options.record.parent / f"absent-{os.getpid()}"):
         bench.say("machine: requests is missing, which diffusers asks for; an empty stand-in takes its place")
+    if bench.card and not torch.cuda.is_available():
+        why = f"torch sees no {bench.device} here; rehearse with --rehearse"
+        bench.say(f"start: FAILED: {why}")
+        record.write("error", "start", why=why)
+        return 0
     for part in all_parts(bench):
         if record.over(part.key) or (options.parts and not part.key.startswith(tuple(options.parts))):
             continue
