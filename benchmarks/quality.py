@@ -31,11 +31,11 @@ from sonic_core.models.base.windows import Line, Ring, Schedule  # noqa: E402
 from sonic_core.settings import Settings  # noqa: E402
 
 WINDOW = 25
-BRANCH, SHALLOW = 31.7, 14.9
+BRANCH, SHALLOW = 31.7, 11.4
 """TFLOP of one branch of a window-step at 512², whole and shallow (benchmarks/unet.py --count)."""
 DECODED, TINY = 3.04, 0.18
 """TFLOP of a frame at 512² in the decoder and in the tiny decoder."""
-CASES = (
+CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("exact, 25 steps", {}),
     ("exact, deepcache 2", {"deepcache": 2}),
     ("exact, deepcache 3", {"deepcache": 3}),
@@ -55,7 +55,8 @@ def samplings() -> list[tuple[str, Sampling]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scheduler = BaseConfig().scheduler
-        listed = [(name, choose_sampling(Settings(**options), scheduler)) for name, options in CASES]
+        plain = Settings()
+        listed = [(name, choose_sampling(replace(plain, **options), scheduler)) for name, options in CASES]
         return [*listed, ("live, 4-step student", choose_sampling(Settings(quality="live"), scheduler, FourSteps()))]
 
 
@@ -102,16 +103,17 @@ def print_costs() -> None:
 def print_losses() -> None:
     """Print how far each quality, and a line in place of the ring, is from exact on our own kit."""
     from tests.parity.kit import OWN_KIT, draw_networks, read_index  # noqa: PLC0415
-    from tests.parity.run_kit import case_predictor, tensor  # noqa: PLC0415
+    from tests.parity.run_kit import case_predictor, given_of, portrait_of, tensor  # noqa: PLC0415
 
     index = read_index(OWN_KIT)
     case = index["cases"][0] | {"overlap": 0}
     kit, networks = np.load(OWN_KIT / f"pipeline_{case['name']}.npz"), draw_networks(index)
     noise, reference = tensor(kit["initial_noise"])[0], tensor(kit["ref_latents"])[0] * 0.18215
     schedule = Schedule(case["window"], 0, case["shift"])
+    known = portrait_of(case, kit["image"])[1], *given_of(kit)
 
     def run(sampling: Sampling, windows: type) -> torch.Tensor:
-        predict = case_predictor(networks, case, kit, sampling)
+        predict = case_predictor(networks, case, known, sampling)
         start = noise * float(sampling.sigmas[0]) + reference
         course = Course(WholeClip(start), windows(len(noise), schedule), sampling.sigmas)
         return torch.stack(list(walk(course, predict, lambda *_: None)))

@@ -140,6 +140,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu; several share (%(default)s)"
     )
+    parser.add_argument(
+        "--acceleration", default="auto", metavar="LEVERS",
+        help="for sonic-base on a card: auto, off, or levers such as compile=on,graphs=off (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--attention", default="auto", metavar="NAME", help="its kernel: auto, sdpa, cudnn, flash or sage (%(default)s)"
+    )
     parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
 
 
@@ -207,6 +214,8 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         svd=options.svd,
         device=options.device,
         precision=options.precision,
+        acceleration=options.acceleration,
+        attention=options.attention,
     )
     progress = ProgressLine()
     clip = model.generate(audio, image, settings=settings, progress=progress)

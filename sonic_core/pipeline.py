@@ -100,6 +100,8 @@ def load_model(
     precision: str = "auto",
     keeper: Keeper | None = None,
     others: Sequence[Keeper] = (),
+    acceleration: str = "auto",
+    attention: str = "auto",
 ) -> TalkingPortrait:
     """Load a model by name; what it reads is read when it is first needed.
 
@@ -113,6 +115,8 @@ def load_model(
         precision: For sonic-base: "auto", "fp16", "bf16" or "fp32".
         keeper: For sonic-base: who brings networks to the device, instead of ``device``; a host has its own.
         others: Keepers of further devices, beside ``keeper``.
+        acceleration: For sonic-base on a card: "auto", "off", or levers such as "compile=on,graphs=off".
+        attention: For sonic-base on a card: "auto", "sdpa", or another kernel that is installed, such as "sage".
 
     Returns:
         The loaded model; its ``name`` says which one "auto" chose.
@@ -131,7 +135,7 @@ def load_model(
     if keeper is None:
         keeper, *others = map(OwnKeeper, choose_devices(device))
     dtype = choose_dtype(keeper.device, precision)
-    model = BaseModel(find_base(first, svd), keeper, dtype, others)
+    model = BaseModel(find_base(first, svd), keeper, dtype, others, acceleration=acceleration, attention=attention)
     if keeper.device.type == "cpu":
         warnings.warn(SLOW, SonicWarning, stacklevel=2)
     return TalkingPortrait(model.name, model, first)

@@ -31,7 +31,7 @@ from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Bra
 from sonic_core.models.base.audio_features import log_mel  # noqa: E402
 from sonic_core.models.base.conditions import count_frames, encode_audio, encode_image, unconditional_tokens  # noqa: E402
 from sonic_core.models.base.config import LATENT_SCALE  # noqa: E402
-from sonic_core.models.base.denoise import Predicted, Task, denoise, timestep  # noqa: E402
+from sonic_core.models.base.denoise import Predict, Predicted, Task, denoise, timestep  # noqa: E402
 from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_predictions  # noqa: E402
 from sonic_core.models.base.image_features import clip_pixels  # noqa: E402
 from sonic_core.models.base.sampling import Sampling  # noqa: E402
@@ -154,10 +154,7 @@ def case_errors(
     errors["sigmas"] = relative_error(sigmas, kit["sigmas"])
     errors["timesteps"] = relative_error(torch.tensor([timestep(float(s)) for s in sigmas[:-1]]), kit["timesteps"])
     made = (mask, embedding, latents, tokens, unconditional, buckets)
-    given = (
-        mask, tensor(kit["image_embeds"])[0], tensor(kit["ref_latents"])[0], tensor(kit["audio_tokens"]),
-        tensor(kit["uncond_audio_tokens"])[None], tensor(kit["motion_buckets"]).view(frames, 2),
-    )  # fmt: skip
+    given = (mask, *given_of(kit))
     denoised = keep[f"pipeline_{case['name']}"] = denoised_case(networks, case, kit, given)
     errors["latents"] = relative_error(denoised[None], kit["latents"])
     errors["frames"] = frames_error(networks, case, tensor(kit["latents"])[0], kit["frames"])
@@ -178,32 +175,47 @@ def portrait_of(case: dict[str, Any], image: np.ndarray) -> tuple[torch.Tensor, 
     return resize_lanczos(picture, size), resize_lanczos(mask, size)
 
 
-def denoised_case(
-    networks: KitNetworks, case: dict[str, Any], kit: Any, known: tuple[torch.Tensor, ...]
-) -> torch.Tensor:
-    """Denoise one case from the kit's noise: (frames, 4, h, w)."""
+def given_of(kit: Any) -> tuple[torch.Tensor, ...]:
+    """Take what a kit knows of a case before denoising, but for the face mask."""
+    tokens = tensor(kit["audio_tokens"])
+    return (
+        tensor(kit["image_embeds"])[0], tensor(kit["ref_latents"])[0], tokens,
+        tensor(kit["uncond_audio_tokens"])[None], tensor(kit["motion_buckets"]).view(len(tokens), 2),
+    )  # fmt: skip
+
+
+def case_predictor(
+    networks: KitNetworks, case: dict[str, Any], known: tuple[torch.Tensor, ...], sampling: Sampling
+) -> Predict:
+    """Make what predicts for one case, of its mask and of what is known of it."""
     mask, embedding, latents, tokens, unconditional, buckets = known
     device, dtype = place(networks), networks.dtype
-    noise = tensor(kit["initial_noise"])[0]
-    sigmas = karras_sigmas(case["steps"], *(networks.config.scheduler[name] for name in ("sigma_min", "sigma_max")))
+    size, levels = (latents.shape[1], latents.shape[2]), len(networks.config.unet["block_out_channels"])
     conditioning = ClipConditioning(
         ImageToken(embedding.to(device, dtype)),
         latents.to(device, dtype),
         AudioTokens(tokens, device, dtype, cache=True),
         AudioTokens(unconditional, device, dtype, cache=True),
         buckets * case.get("dynamic_scale", 1.0),
-        FaceMask(
-            mask.to(device, dtype), (noise.shape[2], noise.shape[3]), len(networks.config.unet["block_out_channels"])
-        ),
+        FaceMask(mask.to(device, dtype), size, levels),
     )
     guidance = Guidance(case.get("appearance_guidance", 2.0), case.get("audio_guidance", 7.5))
-    schedule = Schedule(case["window"], case.get("overlap", 0), case["shift"])
     networks.unet.attention_context.piece = 1 << 12
 
     def predict(tasks: Sequence[Task]) -> list[Predicted]:
-        return guided_predictions(networks.unet, conditioning, guidance, Sampling(sigmas), tasks, at_once=4)
+        return guided_predictions(networks.unet, conditioning, guidance, sampling, tasks, at_once=4)
 
-    start = latents * LATENT_SCALE + noise * float(sigmas[0])
+    return predict
+
+
+def denoised_case(
+    networks: KitNetworks, case: dict[str, Any], kit: Any, known: tuple[torch.Tensor, ...]
+) -> torch.Tensor:
+    """Denoise one case from the kit's noise: (frames, 4, h, w)."""
+    sigmas = karras_sigmas(case["steps"], *(networks.config.scheduler[name] for name in ("sigma_min", "sigma_max")))
+    predict = case_predictor(networks, case, known, Sampling(sigmas))
+    start = known[2] * LATENT_SCALE + tensor(kit["initial_noise"])[0] * float(sigmas[0])
+    schedule = Schedule(case["window"], case.get("overlap", 0), case["shift"])
     return denoise(start, sigmas, schedule, predict, lambda *_: None, at_once=2)
 
 

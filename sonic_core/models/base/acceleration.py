@@ -81,9 +81,7 @@ def choose_acceleration(text: str, device: torch.device, attention: str = "auto"
     Raises:
         SettingsError: A word is not known.
     """
-    if attention not in ATTENTION:
-        raise SettingsError(f"attention must be {', '.join(ATTENTION)}; got {attention!r}.")
-    changes = {} if text in {"auto", "off"} else dict(map(_lever, text.split(",")))
+    changes = check_acceleration(text, attention)
     if text == "off" or (device.type == "cpu" and not changes):
         chosen = Acceleration()
     else:
@@ -96,6 +94,17 @@ def choose_acceleration(text: str, device: torch.device, attention: str = "auto"
     if text == "off" and attention == "auto":
         attention = "sdpa"
     return replace(chosen, **changes, attention=_chosen_attention(device, attention))
+
+
+def check_acceleration(text: str, attention: str = "auto") -> dict[str, bool]:
+    """Read what is asked for, without looking at any device: the levers that are named, and whether each is on.
+
+    Raises:
+        SettingsError: A word is not known.
+    """
+    if attention not in ATTENTION:
+        raise SettingsError(f"attention must be {', '.join(ATTENTION)}; got {attention!r}.")
+    return {} if text in {"auto", "off"} else dict(map(_lever, text.split(",")))
 
 
 def _chosen_attention(device: torch.device, attention: str) -> str:
@@ -134,6 +143,9 @@ def accelerate(
         compiler: torch.compile's back end.
     """
     context = unet.attention_context
+    if context.acceleration == acceleration:
+        return  # what was compiled stays
+    context.acceleration = acceleration
     context.batched = acceleration.batched
     context.autotune = acceleration.autotune
     context.back_end = None if acceleration.attention == "sdpa" else acceleration.attention

@@ -214,7 +214,7 @@ class FaceMask:
             levels: Number of the UNet's levels.
         """
         self._levels: dict[int, torch.Tensor] = {}
-        whole = mask.cpu()[None].float()  # torch 2.4 and 2.5 know no bicubic resizing on Apple's chips
+        whole = (mask if mask.is_meta else mask.cpu())[None].float()  # Apple's chips have no bicubic in torch 2.4, 2.5
         height, width = latent_size
         for _ in range(levels):
             resized = functional.interpolate(whole, (height, width), mode="bicubic", align_corners=False)
@@ -253,6 +253,8 @@ class AttentionContext:
     """Pixels, over all frames, that pass through a transformer block together; fewer take less memory."""
     convolution_piece: int = WHOLE
     """Pixels, over all frames, that pass through a residual block together; fewer take less memory."""
+    acceleration: Any = None
+    """The levers that were pulled (``acceleration.Acceleration``); None before any were chosen."""
     batched: bool | None = None
     """Whether all branches pass through a transformer's layer together; None where the device is no processor."""
     back_end: str | None = None

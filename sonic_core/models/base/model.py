@@ -23,6 +23,7 @@ from ...post.interpolate import retimed
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
 from ...weights.store import BaseFiles
+from .acceleration import check_acceleration
 from .audio_features import encoder_length
 from .conditions import (
     BaseConditions,
@@ -57,7 +58,16 @@ class BaseModel:
     name = "sonic-base"
     exact = False
 
-    def __init__(self, files: BaseFiles, keeper: Keeper, dtype: torch.dtype, others: Sequence[Keeper] = ()) -> None:
+    def __init__(
+        self,
+        files: BaseFiles,
+        keeper: Keeper,
+        dtype: torch.dtype,
+        others: Sequence[Keeper] = (),
+        *,
+        acceleration: str = "auto",
+        attention: str = "auto",
+    ) -> None:
         """Take the files; each is read when it is first needed.
 
         Args:
@@ -65,10 +75,15 @@ class BaseModel:
             keeper: Tells on which device networks run, and brings them there.
             dtype: Number type of the UNet, the decoder and the image encoder.
             others: Keepers of further devices, among which the windows of a clip are shared out.
+            acceleration: Levers that make a card's UNet faster, as ``choose_acceleration`` reads them.
+            attention: Kernel of attention over pixels, likewise.
 
         Raises:
             CheckpointError: The file of sizes cannot be read.
+            SettingsError: There is no such lever or kernel.
         """
+        check_acceleration(acceleration, attention)
+        self.acceleration, self.attention = acceleration, attention
         self.networks = Networks(files, dtype)
         self.keeper = keeper
         self.others = tuple(others)
@@ -195,7 +210,7 @@ class BaseModel:
         else:
             parts = hear(self.networks, self.keeper, conditions.audio, conditions.embedding, published=False)
             sound = PassingSound(parts, scales, self.station.turn)
-        order = Order(conditions, sound, settings, sampling, job)
+        order = Order(conditions, sound, settings, sampling, job, self.acceleration, self.attention, progress)
         with self.networks.reporting(progress):
             decoder = weight(self.networks.vae.decoder)
             predictors = [Predictor(station, order, decoder) for station in self.stations]

@@ -13,6 +13,8 @@ import torch
 from ...devices import Keeper, is_out_of_memory, weight
 from ...errors import InputError, SettingsError, SonicWarning
 from ...settings import Settings
+from ...types import Progress
+from .acceleration import accelerate, choose_acceleration
 from .attention import AudioTokens, FaceMask, ImageToken
 from .conditions import BaseConditions, Sound
 from .config import LATENT_SIDE
@@ -42,6 +44,12 @@ class Order:
     settings: Settings
     sampling: Sampling
     job: Job
+    acceleration: str
+    """Levers of the UNet, as ``choose_acceleration`` reads them."""
+    attention: str
+    """Kernel of its attention, likewise."""
+    progress: Progress
+    """Told of a warm-up."""
 
 
 class Predictor:
@@ -81,7 +89,9 @@ class Predictor:
 
     def _predict(self, tasks: Sequence[Task]) -> list[Predicted]:
         unet, plan = self._unet(), self.plan
-        self.station.keeper.bring(unet, plan.working)
+        keeper, order = self.station.keeper, self.order
+        keeper.bring(unet, plan.working)
+        accelerate(unet, choose_acceleration(order.acceleration, keeper.device, order.attention), order.progress)
         unet.attention_context.piece = plan.piece
         unet.attention_context.convolution_piece = plan.convolution_piece
         self.conditioning = self.conditioning or self._clip_conditioning()
