@@ -84,7 +84,7 @@ def _diffusion_widgets() -> dict[str, Widget]:
     quality = (
         "How much sonic-base computes. exact: three branches at every step, as published. fast: 10 steps of its own, "
         "guidance renewed at every second one: 18 branch-steps where 25 exact ones take 75. live: a student's few "
-        "steps and the tiny decoder where their files are there, else 6 steps: 12 branch-steps. fast and live are not "
+        "steps and the tiny decoder where their files are there, else 6 steps: 10 branch-steps. fast and live are not "
         "the published numbers."
     )
     deep = (

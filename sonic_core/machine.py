@@ -17,7 +17,7 @@ SIDES = (512, 768, 1024)
 WINDOW_FRAMES = 25
 """Frames of a window: two seconds of the model's video."""
 BRANCH_STEPS = {"exact": 75, "fast": 18}
-"""Runs of the UNet per window and quality: 25 steps of three branches, and six of three."""
+"""Branches that the UNet is run for per window, by quality (``Sampling.branch_steps``)."""
 LINEAR_TFLOP, QUADRATIC_TFLOP = 29.0, 3.0
 """Operations of one of those at 512²: what grows with the pixels, and attention between pixels, which grows with their
 square. Counted by ``benchmarks/unet.py --count``: 32 in all, and 164 at 1024²."""

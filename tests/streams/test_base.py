@@ -61,3 +61,56 @@ def test_a_long_clip_takes_no_more_memory_than_a_short_one(tiny_set, tmp_path):
         grown = min(seen[-quarter:]) - min(seen[quarter // 2 : quarter])  # buffers of 4 MiB come and go
         assert grown < 12e6, f"{stage}: {grown / 1e6:.1f} MB more at the end than at the beginning"
     assert long < short * 1.15, f"{long / 1e6:.0f} MB at most for 30 s, {short / 1e6:.0f} for 1.5 s"
+
+
+STREAM = """
+import json, sys, warnings, wave
+from pathlib import Path
+import torch
+import sonic_core as sonic
+from sonic_core.media.audio import read_audio
+from sonic_core.types import Face, Placement, Portrait
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+weights, folder = sys.argv[1:]
+model = sonic.load_model("sonic-base", weights=weights).model
+picture, mask = torch.rand(3, 64, 64), torch.ones(1, 64, 64)
+face = Face((16, 16, 48, 48), ((24, 28), (40, 28), (32, 36), (26, 42), (38, 42)), 1.0)
+portrait = Portrait(picture, face, mask, Placement(picture, (0, 0, 64, 64)))
+chosen = sonic.Settings(inference_steps=2, window=25, appearance_guidance=1, audio_guidance=1, stream=True, fps=12.5)
+
+def run(seconds):
+    path = Path(folder) / f"{seconds}.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        second = (torch.sin(torch.arange(16000) * 0.05) * 9000).short().numpy().tobytes()
+        for _ in range(seconds):
+            file.writeframes(second)
+    sound = read_audio(path)
+    Path("/proc/self/clear_refs").write_text("5")
+    clip = model.animate(model.prepare(portrait, sound, chosen), chosen)
+    assert sum(map(len, clip.read())) == clip.length
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+run(35)
+print(json.dumps([run(35), run(140)]))
+"""
+
+
+@pytest.mark.skipif(not PEAK.exists(), reason=f"needs {PEAK}, to measure anew in a running program")
+def test_a_stream_of_any_length_takes_the_same_memory(tiny_set, tmp_path):
+    """Beyond the 30 seconds that the sound's encoder hears at once, length costs nothing at all."""
+    done = subprocess.run(
+        [sys.executable, "-c", STREAM, str(tiny_set), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536",
+             "MALLOC_TRIM_THRESHOLD_": "65536"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    short, long = json.loads(done.stdout)
+    assert long < short * 1.02, f"{long / 1e6:.1f} MB at most for 140 s, {short / 1e6:.1f} for 35 s"
