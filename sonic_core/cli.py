@@ -11,20 +11,24 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import cli_video, cli_weights
 from .console import ProgressLine, answer, say
 from .errors import MediaError, SettingsError, SonicError, SonicWarning
 from .settings import QUALITIES, RANGES, Settings
 
+if TYPE_CHECKING:
+    from .pipeline import TalkingPortrait
+    from .types import Audio
+
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 FORMAT_HELP = "mp4-h264, mp4-h265, mp4-av1, webm-vp9, mov-prores, webp, gif or png16; default: as --output ends"
-STDOUT = "-"
-"""The output that stands for standard output."""
+STDIN = STDOUT = "-"
+"""The sound that stands for standard input, and the output that stands for standard output."""
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -60,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     generate = _command(commands, "generate", _generate, "make a talking video")
     generate.add_argument("--image", required=True, metavar="P", help="portrait: any common picture file")
-    generate.add_argument("--audio", required=True, metavar="A", help="speech: any sound or video file")
+    generate.add_argument("--audio", required=True, metavar="A", help="speech: any sound or video file; - reads a pipe")
     generate.add_argument(
         "--output",
         required=True,
@@ -218,13 +222,15 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         attention=options.attention,
     )
     progress = ProgressLine()
-    clip = model.generate(audio, image, settings=settings, progress=progress)
+    sound, settings = _piped(model, settings) if str(audio) == STDIN else (audio, settings)
+    clip = model.generate(sound, image, settings=settings, progress=progress)
     if str(output) == STDOUT:
         clip.stream(sys.stdout.buffer, crf=options.crf, progress=progress)
     else:
         clip.export(output, format=options.format, crf=options.crf, progress=progress)
     spent = time.monotonic() - started
-    seconds = float(clip.length / clip.fps)
+    ended = getattr(clip.audio, "ended", None)  # of a sound that came by a pipe
+    seconds = min(float(clip.length / clip.fps), ended or float("inf"))
     say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")
     return {
         "output": str(output),
@@ -235,6 +241,28 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         "size": list(clip.size),
         "took_seconds": round(spent, 2),
     }
+
+
+def _piped(model: TalkingPortrait, settings: Settings) -> tuple[Path | Audio, Settings]:
+    """Take the sound from standard input: as it comes where sonic-base streams, else whole."""
+    from .media.arriving import ArrivingAudio, read_arriving, read_whole  # noqa: PLC0415
+
+    if not settings.stream or model.name != "sonic-base":
+        return read_whole(sys.stdin.buffer), settings
+    sound: ArrivingAudio = read_arriving(sys.stdin.buffer, settings.duration)
+    say(f"the first frame is made when {_ahead(settings):.1f} s of the sound have come, or its end.")
+    return sound, replace(settings, duration=None)
+
+
+def _ahead(settings: Settings) -> float:
+    """Tell how many seconds of sound a stream's first frame looks ahead."""
+    from .models.base.config import MODEL_FPS, BaseConfig  # noqa: PLC0415
+    from .models.base.sampling import choose_sampling  # noqa: PLC0415
+    from .models.base.windows import Line, Schedule  # noqa: PLC0415
+
+    steps = choose_sampling(settings, BaseConfig().scheduler).steps
+    schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
+    return Line(1 << 30, schedule).look_ahead(steps) / MODEL_FPS
 
 
 def _check_live(options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ import torch
 
 from .errors import InputError, SettingsError, SonicWarning
 from .media.ahead import closable
+from .media.arriving import ArrivingAudio
 from .media.audio import read_track
 from .media.formats import format_of
 from .media.live import write_live
@@ -189,10 +190,11 @@ class Clip:
             MediaError: Whoever reads the stream closed it.
         """
         clip, samples = self._with_sound(sound, audible=True)
+        arriving = clip.audio if isinstance(clip.audio, ArrivingAudio) else None
         with closing(closable(clip.read())) as chunks:
             write_live(
                 to,
-                chunks,
+                arriving.until_end(chunks, float(clip.fps)) if arriving else chunks,
                 fps=clip.fps,
                 length=clip.length,
                 size=clip.size,
@@ -201,6 +203,7 @@ class Clip:
                 crf=crf,
                 metadata=metadata,
                 progress=progress,
+                open_ended=arriving is not None,
             )
 
     def _with_sound(self, sound: str, audible: bool) -> tuple[Clip, int | None]:

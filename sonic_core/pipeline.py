@@ -18,6 +18,7 @@ from .errors import InputError, SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
 from .faces.mouth import STAGE as MOUTH
 from .faces.mouth import MouthMeter
+from .media.arriving import ArrivingAudio
 from .media.audio import read_audio
 from .media.image import read_image
 from .media.mixing import check_duration, cut
@@ -193,7 +194,7 @@ def checked_audio(audio: Audio, settings: Settings) -> Audio:
     Raises:
         InputError: The duration is longer than the sound by more than one frame.
     """
-    if settings.duration is None:
+    if settings.duration is None or isinstance(audio, ArrivingAudio):
         return audio
     check_duration(audio, settings.duration, Fraction(settings.fps))
     return cut(audio, settings.duration)

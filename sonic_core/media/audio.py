@@ -96,7 +96,7 @@ def read_track(path: str | os.PathLike[str], origin: float) -> Audio | None:
     return audio if audio is not None and audio.samples.shape[1] else None
 
 
-class _Buffer:
+class SoundBuffer:
     """Samples that grow at the end, in one piece."""
 
     def __init__(self, channels: int, expected: int) -> None:
@@ -104,6 +104,7 @@ class _Buffer:
         self.count = 0
 
     def append(self, block: Samples) -> None:
+        """Add samples (channels, n)."""
         end = self.count + block.shape[1]
         if end > self.samples.shape[1]:
             grown, mapped = room(len(self.samples), end + end // 2)
@@ -135,7 +136,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
             if origin is not None:
                 lead += round(((first.time or 0.0) - origin) * rate)
             most = round(duration * rate) if duration is not None else _ENDLESS
-            buffer = _Buffer(first.layout.nb_channels, min(most, _expected(container, rate)))
+            buffer = SoundBuffer(first.layout.nb_channels, min(most, _expected(container, rate)))
             _collect(continuous(chain([first], frames), path, strict=origin is None), buffer, lead, most)
             buffer.count = max(0, buffer.count - padding(container, buffer.count - lead, rate))
     except (FFmpegError, UnicodeDecodeError) as error:
@@ -145,7 +146,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
     return audio
 
 
-def _collect(blocks: Iterator[Samples], buffer: _Buffer, lead: int, most: int) -> None:
+def _collect(blocks: Iterator[Samples], buffer: SoundBuffer, lead: int, most: int) -> None:
     """Fill ``buffer`` with at most ``most`` samples: silence for a positive ``lead``, a late start for a negative."""
     skip = max(0, -lead)
     if lead > 0:

@@ -48,6 +48,7 @@ def write_container(
             sound = None
             if reel.audio is not None and file.sound is not None:
                 sound = SoundTrack(container, reel.audio, file.sound, reel.samples)
+        done = 0
         with closing(read_ahead(reel.frames(layout.convert, layout.steps))) as frames:
             for done, pixels in enumerate(frames, start=1):
                 with file_errors(target):
@@ -60,7 +61,7 @@ def write_container(
         with file_errors(target):
             container.mux(stream.encode(None))
             if sound is not None:
-                sound.finish()
+                sound.finish(done / reel.fps if reel.open_ended else None)
             container.close()
 
 

@@ -48,6 +48,7 @@ def write_live(
     crf: float | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress = ignore_progress,
+    open_ended: bool = False,
 ) -> None:
     """Write a video into a stream as its frames come.
 
@@ -62,6 +63,7 @@ def write_live(
         crf: Quality of H.264, 0 the best; None for the format's own.
         metadata: Texts to store in the file, by name.
         progress: Called with ("encode", frames done, length).
+        open_ended: Fewer frames may come; the sound ends with them then.
 
     Raises:
         SettingsError: The quality is none that there is.
@@ -71,6 +73,8 @@ def write_live(
     quality = file.quality(crf)
     audio = heard(audio)
     count = 0 if audio is None else audio.samples.shape[1] if samples is None else samples
-    reel = Reel(chunks, Fraction(fps), length, size, audio if count else None, count, metadata or {}, progress)
+    reel = Reel(
+        chunks, Fraction(fps), length, size, audio if count else None, count, metadata or {}, progress, open_ended
+    )
     write_container(Path("standard output"), stream, file, reel, crf=quality)
     stream.flush()

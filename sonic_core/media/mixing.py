@@ -71,10 +71,18 @@ def resampled_length(audio: Audio, rate: int) -> int:
     return math.ceil(audio.samples.shape[1] * Fraction(rate, audio.rate))
 
 
-def resample_blocks(audio: Audio, rate: int, *, channels: int | None = None) -> Iterator[torch.Tensor]:
+def resample_blocks(
+    audio: Audio, rate: int, *, channels: int | None = None, block: int = BLOCK
+) -> Iterator[torch.Tensor]:
     """Change the rate as ``resample`` does, block by block, so that the whole is never held.
 
     The blocks begin where both rates have a sample and overlap by more than the filter's length.
+
+    Args:
+        audio: As of ``resample``.
+        rate: As of ``resample``.
+        channels: As of ``resample``.
+        block: Samples, at the higher of the two rates, that are worked on at a time.
 
     Yields:
         (channels, n) one after the other, together as many samples as ``resample`` makes.
@@ -82,16 +90,16 @@ def resample_blocks(audio: Audio, rate: int, *, channels: int | None = None) -> 
     have, count = audio.samples.shape
     if channels is None or have <= channels:
         channels = have
-    weights = None if channels == have else _mix(have, channels)
+    weights = None if channels == have else mix(have, channels)
     ratio = Fraction(rate, audio.rate)
     into, outof = ratio.numerator, ratio.denominator
-    step = outof * max(1, BLOCK // max(into, outof))
+    step = outof * max(1, block // max(into, outof))
     context = 0 if ratio == 1 else outof * math.ceil(_CONTEXT / min(into, outof))
     length = resampled_length(audio, rate)
     for first in range(0, count, step):
         left, right = max(0, first - context), min(count, first + step + context)
-        block = audio.samples[:, left:right]
-        mixed = (block if weights is None else weights @ block).numpy().T
+        given = audio.samples[:, left:right]
+        mixed = (given if weights is None else weights @ given).numpy().T
         if ratio != 1:
             mixed = soxr.resample(mixed, audio.rate, rate, "HQ")
         begin, end = first * into // outof, min(length, (first + step) * into // outof)
@@ -162,7 +170,7 @@ def _mixed(audio: Audio, channels: int) -> Audio:
     have, count = audio.samples.shape
     if have <= channels:
         return audio
-    weights = _mix(have, channels)
+    weights = mix(have, channels)
     samples = torch.empty(channels, count)
     for first in range(0, count, BLOCK):
         part = slice(first, first + BLOCK)
@@ -171,7 +179,7 @@ def _mixed(audio: Audio, channels: int) -> Audio:
     return Audio(samples, audio.rate)
 
 
-def _mix(have: int, channels: int) -> torch.Tensor:
+def mix(have: int, channels: int) -> torch.Tensor:
     """Return the weights (channels, have) that mix ``have`` channels to 1 or 2."""
     if have == 2:
         weights = torch.eye(2)

@@ -38,6 +38,8 @@ class Reel:
     """Texts to store in the file, by name."""
     progress: Progress
     """Called with ("encode", frames done, length)."""
+    open_ended: bool = False
+    """Whether fewer frames may come, with which the sound ends then."""
 
     def cropped(self, steps: tuple[int, int]) -> tuple[int, int]:
         """Return (h, w) without the rows and columns that a multiple of ``steps`` leaves over."""
@@ -63,7 +65,7 @@ class Reel:
             for frame in chunk:
                 yield convert(frame[:, :height, :width])
             done += len(chunk)
-        if done < self.length:
+        if done < self.length and not self.open_ended:
             raise MediaError(f"Expected {self.length} frames, got only {done}.")
 
     def _check(self, chunk: Any, done: int) -> None:  # noqa: ANN401 - whatever a reader gave

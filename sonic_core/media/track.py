@@ -71,8 +71,10 @@ class SoundTrack:
         missing = count - block.shape[1]
         return torch.nn.functional.pad(block, (0, missing)) if missing else block.contiguous()
 
-    def finish(self) -> None:
-        """Encode the rest and what the encoder still holds."""
+    def finish(self, seconds: Fraction | None = None) -> None:
+        """Encode the rest, or no more than up to ``seconds``, and what the encoder still holds."""
+        if seconds is not None:
+            self.samples = min(self.samples, math.ceil(seconds * self.audio.rate))
         self.advance(self.samples / self.audio.rate + 1)
         self.container.mux(self.stream.encode(None))
         if self.mended:

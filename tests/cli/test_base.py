@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import av
@@ -131,3 +133,29 @@ def test_qualities_reach_the_model(tiny_set, tmp_path, capsys):
     assert "quality must be one of exact, fast, live; got 'best'" in capsys.readouterr().err
     assert main(generate(tmp_path / "out.mp4", f"--weights={tiny_set}", "--device=cpu,cpu")) == 2
     assert "device must name each one once; got 'cpu,cpu'" in capsys.readouterr().err
+
+
+def test_a_sound_that_is_still_coming_is_answered_before_it_ends(tiny_set):
+    with wave.open(str(SPEECH)) as file:
+        form = struct.pack("<HHIIHH", 1, 1, file.getframerate(), 2 * file.getframerate(), 2, 16)
+        spoken = file.readframes(file.getframerate() * 5)
+        rate = file.getframerate()
+    head = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", 16) + form + b"data\xff\xff\xff\xff"
+    flags = ("--stream", "--window=5", "--inference-steps=3", "--window-shift=2", "--no-temporal-smoothing")
+    command = [flag for flag in generate("-", f"--weights={tiny_set}", *flags)
+               if flag not in {"--json", "--duration=0.4", f"--audio={SPEECH}"}]  # fmt: skip
+    running = subprocess.Popen(
+        [sys.executable, "-m", "sonic_core", *command, "--audio=-"],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+    )  # fmt: skip
+    with running:
+        assert running.stdin is not None and running.stdout is not None
+        running.stdin.write(head + spoken)
+        shown = running.stdout.read(1024)  # while the pipe is open
+        running.stdin.write(spoken[: rate * 2])
+        rest, said = running.communicate(timeout=300)
+    assert running.returncode == 0, said.decode()
+    assert b"of the sound have come, or its end" in said
+    assert b"6.00 s of video" in said
+    with av.open(io.BytesIO(shown + rest)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 150

@@ -21,6 +21,12 @@ POSITION_SAMPLES = 320
 """Samples of one position of the encoder's output."""
 POSITIONS_PER_FRAME = FRAME_SAMPLES // POSITION_SAMPLES
 """Positions of one frame."""
+ARRIVING_MARGIN = 10
+"""Positions that have come beyond those that are taken of a sound that is still coming: 0.2 s."""
+ARRIVING_POSITIONS = 25
+"""Positions for which it is encoded anew: every half second."""
+ARRIVING_BLOCK = 8000
+"""Samples that are resampled at a time meanwhile."""
 TICK_SAMPLES = 640
 """The release measures a sound in whole ticks of 1/25 s and drops the rest."""
 CONTEXT_BEFORE, CONTEXT_ROWS = 24, 50
@@ -33,6 +39,12 @@ state."""
 def encoder_length(audio: Audio) -> int:
     """Count the samples that a sound has in the encoder's input format."""
     return resampled_length(audio, AUDIO_RATE)
+
+
+def arriving_parts(audio: Audio) -> Iterator[torch.Tensor]:
+    """Bring a sound that is still coming to the encoder's input format, in parts (n,) as soon as they are there."""
+    for part in resample_blocks(audio, AUDIO_RATE, channels=1, block=ARRIVING_BLOCK):
+        yield part[0]
 
 
 def encoder_blocks(audio: Audio) -> Iterator[torch.Tensor]:
@@ -86,6 +98,36 @@ def hidden_states(encoder: Any, blocks: Iterator[torch.Tensor], count: int) -> I
             states = encoder(mel.to(weights.device, weights.dtype), output_hidden_states=True).hidden_states
             block = torch.stack(states, 2)[0].float().cpu()
         yield block[: count - first]
+
+
+def arriving_states(encoder: Any, parts: Iterator[torch.Tensor], count: int) -> Iterator[torch.Tensor]:  # noqa: ANN401
+    """Encode a sound that is still coming: again and again the present 30 seconds, as far as they have come.
+
+    The encoder looks both ways, so what it makes of a moment changes a little with what follows; here it has heard at
+    least ``ARRIVING_MARGIN`` positions more.
+
+    Args:
+        encoder: transformers' ``WhisperEncoder``, on whatever device.
+        parts: (n,) each, one after the other, at 16 kHz.
+        count: Positions wanted in all.
+
+    Yields:
+        (positions, states, width) float32 on the CPU.
+    """
+    block, given, left = torch.zeros(0), 0, count
+    for part in parts:
+        block = torch.cat([block, part])
+        full = len(block) >= BLOCK_SAMPLES
+        ready = min(len(block), BLOCK_SAMPLES) // POSITION_SAMPLES - (0 if full else ARRIVING_MARGIN)
+        if full or ready - given >= ARRIVING_POSITIONS:
+            states = next(hidden_states(encoder, iter([block[:BLOCK_SAMPLES]]), ready))
+            yield states[given:][:left]
+            left -= min(left, ready - given)
+            given = ready
+        if full:
+            block, given = block[BLOCK_SAMPLES:], 0
+        if not left:
+            return
 
 
 def frame_contexts(blocks: Iterator[torch.Tensor], frames: int) -> Iterator[torch.Tensor]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from ...devices import Keeper
+from ...media.arriving import ArrivingAudio
 from ...types import Audio, Portrait, Progress
 from .attention import Indexed
 from .audio_features import (
@@ -18,6 +19,8 @@ from .audio_features import (
     POSITIONS_PER_FRAME,
     TICK_SAMPLES,
     TOKEN_ROWS,
+    arriving_parts,
+    arriving_states,
     encoder_blocks,
     encoder_length,
     frame_contexts,
@@ -209,7 +212,11 @@ def hear(
 ) -> Iterator[Heard]:
     """Turn a sound into what its frames hear, block by block; arguments as of ``encode_audio``."""
     frames, positions = count_frames(encoder_length(audio), published=published)
-    contexts = frame_contexts(hidden_states(networks.whisper, encoder_blocks(audio), positions), frames)
+    if isinstance(audio, ArrivingAudio):
+        states = arriving_states(networks.whisper, arriving_parts(audio), positions)
+    else:
+        states = hidden_states(networks.whisper, encoder_blocks(audio), positions)
+    contexts = frame_contexts(states, frames)
     while True:
         keeper.bring(networks.audio_networks, FEATURE_BYTES)  # others may have taken their place meanwhile
         part = next(contexts, None)

@@ -158,6 +158,19 @@ class Line:
         before_last = self.frames - size <= frame < self._begin(step, numbers.stop - 1)
         return last - first + 1 + beyond_first + before_last
 
+    def look_ahead(self, steps: int) -> int:
+        """Count the frames that must be known until the first one is final after ``steps`` steps."""
+        last = 0
+        for step in reversed(range(steps)):
+            reached = last
+            for number in self.numbers(step):
+                window = self.window(step, number)
+                if window.frames[window.written.start] > last:
+                    break
+                reached = max(reached, *window.frames)
+            last = reached
+        return last + 1
+
     def _begin(self, step: int, number: int) -> int:
         return number * self.schedule.stride - step * self.schedule.shift
 

@@ -11,6 +11,7 @@ from sonic_core.models.base.audio_features import (
     BLOCK_SAMPLES,
     CONTEXT_ROWS,
     TOKEN_ROWS,
+    arriving_states,
     encoder_blocks,
     encoder_length,
     frame_contexts,
@@ -106,3 +107,24 @@ def test_any_sound_becomes_mono_at_16_khz_block_by_block(rate, channels, seconds
     assert encoder_length(audio) == len(whole) == round(seconds * 16000)
     assert all(len(block) == BLOCK_SAMPLES for block in blocks[:-1])
     assert len(blocks[-1]) < BLOCK_SAMPLES
+
+
+@pytest.mark.parametrize("part", [800, 3211, 16000, 700_000])
+def test_a_sound_that_is_still_coming_is_encoded_as_the_whole(part):
+    """With an encoder that hears each moment by itself the states are the same, however the sound comes."""
+    samples = torch.sin(torch.arange(BLOCK_SAMPLES + 80_000) * 0.4)
+    count = len(samples) // 320 - 20
+    whole = torch.cat(list(hidden_states(Encoder(), iter(samples.split(BLOCK_SAMPLES)), count)))
+    asked = []
+
+    def parts():
+        for one in samples.split(part):
+            asked.append(len(one))
+            yield one
+
+    reader = arriving_states(Encoder(), parts(), count)
+    first = next(reader)
+    assert sum(asked) < 16000 + part, "the first positions come before a second has"
+    got = torch.cat([first, *reader])
+    assert got.shape == whole.shape
+    torch.testing.assert_close(got, whole, rtol=1e-3, atol=1e-3)

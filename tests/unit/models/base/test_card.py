@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sonic_core.models.base.attention import AudioTokens, FaceMask, ImageToken
 from sonic_core.models.base.config import BaseConfig
-from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_prediction
+from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_predictions
 from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.networks import (
     empty_audio2bucket,

@@ -119,3 +119,4 @@ def test_few_frames_are_under_way_however_long_the_clip_is(frames, steps, shift,
         drawn = max(drawn, course.store.drawn - number)
     assert (done[0], len(done)) == (first, frames)
     assert max(held, drawn) <= ahead
+    assert line.look_ahead(steps) <= ahead
