@@ -9,36 +9,31 @@ A lever that fails is let go with one warning; the result is the same without it
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from ...devices import is_out_of_memory
 from ...errors import SettingsError, SonicWarning
 from ...types import Progress, ignore_progress
-from .attend import BACK_ENDS, LEAST_KEYS, attend
-from .graphs import Graphs
+from .attend import BACK_ENDS, KernelRefusalError
+from .attention import AttentionContext
+from .graphs import Graphs, Record, record_on_card
+from .measuring import attention_seconds, fastest_attention, first_paragraph, pays_channels_last
+from .memory_formats import put_channels_first, put_channels_last, wide_convolutions
+from .projections import attentions_over_pixels, fuse, part
 from .residual import convolve
+from .switches import many_forms
 
 # ruff: noqa: ANN401 - diffusers' modules have no types worth naming
 
 ATTENTION = ("auto", "sdpa", *BACK_ENDS)
 """Attention kernels that can be asked for."""
-EXACT = ("sdpa", "cudnn", "flash")
-"""Those among which "auto" chooses; "sage" rounds queries and keys to eight bits, so it must be asked for."""
-TRIALS = 3
-"""Runs of which the fastest counts, after one that is not counted."""
-GAIN = 0.97
-"""Share of the time that another form must stay below to be taken: less is noise."""
-RECOMPILATIONS = 64
-"""Shapes and blocks for which code is compiled at most; a UNet has about twenty of each size of picture."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +48,10 @@ class Acceleration:
     call of every size of picture, so it pays for long clips and for programs that keep running."""
     graphs: bool = False
     """Calls are recorded and replayed (CUDA graphs), which saves the launches: for small pictures. Costs the memory of
-    a call's intermediates as long as the UNet is on the card."""
+    a few calls' intermediates, which is given back where memory runs out, and at the next call after a move."""
     channels_last: bool = False
-    """Convolutions' weights lie channels last. Measured: some cards and versions are faster, some slower."""
+    """Convolutions over neighbours read and write channels last; maps are turned before and after. Measured: some
+    cards and versions are faster, some slower."""
     fused_projections: bool = False
     """Queries, keys and values of attention over pixels come from one product instead of three. Costs 74 MB in half
     precision, for weights that are kept twice."""
@@ -88,7 +84,7 @@ def choose_acceleration(text: str, device: torch.device, attention: str = "auto"
         on_card = device.type != "cpu"
         chosen = Acceleration(
             batched=on_card,
-            channels_last="channels_last" not in changes and device.type == "cuda" and _pays_channels_last(device),
+            channels_last="channels_last" not in changes and device.type == "cuda" and pays_channels_last(device),
             autotune=device.type == "cuda",
         )
     if text == "off" and attention == "auto":
@@ -110,10 +106,10 @@ def check_acceleration(text: str, attention: str = "auto") -> dict[str, bool]:
 def _chosen_attention(device: torch.device, attention: str) -> str:
     """Take the fastest exact kernel, or the one that was asked for if it runs here."""
     if attention == "auto":
-        return _fastest_attention(device) if device.type == "cuda" else "sdpa"
-    if attention != "sdpa" and isinstance(failure := _attention_seconds(device, attention), Exception):
+        return fastest_attention(device) if device.type == "cuda" else "sdpa"
+    if attention != "sdpa" and isinstance(failure := attention_seconds(device, attention), str):
         warnings.warn(
-            f"attention {attention} does not run on {device} ({_first_line(failure)}); going on with sdpa.",
+            f"attention {attention} does not run on {device} ({failure}); going on with sdpa.",
             SonicWarning,
             stacklevel=3,
         )
@@ -132,44 +128,60 @@ def _lever(word: str) -> tuple[str, bool]:
 
 
 def accelerate(
-    unet: Any, acceleration: Acceleration, progress: Progress = ignore_progress, *, compiler: str = "inductor"
+    unet: Any,
+    acceleration: Acceleration,
+    progress: Progress = ignore_progress,
+    *,
+    compiler: str = "inductor",
+    record: Record = record_on_card,
 ) -> None:
     """Pull the levers of a UNet that is lean (``lean.make_lean``), or let go of those that were pulled.
+
+    What is made of the weights is made at the next ``calls.call_unet``, and anew at the first one after they moved.
 
     Args:
         unet: The UNet; wherever it is, its weights stay there.
         acceleration: Which levers.
-        progress: Told "warm-up" while the first call of a size compiles.
+        progress: Told "warm-up" while the first call of a size compiles, until another is given.
         compiler: torch.compile's back end.
+        record: Records calls.
     """
-    context = unet.attention_context
+    context: AttentionContext = unet.attention_context
+    context.progress = progress
     if context.acceleration == acceleration:
         return  # what was compiled stays
     context.acceleration = acceleration
     context.batched = acceleration.batched
     context.autotune = acceleration.autotune
     context.back_end = None if acceleration.attention == "sdpa" else acceleration.attention
-    context.fused = acceleration.fused_projections
-    context.graphs = Graphs() if acceleration.graphs else None
+    context.graphs = Graphs(record) if acceleration.graphs else None
     context.transform, context.convolve = None, None
     if acceleration.compile:
         from .lean import transform  # noqa: PLC0415 - which pulls the levers
 
-        context.transform = _Compiled(transform, compiler, progress)
-        context.convolve = _Compiled(convolve, compiler, progress)
-    form = torch.channels_last if acceleration.channels_last else torch.contiguous_format
-    for module in unet.modules():
-        if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1) and not module.weight.is_meta:
-            module.weight.data = module.weight.data.contiguous(memory_format=form)
-        if not acceleration.fused_projections and "fused_weight" in module._buffers:
-            del module.fused_weight
+        context.transform = _Compiled(transform, compiler, context)
+        context.convolve = _Compiled(convolve, compiler, context)
+    convolutions, attentions = wide_convolutions(unet), attentions_over_pixels(unet)
+    if not acceleration.channels_last:
+        put_channels_first(convolutions)
+        convolutions = []
+    if not acceleration.fused_projections:
+        part(attentions)
+        attentions = []
+    context.renew = partial(_renew, convolutions, attentions) if convolutions or attentions else None
+
+
+def _renew(convolutions: list[nn.Conv2d], attentions: list[Any]) -> None:
+    """Make of the weights what a move undid."""
+    put_channels_last(convolutions)
+    fuse(attentions)
 
 
 class _Compiled:
     """A function that is compiled at the first call of each shape; one that cannot be compiled runs plain."""
 
-    def __init__(self, function: Callable[..., Any], compiler: str, progress: Progress) -> None:
-        self.plain, self.progress = function, progress
+    def __init__(self, function: Callable[..., Any], compiler: str, context: AttentionContext) -> None:
+        self.plain, self.context = function, context
         self.made: Callable[..., Any] | None = torch.compile(function, fullgraph=True, dynamic=False, backend=compiler)
         self.known: set[Any] = set()
 
@@ -179,70 +191,22 @@ class _Compiled:
             return self.plain(module, hidden, *args, **options)
         if (key := (id(module), hidden.shape, hidden.dtype)) not in self.known:
             self.known.add(key)
-            self.progress("warm-up", len(self.known) - 1, len(self.known))
+            self.context.progress("warm-up", len(self.known) - 1, len(self.known))
         try:
-            with torch._dynamo.config.patch({_limit(): RECOMPILATIONS}):
+            with many_forms():
                 return self.made(module, hidden, *args, **options)
+        except KernelRefusalError:
+            raise
         except Exception as error:  # compilers fail in many ways
             if is_out_of_memory(error):
                 raise
+            made = self.plain(
+                module, hidden, *args, **options
+            )  # where a kernel refuses, it is not the compiler's fault
             self.made = None
             warnings.warn(
-                f"Compiling failed ({_first_line(error)}); going on without, as with acceleration compile=off.",
+                f"Compiling failed ({first_paragraph(error)}); going on without, as with acceleration compile=off.",
                 SonicWarning,
                 stacklevel=2,
             )
-            return self.plain(module, hidden, *args, **options)
-
-
-def _limit() -> str:
-    known = torch._dynamo.config
-    return "recompile_limit" if hasattr(known, "recompile_limit") else "cache_size_limit"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-@cache
-def _pays_channels_last(device: torch.device) -> bool:
-    """Measure a first level's convolution, from and to the usual form, with its weights either way."""
-    hidden = torch.randn(25, 320, 64, 64, device=device, dtype=torch.float16)
-    weight = torch.randn(320, 320, 3, 3, device=device, dtype=torch.float16)
-    usual, last = (
-        _seconds(lambda kernel=kernel: functional.conv2d(hidden, kernel, padding=1).contiguous(), device)
-        for kernel in (weight, weight.contiguous(memory_format=torch.channels_last))
-    )
-    return last < GAIN * usual
-
-
-@cache
-def _fastest_attention(device: torch.device) -> str:
-    """Measure every exact kernel that runs here."""
-    known = {name: _attention_seconds(device, name) for name in EXACT}
-    taken = {name: seconds for name, seconds in known.items() if isinstance(seconds, float)}
-    best = min(taken, key=lambda name: taken[name], default="sdpa")
-    return best if "sdpa" not in taken or taken[best] < GAIN * taken["sdpa"] else "sdpa"
-
-
-def _attention_seconds(device: torch.device, name: str) -> float | Exception:
-    """Measure a first level's attention over the pixels of eight frames by one kernel, or tell why it does not run."""
-    rows = torch.randn(8, 4096 if device.type != "cpu" else LEAST_KEYS, 320, device=device, dtype=torch.float16)
-    try:
-        return _seconds(lambda: attend(rows, rows, rows, 5, None if name == "sdpa" else name), device)
-    except Exception as error:  # noqa: BLE001 - a kernel that is not there says so in its own way
-        return error
-
-
-def _seconds(run: Callable[[], Any], device: torch.device) -> float:
-    """Measure the fastest of some runs, after one that is not counted."""
-    synchronize = getattr(torch, device.type).synchronize if device.type != "cpu" else lambda _: None
-    spent = []
-    with torch.inference_mode():
-        for _ in range(TRIALS + 1):
-            synchronize(device)
-            began = time.perf_counter()
-            run()
-            synchronize(device)
-            spent.append(time.perf_counter() - began)
-    return min(spent[1:])
+            return made

@@ -12,6 +12,8 @@ from functools import cache
 import torch
 from torch.nn import functional
 
+from ...devices import is_out_of_memory
+
 FUSED = ("cuda", "cpu", "meta")
 """Kinds of devices on which attention never holds its scores."""
 MOST_SCORES = 1 << 27
@@ -30,6 +32,10 @@ BACK_ENDS = {"flash": "flash", "sage": "sage", "cudnn": "_native_cudnn"}
 """Kernels that can be asked for, and diffusers' names for them."""
 
 
+class KernelRefusalError(RuntimeError):
+    """A kernel other than torch's does not take what it is given, or does not run."""
+
+
 def attend(
     queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int, back_end: str | None = None
 ) -> torch.Tensor:
@@ -45,6 +51,9 @@ def attend(
     Returns:
         (n, a, width), newly made.
 
+    Raises:
+        KernelRefusalError: The other kernel raises.
+
     Source: Vaswani et al., "Attention Is All You Need", arXiv 1706.03762, equation 1.
     """
     apart = [tensor.unflatten(-1, (heads, -1)) for tensor in (queries, keys, values)]
@@ -59,9 +68,14 @@ def attend(
 
 def _dispatched(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, back_end: str) -> torch.Tensor:
     """Attend with heads apart, (n, a, heads, d), by one of diffusers' kernels."""
-    from diffusers.models.attention_dispatch import dispatch_attention_fn  # noqa: PLC0415 - since diffusers 0.35
+    try:
+        from diffusers.models.attention_dispatch import dispatch_attention_fn  # noqa: PLC0415 - since diffusers 0.35
 
-    return dispatch_attention_fn(q, k, v, backend=BACK_ENDS[back_end])  # type: ignore[arg-type] - the name will do
+        return dispatch_attention_fn(q, k, v, backend=BACK_ENDS[back_end])  # type: ignore[arg-type] - the name will do
+    except Exception as error:  # kernels of other houses refuse with whatever they like
+        if is_out_of_memory(error):
+            raise
+        raise KernelRefusalError(str(error) or type(error).__name__) from error
 
 
 def _answers(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ...types import Progress, ignore_progress
 from .attend import attend
 from .residual import WHOLE
 
@@ -259,14 +260,16 @@ class AttentionContext:
     """Whether all branches pass through a transformer's layer together; None where the device is no processor."""
     back_end: str | None = None
     """Kernel of attention over pixels (``attend.BACK_ENDS``); None is torch's own."""
-    fused: bool = False
-    """Whether queries, keys and values of attention over pixels come from one product."""
+    renew: Callable[[], None] | None = None
+    """Does again, before a call, what a move of the weights undid."""
     autotune: bool = False
     """Whether cuDNN tries its ways to convolve."""
     transform: Callable[..., torch.Tensor] | None = None
     """A compiled form of ``lean.transform``."""
     convolve: Callable[..., torch.Tensor] | None = None
     """A compiled form of ``residual.convolve``."""
+    progress: Progress = ignore_progress
+    """Told "warm-up" while something compiles: that of the present clip."""
     graphs: Any = None
     """Recorded calls (``graphs.Graphs``)."""
     asked: dict[tuple[Any, ...], Given] | None = None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any, Literal, overload
 
 import torch
 
+from ...devices import is_out_of_memory
 from .attention import BatchConditioning
+from .switches import AUTOTUNING
 
 # ruff: noqa: ANN401 - diffusers' type is imported late
 
@@ -77,20 +78,15 @@ def call_unet(
         return made if keep_deep else made[0]
 
     try:
-        with _tuning(context.autotune):
+        if context.renew is not None:
+            context.renew()
+        with AUTOTUNING.held() if context.autotune else nullcontext():
             if context.graphs is not None and not options:
                 return context.graphs.run(unet, run, (inputs, moments, ids))
             return run(inputs, moments, ids)
+    except Exception as error:
+        if context.graphs is not None and is_out_of_memory(error):
+            context.graphs.forget()  # their memory is what the next try may need
+        raise
     finally:
         context.batch = None
-
-
-@contextmanager
-def _tuning(wanted: bool) -> Iterator[None]:
-    """Let cuDNN try its ways to convolve meanwhile, if that is wanted."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = wanted or before
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before

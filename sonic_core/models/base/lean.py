@@ -16,17 +16,19 @@ stock forms run: nothing that a backward pass needs is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from .attend import attend
+from ...errors import SonicWarning
+from .attend import KernelRefusalError, attend
 from .attention import AttentionContext, Given
 from .passes import DECODER_WIDTH, decode, predict
+from .projections import projected
 from .residual import WHOLE, convolve, cut
 
 # ruff: noqa: ANN401 - diffusers' modules have no types worth naming
@@ -109,9 +111,8 @@ def _transform(
         for pair in zip(model.transformer_blocks, model.temporal_transformer_blocks, strict=True)
     ]
     device, width = hidden_states.device, model.in_channels
-    for block in model.transformer_blocks if context.fused else ():
-        _fuse(block.attn1)
-    made = (context.transform or transform)(
+    run = partial(
+        context.transform or transform,
         model,
         hidden_states,
         frames=frames,
@@ -119,9 +120,17 @@ def _transform(
         given=given,
         piece=context.pixels(context.piece, width, device),
         outer_piece=context.pixels(context.convolution_piece, width, device),
-        back_end=context.back_end,
     )
-    return (made,)
+    try:
+        return (run(back_end=context.back_end),)
+    except KernelRefusalError as refusal:  # before anything was put where it came from
+        warnings.warn(
+            f"attention {context.back_end} does not run here ({refusal}); going on with sdpa.",
+            SonicWarning,
+            stacklevel=2,
+        )
+        context.back_end = None
+        return (run(back_end=None),)
 
 
 def transform(
@@ -233,11 +242,7 @@ def _attend_in_vae(
 
 def _attention_over_pixels(attn: Any, hidden: torch.Tensor, back_end: str | None = None) -> torch.Tensor:
     """Let the tokens (n, pixels, width) of each of n frames attend to one another."""
-    weight = getattr(attn, "fused_weight", None)
-    if weight is None:
-        q, k, v = _projected(attn, hidden)
-    else:
-        q, k, v = functional.linear(hidden, weight).chunk(3, -1)
+    q, k, v = projected(attn, hidden)
     return attn.to_out[0](attend(q, k, v, attn.heads, back_end))
 
 
@@ -247,19 +252,5 @@ def _attention_over_frames(attn: Any, hidden: torch.Tensor) -> torch.Tensor:
     A pixel's heads are heads among those of all the pixels, so that nothing is transposed before or after.
     """
     pixels = hidden.shape[2]
-    q, k, v = (one.flatten(2) for one in _projected(attn, hidden))
+    q, k, v = (one.flatten(2) for one in projected(attn, hidden))
     return attn.to_out[0](attend(q, k, v, pixels * attn.heads).unflatten(2, (pixels, -1)))
-
-
-def _projected(attn: Any, hidden: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Make the queries, keys and values of ``hidden``."""
-    return (project(hidden) for project in (attn.to_q, attn.to_k, attn.to_v))
-
-
-def _fuse(attn: Any) -> None:
-    """Keep the weights of queries, keys and values once more, as one: a buffer, which travels, but is never saved."""
-    parts = [one.weight for one in (attn.to_q, attn.to_k, attn.to_v)]
-    made_of = [(one.data_ptr(), one.device, one.dtype, 0 if one.is_inference() else one._version) for one in parts]
-    if getattr(attn, "fused_of", None) != made_of:
-        attn.register_buffer("fused_weight", torch.cat([one.detach() for one in parts]), persistent=False)
-        attn.fused_of = made_of
