@@ -74,8 +74,11 @@ class MappedTensors:
     def put_back(self, network: nn.Module) -> None:
         """Exchange the copies on a device for the mapped tensors that they were made of.
 
-        What was given another type, replaced or changed in the meantime is left where it is.
+        What was given another type, replaced or changed in the meantime is left where it is. A network that holds more
+        on the device than its tensors lets that go by its ``when_leaving``, where it has one.
         """
+        if (let_go := getattr(network, "when_leaving", None)) is not None:
+            let_go()
         copies = self._copies.pop(network, {})
         now = ((copies.get(name), tensor) for name, tensor in _named_tensors(network))
         originals = {id(tensor): copy.original for copy, tensor in now if copy is not None and copy.is_in(tensor)}

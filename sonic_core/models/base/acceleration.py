@@ -48,7 +48,7 @@ class Acceleration:
     call of every size of picture, so it pays for long clips and for programs that keep running."""
     graphs: bool = False
     """Calls are recorded and replayed (CUDA graphs), which saves the launches: for small pictures. Costs the memory of
-    a few calls' intermediates, which is given back where memory runs out, and at the next call after a move."""
+    a few calls' intermediates as long as the UNet is on the card, or until memory runs out."""
     channels_last: bool = False
     """Convolutions over neighbours read and write channels last; maps are turned before and after. Measured: some
     cards and versions are faster, some slower."""
@@ -154,7 +154,8 @@ def accelerate(
     context.batched = acceleration.batched
     context.autotune = acceleration.autotune
     context.back_end = None if acceleration.attention == "sdpa" else acceleration.attention
-    context.graphs = Graphs(record) if acceleration.graphs else None
+    context.graphs = graphs = Graphs(record) if acceleration.graphs else None
+    unet.when_leaving = None if graphs is None else graphs.forget
     context.transform, context.convolve = None, None
     if acceleration.compile:
         from .lean import transform  # noqa: PLC0415 - which pulls the levers

@@ -53,8 +53,11 @@ def record_on_card(call: Call, device: torch.device) -> tuple[Callable[[], Any],
             call()  # handles and workspaces are a stream's own
         current.wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):  # others go on decoding
-            answer = call()
+        try:
+            with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):  # others go on decoding
+                answer = call()
+        finally:
+            torch.cuda.set_stream(current)  # a capture that fails leaves its own behind
 
     def replay() -> None:
         """Launch it on the present stream of its own device."""
@@ -77,8 +80,8 @@ class _Recorded:
 class Graphs:
     """The recorded calls of one UNet, a few at a time.
 
-    They hold the memory of their intermediates until they are forgotten: when memory runs out in a call, or at the next
-    call after any weight moved.
+    They hold the memory of their intermediates until they are forgotten: when the network leaves its device, when
+    memory runs out in a call, or at the next call after any weight moved.
     """
 
     def __init__(self, record: Record = record_on_card) -> None:
@@ -108,17 +111,15 @@ class Graphs:
             return call(*inputs)
         self._forget_when_moved(unet)
         context: AttentionContext = unet.attention_context
-        shapes = tuple((one.shape, one.dtype, one.device) for one in inputs)
-        branches = tuple((one.image is None, one.audio.frames is None) for one in context.current().branches)
-        key = (shapes, context.piece, context.convolution_piece, context.back_end, branches)
+        key = _key(context, inputs)
         recorded = self.recorded.pop(key, None)
         if recorded is None:
-            return self._called(context, call, inputs, key)
+            return self._called(context, call, inputs)
         self.recorded[key] = recorded
         return _replay(context, recorded, inputs)
 
     def _called(
-        self, context: AttentionContext, call: Callable[..., torch.Tensor], inputs: tuple[torch.Tensor, ...], key: Any
+        self, context: AttentionContext, call: Callable[..., torch.Tensor], inputs: tuple[torch.Tensor, ...]
     ) -> torch.Tensor:
         """Call plainly, see what the call reads, and record it for the next time."""
         while len(self.recorded) >= MOST_RECORDINGS:
@@ -130,8 +131,9 @@ class Graphs:
         finally:
             context.asked = None
         try:
-            self.recorded[key] = self._record(context, call, inputs, asked)
-        except Exception as error:
+            recorded = self._record(context, call, inputs, asked)
+            self.recorded[_key(context, inputs)] = recorded  # a kernel may have been let go meanwhile
+        except RuntimeError as error:  # whoever cancels raises something else
             if is_out_of_memory(error):
                 raise
             self.failed = True
@@ -173,6 +175,13 @@ class Graphs:
         if weights != self._weights:
             self.forget()
             self._weights = weights
+
+
+def _key(context: AttentionContext, inputs: tuple[torch.Tensor, ...]) -> Any:
+    """Tell what a recording depends on."""
+    shapes = tuple((one.shape, one.dtype, one.device) for one in inputs)
+    branches = tuple((one.image is None, one.audio.frames is None) for one in context.current().branches)
+    return shapes, context.piece, context.convolution_piece, context.back_end, branches
 
 
 def _replay(context: AttentionContext, recorded: _Recorded, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:

@@ -261,6 +261,30 @@ def test_few_recordings_are_kept_and_none_where_memory_runs_out(own):
     assert not kept
 
 
+def test_recordings_go_when_the_network_leaves(own, given):
+    accelerate(own, Acceleration(graphs=True), record=Recorder())
+    called(own, given)
+    kept = own.attention_context.graphs.recorded
+    assert kept
+    MappedTensors().put_back(own)
+    assert not kept
+
+
+def test_a_cancel_while_recording_is_heard(own, given, plain):
+    class Cancel(Exception):  # noqa: N818 - a host's own
+        pass
+
+    def cancel(call, device):
+        raise Cancel
+
+    accelerate(own, Acceleration(graphs=True), record=cancel)
+    with pytest.raises(Cancel):
+        called(own, given)
+    own.attention_context.graphs.record = Recorder()
+    assert torch.equal(called(own, given), plain)
+    assert own.attention_context.graphs.recorded
+
+
 def run_out(*_):
     raise torch.OutOfMemoryError("CUDA out of memory")
 
