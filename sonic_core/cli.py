@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 import warnings
@@ -22,6 +23,7 @@ from .errors import MediaError, SettingsError, SonicError, SonicWarning
 from .settings import QUALITIES, RANGES, Settings
 
 if TYPE_CHECKING:
+    from .clip import Clip
     from .pipeline import TalkingPortrait
     from .types import Audio
 
@@ -225,7 +227,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
     sound, settings = _piped(model, settings) if str(audio) == STDIN else (audio, settings)
     clip = model.generate(sound, image, settings=settings, progress=progress)
     if str(output) == STDOUT:
-        clip.stream(sys.stdout.buffer, crf=options.crf, progress=progress)
+        _play(clip, options.crf, progress)
     else:
         clip.export(output, format=options.format, crf=options.crf, progress=progress)
     spent = time.monotonic() - started
@@ -241,6 +243,15 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         "size": list(clip.size),
         "took_seconds": round(spent, 2),
     }
+
+
+def _play(clip: Clip, crf: float | None, progress: ProgressLine) -> None:
+    """Write a clip to standard output as it is made."""
+    try:
+        clip.stream(sys.stdout.buffer, crf=crf, progress=progress)
+    except MediaError:  # whoever read it has gone; what Python still holds for them goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _piped(model: TalkingPortrait, settings: Settings) -> tuple[Path | Audio, Settings]:

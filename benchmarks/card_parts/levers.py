@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import fields
 from functools import partial
-from importlib import import_module
-from inspect import signature
 from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from sonic_core.models.base.calls import call_unet
+from sonic_core.models.base.acceleration import LEVERS, Acceleration, accelerate
+from sonic_core.models.base.attend import BACK_ENDS
 from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE
 
-from .bench import Bench, NotHereError, relative, size_of
+from .bench import Bench, relative, size_of
 from .unet_step import answer, form_seconds, make_step, make_unet, measured
 
 MOST = 240.0
@@ -32,8 +30,6 @@ SLOW = ("compil", "autotune", "graph", "all")
 SHALLOW = {512: 0.36, 768: 0.42, 1024: 0.48}
 """Share of the operations that a shallow call computes, by pixels of a side: ``benchmarks/unet.py --count``; that of
 768 lies between its neighbours."""
-ATTENTIONS = ("sage", "flash", "cudnn")
-"""Attention back ends that the engine may know beside torch's own choice."""
 
 Lever = Callable[[Bench], AbstractContextManager[Any]]
 """Makes a UNet ready and yields it."""
@@ -46,14 +42,9 @@ def levers() -> dict[str, Lever]:
         for kernel in (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION)
     }
     listed |= {"pieces": in_pieces, "deepcache": shallow}
-    module = engine()
-    if module is None:
-        return listed | {"acceleration": missing}
-    switches = [one.name for one in fields(module.Acceleration) if isinstance(one.default, bool)]
-    listed |= {name: partial(accelerated, {name: True}) for name in switches}
-    if "attention" in {one.name for one in fields(module.Acceleration)}:
-        listed |= {f"attention {name}": partial(accelerated, {"attention": name}) for name in ATTENTIONS}
-    return listed | {"all": partial(accelerated, dict.fromkeys(switches, True))}
+    listed |= {name: partial(accelerated, {name: True}) for name in LEVERS}
+    listed |= {f"attention {name}": partial(accelerated, {"attention": name}) for name in BACK_ENDS}
+    return listed | {"all": partial(accelerated, dict.fromkeys(LEVERS, True))}
 
 
 def cheap() -> list[str]:
@@ -64,14 +55,6 @@ def cheap() -> list[str]:
 def dear() -> list[str]:
     """Name the others."""
     return [name for name in levers() if any(word in name for word in SLOW)]
-
-
-def engine() -> Any:  # noqa: ANN401
-    """Import what the engine has for this, if it has it."""
-    try:
-        return import_module("sonic_core.models.base.acceleration")
-    except ImportError:
-        return None
 
 
 def lever_seconds(bench: Bench, side: int, name: str) -> float:
@@ -108,22 +91,19 @@ def kernel_only(kernel: SDPBackend, bench: Bench) -> Iterator[Any]:
 
 @contextmanager
 def accelerated(wanted: Mapping[str, Any], bench: Bench) -> Iterator[Any]:
-    """Turn on some of the engine's levers and leave the others off."""
-    module, unet = engine(), make_unet(bench)
-    off = {one.name: False for one in fields(module.Acceleration) if isinstance(one.default, bool)}
-    made = module.accelerate(unet, module.Acceleration(**{**off, **wanted}))
+    """Turn on some of the engine's levers and leave the others off; a rehearsal compiles without a compiler."""
+    unet = make_unet(bench)
+    accelerate(unet, Acceleration(**wanted), compiler="inductor" if bench.card else "eager")
     try:
-        yield unet if made is None else made
+        yield unet
     finally:
         torch._dynamo.reset()
 
 
 @contextmanager
-def missing(bench: Bench) -> Iterator[Any]:
-    """Say that the engine has no levers."""
-    del bench
-    raise NotHereError("acceleration is not there yet")
-    yield
+def shallow(bench: Bench) -> Iterator[Any]:
+    """Keep the deeper levels' answer of one call, and compute only the rest from then on."""
+    yield make_unet(bench)
 
 
 @contextmanager
@@ -132,15 +112,3 @@ def in_pieces(bench: Bench) -> Iterator[Any]:
     unet = make_unet(bench)
     unet.attention_context.piece = MOST_PIECE if bench.card else HOST_PIECE // 4
     yield unet
-
-
-@contextmanager
-def shallow(bench: Bench) -> Iterator[Any]:
-    """Keep the deeper levels' answer of one call, and compute only the rest from then on.
-
-    Raises:
-        NotHereError: The engine computes all levels at each call.
-    """
-    if not {"deep", "keep_deep"} <= set(signature(call_unet).parameters):
-        raise NotHereError("computing the shallow levels alone is not there yet")
-    yield make_unet(bench)

@@ -30,7 +30,10 @@ def heed_cancel(*_: object) -> None:
     Raises:
         Exception: The host's own.
     """
-    import_module("comfy.model_management").throw_exception_if_processing_interrupted()
+    import torch
+
+    if not torch.compiler.is_compiling():  # what is compiled takes no part of this
+        import_module("comfy.model_management").throw_exception_if_processing_interrupted()
 
 
 def face_finder(weights: Sequence[Path] = ()) -> FaceFinder:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from .ahead import read_ahead
@@ -76,7 +77,9 @@ def opened(
     try:
         yield output
     finally:
-        with suppress(OSError, ValueError):  # closed already on success; else what was raised before counts
+        with suppress(
+            OSError, ValueError, FFmpegError
+        ):  # closed already on success; else what was raised before counts
             output.close()
 
 

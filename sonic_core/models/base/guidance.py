@@ -166,7 +166,7 @@ def _run(
     for image, row in zip(images, rows, strict=True):
         if row.branch.image is not None:
             image[:] = conditioning.image_latents
-    moments = torch.tensor([row.moment for row in rows], device=latents.device)
+    moments = torch.cat([torch.full((1,), row.moment, device=latents.device) for row in rows])  # no copy from the host
     ids = torch.stack([row.ids for row in rows])
     batch = BatchConditioning([row.branch for row in rows], conditioning.mask)
     inputs = torch.cat([latents, images], 2)

@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sonic_core.models.base.attention import AudioTokens, FaceMask, ImageToken
 from sonic_core.models.base.config import BaseConfig
+from sonic_core.models.base.denoise import Task
 from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_predictions
 from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.networks import (
@@ -24,7 +25,9 @@ from sonic_core.models.base.networks import (
     empty_whisper,
 )
 from sonic_core.models.base.plan import BRANCHES, Job, make_plan
+from sonic_core.models.base.sampling import Sampling
 from sonic_core.models.base.vae import decode_chunk
+from sonic_core.models.base.windows import Window
 from sonic_core.post.flownet import IFNet
 from tests.unit.models.base.watching import Watch
 
@@ -143,14 +146,14 @@ def test_a_window_step_is_made_on_a_card(size, gigabytes, dtype):
         unet = on_card(empty_unet(CONFIG), dtype)
         unet.attention_context.piece = plan.piece
         unet.attention_context.convolution_piece = plan.convolution_piece
-        clip, samples = draw_clip(side, dtype), torch.empty(1, WINDOW, 4, side, side)
-        indices = torch.arange(WINDOW)[None]
+        clip, samples = draw_clip(side, dtype), torch.empty(WINDOW, 4, side, side)
+        task = Task(Window(0, 0, range(WINDOW), range(WINDOW)), 3.0, samples)
         with Watch() as watch:
-            made = guided_prediction(
-                unet, clip, Guidance(2.0, 7.5), samples=samples, indices=indices, sigma=3.0, timestep=0.27,
-                at_once=plan.rows,
-            )  # fmt: skip
-    assert (made.device.type, made.dtype, made.shape) == ("cpu", torch.float32, samples.shape)
+            (made,) = guided_predictions(
+                unet, clip, Guidance(2.0, 7.5), Sampling(torch.empty(2)), [task], at_once=plan.rows
+            )
+    velocity = made.velocity
+    assert (velocity.device.type, velocity.dtype, velocity.shape) == ("cpu", torch.float32, samples.shape)
     assert watch.mixed == []
     assert set(watch.dimensions) == {2}
     scale = (size / 512) ** 2

@@ -236,7 +236,7 @@ def test_a_window_that_overflows_is_tried_again_in_bfloat16(tiny_set, portrait, 
 
 def test_deepcache_runs_shallow_calls_in_between(tiny_model, conditions, settings):
     """Deeper levels run at every second step; where they run at every step nothing changes to the bit."""
-    deep = tiny_model.networks.unet.mid_block
+    deep = tiny_model.networks.unet.mid_block.resnets[0]
     calls = []
     hook = deep.register_forward_pre_hook(lambda *_: calls.append(1))
     try:
