@@ -79,6 +79,28 @@ def test_the_prompt_becomes_a_video_with_previews_on_the_way(
 
 
 @pytest.mark.usefixtures("quiet")
+def test_a_stream_is_encoded_before_its_last_windows_are_begun(
+    comfy: Comfy, diffusing: dict[str, Any], shelf: Shelf
+) -> None:
+    shelf.fill()
+    diffusing["6"]["inputs"]["duration"] = 4.0
+    diffusing["7"]["inputs"] |= {"inference_steps": 2, "window": 5, "fps": 12.5, "stream": True, "seed": 5}
+    with comfy.listening() as listener:
+        ticket = comfy.queue(diffusing, {"nodes": []}, listener.client)
+        assert isinstance(ticket, str)
+        heard = [said for said in listener.until_end(ticket) if isinstance(said, dict)]
+    reports = [said["data"] for said in heard if said["type"] == "progress" and said["data"]["node"] == "7"]
+    most = {report["max"] for report in reports}
+    assert 50 in most, "frames are counted"
+    (windows,) = most - {50, 1}
+    first = next(place for place, report in enumerate(reports) if report["max"] == 50 and report["value"])
+    last = max(place for place, report in enumerate(reports) if report["max"] == windows)
+    assert first < last
+    with av.open(str(comfy.path(comfy.wait(ticket).file("8")))) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 50
+
+
+@pytest.mark.usefixtures("quiet")
 def test_cancel_stops_the_denoising_and_the_next_run_works(
     comfy: Comfy, diffusing: dict[str, Any], shelf: Shelf
 ) -> None:

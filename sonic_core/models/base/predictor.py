@@ -56,7 +56,8 @@ class Predictor:
     """Makes the predictions of one clip at one station (``denoise.Predict``)."""
 
     def __init__(self, station: Station, order: Order, decoder_weight: int) -> None:
-        self.station, self.order, self.job = station, order, order.job
+        self.station, self.order = station, order
+        self.job = replace(order.job, dtype=next(self._unet().parameters()).dtype)  # another clip may have changed it
         self.guidance = Guidance(order.settings.appearance_guidance, order.settings.audio_guidance)
         keeper = station.keeper
         self.plan = self.first = make_plan(self.job, keeper.device, keeper.free(), weight(self._unet()), decoder_weight)

@@ -232,6 +232,8 @@ def test_a_window_that_overflows_is_tried_again_in_bfloat16(tiny_set, portrait, 
         latents, _ = model._denoised(known, chosen, silent)
     assert bool(latents.isfinite().all())
     assert model.networks.unet.conv_in.weight.dtype == torch.bfloat16
+    again, _ = model._denoised(known, chosen, silent)  # and stays so, without another word
+    assert torch.equal(again, latents)
 
 
 def test_deepcache_runs_shallow_calls_in_between(tiny_model, conditions, settings):
