@@ -115,19 +115,25 @@ def arriving_states(encoder: Any, parts: Iterator[torch.Tensor], count: int) -> 
         (positions, states, width) float32 on the CPU.
     """
     block, given, left = torch.zeros(0), 0, count
+
+    def taken(ready: int) -> torch.Tensor:
+        states = next(hidden_states(encoder, iter([block[:BLOCK_SAMPLES]]), ready))
+        return states[given:][:left]
+
     for part in parts:
         block = torch.cat([block, part])
-        full = len(block) >= BLOCK_SAMPLES
-        ready = min(len(block), BLOCK_SAMPLES) // POSITION_SAMPLES - (0 if full else ARRIVING_MARGIN)
-        if full or ready - given >= ARRIVING_POSITIONS:
-            states = next(hidden_states(encoder, iter([block[:BLOCK_SAMPLES]]), ready))
-            yield states[given:][:left]
-            left -= min(left, ready - given)
-            given = ready
-        if full:
-            block, given = block[BLOCK_SAMPLES:], 0
+        while len(block) >= BLOCK_SAMPLES and left:
+            made = taken(BLOCK_SAMPLES // POSITION_SAMPLES)
+            yield made
+            block, given, left = block[BLOCK_SAMPLES:], 0, left - len(made)
+        ready = len(block) // POSITION_SAMPLES - ARRIVING_MARGIN
+        if left and ready - given >= ARRIVING_POSITIONS:
+            made = taken(ready)
+            yield made
+            given, left = ready, left - len(made)
         if not left:
             return
+    yield taken(min(BLOCK_SAMPLES // POSITION_SAMPLES, given + left))
 
 
 def frame_contexts(blocks: Iterator[torch.Tensor], frames: int) -> Iterator[torch.Tensor]:
