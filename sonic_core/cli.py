@@ -224,7 +224,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         attention=options.attention,
     )
     progress = ProgressLine()
-    sound, settings = _piped(model, settings) if str(audio) == STDIN else (audio, settings)
+    sound, settings = _piped(model, settings, live=str(output) == STDOUT) if str(audio) == STDIN else (audio, settings)
     clip = model.generate(sound, image, settings=settings, progress=progress)
     if str(output) == STDOUT:
         _play(clip, options.crf, progress)
@@ -254,11 +254,11 @@ def _play(clip: Clip, crf: float | None, progress: ProgressLine) -> None:
         raise
 
 
-def _piped(model: TalkingPortrait, settings: Settings) -> tuple[Path | Audio, Settings]:
-    """Take the sound from standard input: as it comes where sonic-base streams, else whole."""
+def _piped(model: TalkingPortrait, settings: Settings, *, live: bool) -> tuple[Path | Audio, Settings]:
+    """Take the sound from standard input: as it comes where sonic-base streams to a pipe, else to its end first."""
     from .media.arriving import ArrivingAudio, read_arriving, read_whole  # noqa: PLC0415
 
-    if not settings.stream or model.name != "sonic-base":
+    if not (live and settings.stream and model.name == "sonic-base"):
         return read_whole(sys.stdin.buffer), settings
     sound: ArrivingAudio = read_arriving(sys.stdin.buffer, settings.duration)
     say(f"the first frame is made when {_ahead(settings):.1f} s of the sound have come, or its end.")

@@ -77,9 +77,7 @@ def opened(
     try:
         yield output
     finally:
-        with suppress(
-            OSError, ValueError, FFmpegError
-        ):  # closed already on success; else what was raised before counts
+        with suppress(OSError, ValueError, FFmpegError):  # closed on success; else what was raised before counts
             output.close()
 
 

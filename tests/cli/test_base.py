@@ -159,3 +159,17 @@ def test_a_sound_that_is_still_coming_is_answered_before_it_ends(tiny_set):
     assert b"6.00 s of video" in said
     with av.open(io.BytesIO(shown + rest)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 150
+
+
+def test_a_piped_sound_that_goes_into_a_file_is_read_to_its_end_first(tiny_set, tmp_path, monkeypatch, capsys):
+    with wave.open(str(SPEECH)) as file:
+        rate, spoken = file.getframerate(), file.readframes(file.getframerate())
+    piped = io.BytesIO()
+    with wave.open(piped, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(spoken)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped.getvalue())))
+    flags = [flag for flag in generate(tmp_path / "out.mp4", f"--weights={tiny_set}", "--stream", "--window=5")
+             if flag not in {f"--audio={SPEECH}", "--duration=0.4"}]  # fmt: skip
+    assert main([*flags, "--audio=-"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 25
