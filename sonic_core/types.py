@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from .clip import Clip
     from .settings import Settings
@@ -65,6 +67,26 @@ class Audio:
             self.mapped.madvise(mmap.MADV_DONTNEED)
 
 
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """A face read point by point, in a picture's pixels; the points' numbers are those of MediaPipe's face mesh."""
+
+    points: NDArray[np.float32]
+    """(468, 3): x, y, and z in the same unit, relative to the head's middle; smaller is nearer to the camera."""
+    irises: NDArray[np.float32]
+    """(2, 5, 2): the eye that is left in an upright picture first; of each the middle of its iris, then four places on
+    its rim."""
+    score: float
+    """How sure the mesh is that it lies on a face, in [0, 1]."""
+
+    def moved(self, origin: Point, scale: Point) -> Landmarks:
+        """Express the points in the pixels of a crop that begins at ``origin`` and is then scaled (both x, y)."""
+        (left, top), (across, down) = origin, scale
+        points = (self.points - (left, top, 0.0)) * (across, down, (across + down) / 2)
+        irises = (self.irises - origin) * scale
+        return Landmarks(points.astype(self.points.dtype), irises.astype(self.irises.dtype), self.score)
+
+
 @dataclass(frozen=True)
 class Face:
     """A face in a picture, in that picture's pixels."""
@@ -75,6 +97,8 @@ class Face:
     """Left-in-picture eye, other eye, nose tip, left-in-picture mouth corner, other corner."""
     score: float
     """The finder's confidence in [0, 1]."""
+    landmarks: Landmarks | None = field(default=None, compare=False)
+    """The face point by point, where it was read so."""
 
     @property
     def eye_distance(self) -> float:

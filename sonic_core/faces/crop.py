@@ -134,4 +134,6 @@ def move_face(face: Face, origin: Point, scale: Point) -> Face:
 
     left, top, right, bottom = face.box
     eye, other_eye, nose, corner, other_corner = (move(*point) for point in face.points)
-    return Face((*move(left, top), *move(right, bottom)), (eye, other_eye, nose, corner, other_corner), face.score)
+    points = eye, other_eye, nose, corner, other_corner
+    landmarks = None if face.landmarks is None else face.landmarks.moved(origin, scale)
+    return Face((*move(left, top), *move(right, bottom)), points, face.score, landmarks)
