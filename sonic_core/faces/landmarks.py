@@ -1,0 +1,294 @@
+"""Read a face point by point: a mesh of 468 points in depth, the irises, and the person as a mask.
+
+Source: the published graphs "face_landmark", "iris_landmark" and "selfie_segmentation".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import FaceNotFoundError
+from ..media.colour import rgb24
+from ..types import Box, Landmarks
+from .detector import MARGIN, Detection, detect_at
+from .geometry import OVAL
+from .networks import FaceDetector, FaceMesh, IrisReader, PersonMask, load_network
+from .regions import Pixels, Region, as_input, back, cut
+
+Points: TypeAlias = NDArray[np.float64]
+"""(468, 3) points in the picture's pixels."""
+
+EYE_ENDS = ((33, 133), (362, 263))
+"""The corners of the eyes from left to right, the picture's left eye first."""
+EYE_MARGIN = 2.3
+"""Side of the iris reader's square over an eye's width, as published."""
+LEAST_PRESENCE = 0.0
+"""Logit below which the mesh sees no face."""
+SURE_PRESENCE = 12.0
+"""Logit from which nothing better is looked for; faces looking at the camera reach 15 to 30."""
+DOUBT, SPREAD = 6.0, 3.0
+"""Logit that counts as a score of one half, and the width of the step there; a dog has 4.7, drawn faces 9."""
+ROUNDS = 6
+"""Cuts made of one face at most."""
+SETTLED = 0.01
+"""Change of a cut, in shares of its side, at which it is left alone."""
+BATCH = 8
+"""Cuts that the mesh reads together."""
+LOOKS = 40
+"""Places of one size of a picture that the mesh looks into, the likeliest."""
+FARTHEST = 0.5
+"""Distance of a detection from the middle of the box that was asked for, in sides of the box, that is taken for it."""
+AGREED = 0.03
+"""Mean distance of the points of two readings, in sides of the cut, up to which they say the same."""
+SAME_FACE = 0.4
+"""Common share of the smaller of two boxes from which they are one face."""
+CLOSE, WIDE, DEEPER = 64, (128, 256), 2
+"""Longer sides in pixels at which a picture is looked through: for a face that fills it; always; the factor from there
+on."""
+FINEST = 1.25
+"""Enlargement up to which faces are looked for: those of 24 pixels then have the 30 that the detector likes."""
+
+
+class Reading(NamedTuple):
+    """What the mesh says about one cut."""
+
+    points: Points
+    presence: float
+    """Logit of a face being there."""
+    region: Region
+
+
+def read_landmarks(image: torch.Tensor | Pixels, box: Box | None = None) -> Landmarks:
+    """Read the face that fills a box, or the largest one.
+
+    Args:
+        image: (3, h, w) RGB in [0, 1], or (h, w, 3) RGB bytes.
+        box: Roughly the face in the picture's pixels; a third larger, smaller or beside it is near enough.
+
+    Returns:
+        What fits best. Its ``score`` says whether it is a face at all.
+
+    Raises:
+        FaceNotFoundError: There is no face; only without a box.
+    """
+    pixels = _bytes(image)
+    if box is not None:
+        return _complete(pixels, read_box(pixels, box))
+    readings = find_readings(pixels)
+    if not readings:
+        height, width = pixels.shape[:2]
+        raise FaceNotFoundError(f"No face was found in the {width}×{height} picture; use a larger, brighter picture.")
+    return _complete(pixels, max(readings, key=lambda one: float(np.prod(np.ptp(one.points[:, :2], axis=0)))))
+
+
+def find_landmarks(image: torch.Tensor | Pixels) -> list[Landmarks]:
+    """Read all faces of a picture (3, h, w) or (h, w, 3), the surest first."""
+    pixels = _bytes(image)
+    return [_complete(pixels, reading) for reading in find_readings(pixels)]
+
+
+def detect(image: torch.Tensor | Pixels) -> list[Detection]:
+    """List boxes, six points and scores of the faces that the mesh confirms, the surest first."""
+    found = []
+    for reading in find_readings(_bytes(image)):
+        points = reading.points[:, :2]
+        eyes = [points[list(ends)].mean(0) for ends in EYE_ENDS]
+        six = [*eyes, points[1], points[[13, 14]].mean(0), points[234], points[454]]
+        places = tuple((float(x), float(y)) for x, y in six)
+        found.append(Detection(oval_box(reading.points), places, score_of(reading.presence)))
+    return found
+
+
+def segment_person(image: torch.Tensor | Pixels) -> NDArray[np.float32]:
+    """Return the share of a person in each pixel, (h, w) in [0, 1]."""
+    pixels = _bytes(image)
+    height, width = pixels.shape[:2]
+    side = PersonMask.side
+    small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA if min(height, width) > side else 1)
+    with torch.inference_mode():
+        mask = load_network(PersonMask)(as_input([np.asarray(small, np.uint8)]))[0].numpy()
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.float32).clip(0, 1)
+
+
+def oval_box(points: NDArray[np.floating]) -> Box:
+    """Return the box of the face's outline."""
+    outline = points[list(OVAL), :2]
+    (left, top), (right, bottom) = outline.min(0), outline.max(0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def score_of(presence: float) -> float:
+    """Turn the mesh's logit into a score in [0, 1]."""
+    return 1 / (1 + math.exp(-(max(presence, -60.0) - DOUBT) / SPREAD))
+
+
+def read_box(pixels: Pixels, box: Box) -> Reading:
+    """Read the face that roughly fills a box: begin in several places, and take what most of them end at.
+
+    The presence alone does not tell: where a mesh is pulled too far down a face, it may be the higher one.
+    """
+    left, top, right, bottom = box
+    x, y, side = (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top)
+    near = [found.region() for found in _detect_near(pixels, Region(x, y, 2 * side))]
+    near = [one for one in near if math.hypot(one.x - x, one.y - y) < FARTHEST * side]
+    starts = near[:1] + [Region(x, y, MARGIN * side * scale) for scale in (1.0, 0.72, 1.35)]
+    best = _agreed(pixels, starts, bool(near))
+    if best.presence < SURE_PRESENCE and not near:
+        turned = [Region(x, y, MARGIN * side * scale, tilt) for tilt in (-35, 35) for scale in (1.0, 0.75)]
+        turned += [Region(x, y, MARGIN * side, tilt) for tilt in (90, 180, 270)]
+        best = max(best, _agreed(pixels, turned, False), key=lambda one: one.presence)
+    return best
+
+
+def _detect_near(pixels: Pixels, region: Region) -> list[Detection]:
+    """List the detections in a part of the picture."""
+    inside = cut(pixels, region, FaceDetector.side, cv2.BORDER_CONSTANT)
+    scale, left, top = region.side / FaceDetector.side, region.x - region.side / 2, region.y - region.side / 2
+    return [one.moved((left, top), scale) for one in detect_at(inside, FaceDetector.side)]
+
+
+def _agreed(pixels: Pixels, starts: list[Region], seen: bool) -> Reading:
+    """Refine several beginnings and return what most end at; the first counts twice where the detector saw it."""
+    found: list[Reading] = []
+    for look in read_regions(pixels, starts):
+        found.append(refine(pixels, look))
+        if seen and len(found) > 1 and _same_place(found[0], found[-1]):
+            return found[0]
+    votes = [
+        sum(1 + (seen and not number) for number, other in enumerate(found) if _same_place(one, other)) for one in found
+    ]
+    return max(zip(votes, found, strict=True), key=lambda pair: (pair[0], pair[1].presence))[1]
+
+
+def _same_place(one: Reading, other: Reading) -> bool:
+    """Say whether two readings put the points where they are."""
+    apart = np.hypot(*(one.points[:, :2] - other.points[:, :2]).T).mean()
+    return bool(apart < AGREED * min(one.region.side, other.region.side))
+
+
+def find_readings(pixels: Pixels) -> list[Reading]:
+    """Find all faces of a picture and read each until its cut settles, the surest first.
+
+    The picture is looked through at two sizes; turned, and as a picture of one face that fills it, where that shows no
+    sure face; and at finer and finer sizes where there still is none.
+    """
+    longer = max(pixels.shape[:2])
+    found = _look(pixels, [(size, 0) for size in WIDE])
+    if not _sure(found):
+        found = _apart([*found, *_look(pixels, [(CLOSE, 0)])])
+    if not _sure(found):
+        turned = [(size, quarters) for quarters in (1, 2, 3) for size in WIDE]
+        found = _apart([*found, *_look(pixels, turned)])
+    size = WIDE[-1]
+    while not found and size < FINEST * longer:
+        size = min(size * DEEPER, math.ceil(FINEST * longer))
+        found = _look(pixels, [(size, 0)])
+    return found
+
+
+def _sure(readings: list[Reading]) -> bool:
+    return any(reading.presence >= SURE_PRESENCE for reading in readings)
+
+
+def _look(pixels: Pixels, ways: list[tuple[int, int]]) -> list[Reading]:
+    """Read what the detector finds in the picture at some sizes and quarter turns."""
+    found: list[Reading] = []
+    for size, quarters in ways:
+        starts = [one.region() for one in detect_at(pixels, size, quarters)[:LOOKS]]
+        looks = [look for look in read_regions(pixels, starts) if look.presence >= LEAST_PRESENCE]
+        fresh = [look for look in _apart(looks) if all(_overlap(look, known) < SAME_FACE for known in found)]
+        found += [refine(pixels, look) for look in fresh]
+    return _apart([reading for reading in found if reading.presence >= LEAST_PRESENCE])
+
+
+def _apart(readings: list[Reading]) -> list[Reading]:
+    """Drop readings of a face that another one reads better."""
+    kept: list[Reading] = []
+    for reading in sorted(readings, key=lambda one: one.presence, reverse=True):
+        if all(_overlap(reading, other) < SAME_FACE for other in kept):
+            kept.append(reading)
+    return kept
+
+
+def _overlap(one: Reading, other: Reading) -> float:
+    """Divide the common area of two faces by the smaller one."""
+    first, second = np.array(oval_box(one.points)), np.array(oval_box(other.points))
+    common = (np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])).clip(0).prod()
+    smaller = min((box[2:] - box[:2]).prod() for box in (first, second))
+    return float(common / max(smaller, 1e-9))
+
+
+def read_regions(pixels: Pixels, regions: list[Region]) -> list[Reading]:
+    """Let the mesh look into regions of a picture."""
+    side, found = FaceMesh.side, []
+    for first in range(0, len(regions), BATCH):
+        some = regions[first : first + BATCH]
+        with torch.inference_mode():
+            points, presence = load_network(FaceMesh)(as_input([cut(pixels, region, side) for region in some]))
+        for region, inside, logit in zip(some, points.double().numpy(), presence.tolist(), strict=True):
+            places = back(inside[:, :2], region.matrix(side))
+            depth = inside[:, 2] * region.side / side
+            found.append(Reading(np.column_stack([places, depth]), logit, region))
+    return found
+
+
+def refine(pixels: Pixels, reading: Reading) -> Reading:
+    """Cut again where the last reading says that the face is, until that is where it was read."""
+    for _ in range(ROUNDS - 1):
+        region = face_region(reading.points)
+        before = reading.region
+        moved = math.hypot(region.x - before.x, region.y - before.y) + abs(region.side - before.side)
+        turned = abs(math.remainder(region.tilt - before.tilt, 360)) / 57.3
+        if moved < SETTLED * region.side and turned < SETTLED:
+            break
+        reading = read_regions(pixels, [region])[0]
+    return reading
+
+
+def face_region(points: Points) -> Region:
+    """Return the square in which the mesh looks for a face that was read before: its eyes lie level."""
+    across = points[263, :2] - points[33, :2]
+    angle = math.atan2(across[1], across[0])
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    upright = points[:, :2] @ turn
+    low, high = upright.min(0), upright.max(0)
+    x, y = turn @ ((low + high) / 2)
+    return Region(float(x), float(y), MARGIN * float((high - low).max()), math.degrees(angle))
+
+
+def read_eyes(pixels: Pixels, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read the eyes of a mesh: (2, 71, 2) points of lids and brows, and (2, 5, 2) of the irises."""
+    side, cuts, matrices = IrisReader.side, [], []
+    for number, ends in enumerate(EYE_ENDS):
+        (ax, ay), (bx, by) = points[list(ends), :2]
+        width = math.hypot(bx - ax, by - ay)
+        tilt = math.degrees(math.atan2(by - ay, bx - ax))
+        region = Region((ax + bx) / 2, (ay + by) / 2, max(EYE_MARGIN * width, 1.0), tilt)
+        inside, matrix = cut(pixels, region, side), region.matrix(side)
+        if number == 1:
+            inside, matrix = inside[:, ::-1], np.array([(-1.0,), (1.0,)]) * matrix
+            matrix[0, 2] += side - 1
+        cuts.append(inside)
+        matrices.append(matrix)
+    with torch.inference_mode():
+        lids, irises = load_network(IrisReader)(as_input(cuts))
+    both = [
+        np.stack([back(one, matrix) for one, matrix in zip(part[..., :2].double().numpy(), matrices, strict=True)])
+        for part in (lids, irises)
+    ]
+    return both[0], both[1]
+
+
+def _complete(pixels: Pixels, reading: Reading) -> Landmarks:
+    _, irises = read_eyes(pixels, reading.points)
+    return Landmarks(reading.points.astype(np.float32), irises.astype(np.float32), score_of(reading.presence))
+
+
+def _bytes(image: torch.Tensor | Pixels) -> Pixels:
+    return rgb24(image) if isinstance(image, torch.Tensor) else np.ascontiguousarray(image)
