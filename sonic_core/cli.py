@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("--finder", default="auto", help="auto, insightface, yoloface or embedded (%(default)s)")
     faces.add_argument("--weights", metavar="DIR", help="look for weights here first")
     faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
+    faces.add_argument("--landmarks", action="store_true", help="tell the 468 points of each face as well")
 
     for more in (cli_video, cli_weights):
         more.add_commands(partial(_command, commands))
@@ -311,6 +312,10 @@ def _faces(options: argparse.Namespace) -> int:
         }
         for face in found
     ]
+    if options.landmarks:
+        for row, face in zip(listed, found, strict=True):
+            points = () if face.landmarks is None else face.landmarks.points[:, :2].tolist()
+            row["landmarks"] = [[round(x, 2), round(y, 2)] for x, y in points]
     lines = [
         f"face {index}: box {face['box']}, score {face['score']:.2f}" + "".join(f"\n  {w}" for w in face["warnings"])
         for index, face in enumerate(listed)

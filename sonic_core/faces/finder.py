@@ -11,11 +11,11 @@ import torch
 
 from ..errors import FaceNotFoundError, InputError, SettingsError
 from ..media.ahead import attended
+from ..media.colour import rgb24
 from ..settings import Settings
 from ..types import Box, Face, FaceFinder, largest_first
-from .embedded import EmbeddedFinder, fit_inside
+from .embedded import EmbeddedFinder, face_inside
 from .insightface import InsightFaceFinder, locate_pack
-from .lips import as_bytes
 from .yoloface import YoloFaceFinder, locate_yoloface
 
 FINDERS = ("auto", "insightface", "yoloface", "embedded")
@@ -63,7 +63,7 @@ class RememberingFinder:
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first."""
-        asked = tuple(image.shape), hashlib.sha256(as_bytes(image).data).digest()
+        asked = tuple(image.shape), hashlib.sha256(rgb24(image).data).digest()
         known, faces = self._last
         if asked != known:
             faces = list(self._finder.find(image))
@@ -111,5 +111,4 @@ def _face_in_box(image: torch.Tensor, box: Box) -> Face:
         )
     if min(right - left, bottom - top) < 8:
         raise InputError(f"The face box is {right - left:g}×{bottom - top:g} pixels; a face needs at least 8×8.")
-    face = fit_inside(as_bytes(image), box)
-    return Face(box, face.points, face.score)
+    return face_inside(image, box)

@@ -6,6 +6,7 @@ Source: Guo et al., Sample and Computation Redistribution for Efficient Face Det
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError
+from ..media.colour import rgb24
 from ..types import Face, largest_first
 from ..weights.store import folders
-from .embedded import fit_inside
-from .lips import as_bytes, as_points
+from .embedded import face_inside, with_landmarks
+from .regions import as_points
 
 PACKS = ("buffalo_l", "antelopev2", "buffalo_m", "buffalo_s", "buffalo_sc")
 """Known packs, the best first; others come after them by name."""
@@ -87,7 +89,7 @@ class InsightFaceFinder:
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first; an empty list when there is none."""
-        pixels = as_bytes(image)
+        pixels = rgb24(image)
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         boxes, points = np.zeros((0, 5)), None
         for side in INPUT_SIDES:
@@ -100,9 +102,10 @@ class InsightFaceFinder:
             left, top, right, bottom, score = (float(value) for value in row)
             box = (left, top, right, bottom)
             if points is None:
-                five = fit_inside(pixels, box).points
+                face = replace(face_inside(image, box), score=min(max(score, 0.0), 1.0))
             else:
                 eye, other, nose, corner, last = as_points(np.asarray(points[number], np.float64))
-                five = (eye, other, nose, corner, last)
-            faces.append(Face(box, five, min(max(score, 0.0), 1.0)))
+                face = Face(box, (eye, other, nose, corner, last), min(max(score, 0.0), 1.0))
+                face = with_landmarks(image, face)
+            faces.append(face)
         return largest_first(faces)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import FaceNotFoundError
 from ..types import Face, FaceFinder, Progress, ignore_progress
-from .fit import REACH, four_points, points_frame
+from .geometry import REACH, four_points, points_frame
 from .track import PIXELS, FaceTracker, Gray
 
 if TYPE_CHECKING:

@@ -7,11 +7,17 @@ import torch
 from numpy.typing import NDArray
 
 from ..types import Face
+from .doubts import Doubts, examine
+from .geometry import HeadPose, head_pose
 
 LEAST_EYE_DISTANCE = 32.0
 """Pixels between the eyes under which lips are a handful of pixels."""
 MOST_TURN = 0.30
 """Nose off the middle of eyes and mouth, in eye distances, at which one cheek hides."""
+MOST_YAW, MOST_PITCH = 36.0, 30.0
+"""Degrees by which a head may face another way than the camera."""
+MOST_ROLL = 60.0
+"""Degrees of tilt from which a picture is thought to lie on its side."""
 LEAST_MEAN, MOST_MEAN = 0.1, 0.93
 LEAST_CONTRAST = 0.045
 MOST_BLOWN = 0.25
@@ -25,7 +31,23 @@ def quality_warnings(image: torch.Tensor, face: Face) -> list[str]:
         face: The face in the picture's pixels.
     """
     found = [*_size_and_pose(face), *_edges(image, face), *_light(image, face)]
+    if face.landmarks is not None:
+        found = [*_doubts(examine(image, face.landmarks)), *found]
     return [f"{sentence}." for sentence in found]
+
+
+def _doubts(doubts: Doubts) -> list[str]:
+    found = []
+    if doubts.mouth_hidden:
+        found.append(
+            "The mouth seems to be covered, by a mask, a hand or a microphone: it is drawn over that; "
+            "use a picture in which it is free"
+        )
+    elif doubts.doubtful:
+        found.append(f"The face is doubtful: {doubts.doubtful}; use another picture if eyes or mouth move wrongly")
+    if all(doubts.eyes_hidden):
+        found.append("The eyes are behind dark lenses: they do not blink; use a picture without, if they should")
+    return found
 
 
 def _size_and_pose(face: Face) -> list[str]:
@@ -35,13 +57,32 @@ def _size_and_pose(face: Face) -> list[str]:
             f"The face is small: {face.eye_distance:.0f} pixels between the eyes, {LEAST_EYE_DISTANCE:.0f} or more are "
             "needed for clear lips; use a larger picture"
         )
+    return [*found, *(_nose(face) if face.landmarks is None else _pose(head_pose(face.landmarks.points)))]
+
+
+def _nose(face: Face) -> list[str]:
     turn = turned_away(face)
-    if turn > MOST_TURN:
-        found.append(
-            f"The face is turned away: the nose lies {turn:.2f} eye distances off the middle, up to {MOST_TURN:.2f} "
-            "works well; use a picture from the front"
-        )
-    return found
+    if turn <= MOST_TURN:
+        return []
+    return [
+        f"The face is turned away: the nose lies {turn:.2f} eye distances off the middle, up to {MOST_TURN:.2f} "
+        "works well; use a picture from the front"
+    ]
+
+
+def _pose(pose: HeadPose) -> list[str]:
+    quarters = round(abs(pose.roll) / 90) * 90
+    if abs(pose.roll) > MOST_ROLL:
+        way, back = ("clockwise", "counter-clockwise") if pose.roll > 0 else ("counter-clockwise", "clockwise")
+        how = "stands upside down" if quarters == 180 else f"lies on its side, turned by {quarters}° {way}"
+        turn = "by 180°" if quarters == 180 else f"by {quarters}° {back}"
+        return [f"The face {how}: faces move well only upright; turn the picture {turn} first"]
+    if max(abs(pose.yaw) / MOST_YAW, abs(pose.pitch) / MOST_PITCH) > 1:
+        return [
+            f"The face is turned away: by {abs(pose.yaw):.0f}° to the side and {abs(pose.pitch):.0f}° up or down, "
+            f"up to {MOST_YAW:.0f}° and {MOST_PITCH:.0f}° work well; use a picture from the front"
+        ]
+    return []
 
 
 def turned_away(face: Face) -> float:

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..media.colour import rgb24
 from ..types import Box, Face, FaceFinder, largest_first
 from .finder import face_finder
-from .fit import REACH, Frame, four_points, points_frame
-from .lips import as_bytes, as_points
+from .geometry import REACH, Frame, four_points, move_landmarks, points_frame
+from .regions import as_points
 
 PIXELS = 40.0
 """Pixels per unit of the face in the patch that is registered."""
@@ -164,7 +165,7 @@ def _region(frame: torch.Tensor, matrix: Matrix) -> _Region:
         int(np.clip(side + 1, least + 2, most))
         for side, least, most in zip(corners.max(0), (left, top), (width, height), strict=True)
     )
-    gray = np.asarray(cv2.cvtColor(as_bytes(frame[:, top:bottom, left:right]), cv2.COLOR_RGB2GRAY), np.uint8)
+    gray = np.asarray(cv2.cvtColor(rgb24(frame[:, top:bottom, left:right]), cv2.COLOR_RGB2GRAY), np.uint8)
     into = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
     pixels = 1 / float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if pixels > 2:
@@ -234,4 +235,5 @@ def _moved(face: Face, motion: Matrix) -> Face:
     scale = float(np.hypot(motion[0, 0], motion[1, 0]))
     (x, y), width, height = corners.mean(0), (right - left) * scale, (bottom - top) * scale
     box: Box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    return replace(face, box=box, points=(first, second, third, fourth, fifth))
+    landmarks = None if face.landmarks is None else move_landmarks(face.landmarks, motion)
+    return replace(face, box=box, points=(first, second, third, fourth, fifth), landmarks=landmarks)

@@ -17,6 +17,7 @@ from torch.nn import functional
 from ..errors import CheckpointError
 from ..types import Face, largest_first
 from ..weights.store import locate
+from .embedded import with_landmarks
 
 FILE = "yoloface_v5m.pt"
 SHORT_SIDE = 416
@@ -74,7 +75,8 @@ class YoloFaceFinder:
                 f"{FILE} answers {tuple(found.shape)} where (1, N, 16) is expected; download it again."
             )
         scale = np.array([width / wide, height / high])
-        return largest_first([_face(row, scale) for row in keep_rows(found[0].numpy().astype(np.float64))])
+        rows = keep_rows(found[0].numpy().astype(np.float64))
+        return largest_first([with_landmarks(image, _face(row, scale)) for row in rows])
 
 
 def detector_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -1,12 +1,14 @@
-"""``python -m sonic_core.train.mediapipe FOLDER``: turn MediaPipe's published networks into the package's weights.
+"""``python -m sonic_core.train.mediapipe FOLDER [PICTURE ...]``: MediaPipe's networks become the package's weights.
 
 FOLDER is an unpacked wheel of mediapipe 0.10.21 (its folder ``mediapipe/modules``). The packages tflite and flatbuffers
 read its files. Keras numbered the layers of each kind in the order in which they were made, which is the order in which
-``faces.networks`` makes them; shapes are checked one by one.
+``faces.networks`` makes them; shapes are checked one by one. Of pictures, of which there should be dozens, the average
+face is measured anew, and which points a mirror exchanges.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -17,11 +19,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from ..errors import CheckpointError, SettingsError, SonicError
+from ..faces.geometry import CHIN, EYE_ENDS, FOREHEAD_TOP, align
+from ..faces.landmarks import find_readings
 from ..faces.networks import NETWORKS, WEIGHTS
+from ..media.colour import rgb24
+from ..media.image import read_image
 
 FILES = {
     "detector": "face_detection/face_detection_short_range.tflite",
@@ -45,9 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Convert all networks; the status is 0, or 2 with one sentence on what is missing."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if len(arguments) != 1:
-            raise SettingsError("Expected one argument, the folder mediapipe/modules of an unpacked wheel.")
+        if not arguments:
+            raise SettingsError("Expected the folder mediapipe/modules of an unpacked wheel.")
         convert(Path(arguments[0]), WEIGHTS)
+        if len(arguments) > 1:
+            faces = [reading.points for path in arguments[1:] for reading in find_readings(rgb24(read_image(path)))[:1]]
+            _write({**_tables(WEIGHTS, "networks"), **measure_shape(faces)}, WEIGHTS)
     except SonicError as error:
         sys.stderr.write(f"sonic: {error}\n")
         return 2
@@ -60,12 +70,57 @@ def convert(folder: Path, target: Path) -> None:
     Raises:
         CheckpointError: A file is missing or holds another network, or the package that reads it is missing.
     """
-    weights = {}
+    weights = _tables(target, "shape")
     for name, kind in NETWORKS.items():
         network = kind()
         fill(network, read_tensors(folder / FILES[name]))
         weights |= {f"{name}.{key}": value.half().contiguous() for key, value in network.state_dict().items()}
-    save_file(weights, target, metadata=NOTES)
+    _write(weights, target)
+
+
+def _tables(path: Path, kind: str) -> dict[str, torch.Tensor]:
+    """Return what a file of weights holds of the "shape" of faces, or of the "networks"."""
+    tables = load_file(path) if path.is_file() else {}
+    return {key: value for key, value in tables.items() if key.startswith("shape.") == (kind == "shape")}
+
+
+def _write(tables: dict[str, torch.Tensor], path: Path) -> None:
+    save_file(tables, path, metadata=NOTES)
+    path.chmod(0o644)
+
+
+def measure_shape(faces: Sequence[NDArray[np.floating]]) -> dict[str, torch.Tensor]:
+    """Compute the average of faces (468, 3), and for each point the one that a mirror exchanges it with.
+
+    Returns:
+        "shape.average": (468, 3), symmetric, with the mean nod of the faces; the middle of the eyes is the origin,
+            their distance the unit.
+        "shape.mirror": (468,).
+    """
+    shape, every = _upright(np.asarray(faces[0], np.float64)), range(len(faces[0]))
+    for _ in range(10):
+        shape = _upright(np.mean([align(face, every, shape).unplace(face) for face in faces], 0))
+    turned = shape * (-1, 1, 1)
+    _, mirror = linear_sum_assignment(((turned[:, None] - shape[None]) ** 2).sum(2))
+    if not np.array_equal(mirror[mirror], np.arange(len(shape))):
+        raise SettingsError(f"Expected dozens of different faces, got {len(faces)} that are not symmetric enough.")
+    shape = _upright((shape + turned[mirror]) / 2)
+    _, down, ahead = np.mean([align(face, every, shape).turn[:, 2] for face in faces], 0)
+    nod = math.atan2(down, ahead)
+    cosine, sine = math.cos(nod), math.sin(nod)
+    shape = shape @ np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    return {"shape.average": torch.from_numpy(shape).half(), "shape.mirror": torch.from_numpy(mirror.astype(np.int16))}
+
+
+def _upright(shape: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn a face so that its eyes lie level and forehead and chin are equally near; scale it to its eye distance."""
+    eyes = [shape[list(ends)].mean(0) for ends in EYE_ENDS]
+    across, down = eyes[1] - eyes[0], shape[CHIN] - shape[FOREHEAD_TOP]
+    unit = float(np.linalg.norm(across))
+    across = across / unit
+    down = down - across * (down @ across)
+    down /= np.linalg.norm(down)
+    return (shape - (eyes[0] + eyes[1]) / 2) @ np.stack([across, down, np.cross(across, down)]).T / unit
 
 
 def read_tensors(path: Path) -> Tensors:

@@ -193,7 +193,13 @@ CATALOG = (
         f"{NON_COMMERCIAL}, Apache-2.0, MIT, Stability AI licence",
         BASE_PARTS,
     ),
-    Entry("embedded", "finds faces, always there", (), "part of this project; cascade of scikit-image", "MIT, BSD"),
+    Entry(
+        "embedded",
+        "finds and reads faces, always there",
+        (),
+        "part of this project; networks of MediaPipe: face detection, face mesh, iris, selfie segmentation",
+        "MIT, Apache-2.0",
+    ),
     Entry(
         "insightface",
         "finds faces, also turned and small ones",

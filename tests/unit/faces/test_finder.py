@@ -1,5 +1,7 @@
 """The face that will speak: chosen, given, or missed with a sentence that helps."""
 
+from threading import Event
+
 import pytest
 import torch
 
@@ -113,14 +115,42 @@ def test_each_fault_is_named_with_its_figure():
     assert "little contrast" in quality_warnings(image * 0.1 + 0.4, face)[0]
 
 
+class SlowFinder(EmbeddedFinder):
+    """Finds nothing before somebody has listened."""
+
+    def __init__(self) -> None:
+        self.heard = Event()
+
+    def find(self, image: torch.Tensor) -> list[Face]:
+        assert self.heard.wait(20)
+        return super().find(image)
+
+
 def test_a_search_that_is_listened_to_finds_the_same_and_can_be_ended(astronaut):
-    calls = []
-    finder = AttendedFinder(EmbeddedFinder(), lambda: calls.append(1))
+    slow = SlowFinder()
+    finder = AttendedFinder(slow, slow.heard.set)
     assert (finder.name, finder.find(astronaut)) == ("embedded", EmbeddedFinder().find(astronaut))
-    assert calls
+
+    slow = SlowFinder()
 
     def stop():
+        slow.heard.set()
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        AttendedFinder(EmbeddedFinder(), stop).find(astronaut)
+        AttendedFinder(slow, stop).find(astronaut)
+
+
+def test_a_box_that_is_a_third_off_leads_to_the_same_mouth(astronaut):
+    exact = choose_face(astronaut, FixedFinder(), Settings(face=(175.0, 70.0, 275.0, 175.0)))
+    for box in ((160.0, 54.0, 290.0, 191.0), (190.0, 86.0, 260.0, 159.0), (195.0, 80.0, 295.0, 185.0)):
+        face = choose_face(astronaut, FixedFinder(), Settings(face=box))
+        assert face.box == box and face.landmarks is not None
+        assert torch.dist(torch.tensor(face.points), torch.tensor(exact.points)) < 0.1 * 43
+
+
+def test_a_box_without_a_face_is_doubtful():
+    image = torch.full((3, 200, 200), 0.5)
+    face = choose_face(image, FixedFinder(), Settings(face=(50, 40, 150, 160)))
+    assert face.score < 0.2
+    assert any("hardly looks like a human face" in one or "covered" in one for one in quality_warnings(image, face))

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from sonic_core.errors import FaceNotFoundError
-from sonic_core.faces.landmarks import detect, find_landmarks, oval_box, read_landmarks, segment_person
+from sonic_core.faces.geometry import face_box
+from sonic_core.faces.landmarks import detect, find_landmarks, read_landmarks, segment_person
 
 ROOT = Path(__file__).resolve().parents[3]
 EYES = (33, 133), (362, 263)
@@ -63,7 +64,7 @@ def test_a_tensor_reads_as_bytes_do(portrait, read):
     ],
 )
 def test_a_box_need_not_be_exact(portrait, read, size, across, down):
-    left, top, right, bottom = oval_box(read.points)
+    left, top, right, bottom = face_box(read.points)
     width, height = right - left, bottom - top
     x, y = (left + right) / 2 + across * width, (top + bottom) / 2 + down * height
     box = (x - size * width / 2, y - size * height / 2, x + size * width / 2, y + size * height / 2)
@@ -94,7 +95,7 @@ def test_a_tilted_head_is_read(portrait, read, tilt):
 
 @pytest.mark.parametrize("width", [24, 60])
 def test_small_faces_are_found_in_a_large_picture(portrait, read, width):
-    left, _, right, _ = oval_box(read.points)
+    left, _, right, _ = face_box(read.points)
     scale = width / (right - left)
     small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     large = np.full((900, 1200, 3), 120, np.uint8)
@@ -106,7 +107,7 @@ def test_small_faces_are_found_in_a_large_picture(portrait, read, width):
 
 
 def test_a_face_that_fills_the_picture_is_found(portrait, read):
-    left, top, right, bottom = (round(side) for side in oval_box(read.points))
+    left, top, right, bottom = (round(side) for side in face_box(read.points))
     close = np.ascontiguousarray(portrait[top:bottom, left:right])
     found = find_landmarks(close)
     assert len(found) == 1
@@ -136,6 +137,6 @@ def test_a_box_around_nothing_has_a_low_score():
 def test_a_person_is_told_from_the_background(portrait, read):
     mask = segment_person(portrait)
     assert mask.shape == (768, 768) and mask.dtype == np.float32
-    left, top, right, bottom = (round(side) for side in oval_box(read.points))
+    left, top, right, bottom = (round(side) for side in face_box(read.points))
     assert mask[top:bottom, left:right].mean() > 0.9
     assert mask[:100, :100].mean() < 0.1
