@@ -1,4 +1,4 @@
-"""Measure how well and how fast faces are found and read: ``python benchmarks/faces.py LABELS.json ... [--leave NAME ...]``.
+"""Measure how well and how fast faces are found and read: ``python benchmarks/faces.py LABELS.json ...``.
 
 The labels are tables of picture names beside the files, each with ``faces``, and where there is one ``eye_right`` and
 ``eye_left`` (the left-in-picture eye first), ``mouth_left`` and ``mouth_right`` in pixels, by another tracker than the

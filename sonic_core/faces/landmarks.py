@@ -111,7 +111,8 @@ def segment_person(image: torch.Tensor | Pixels) -> NDArray[np.float32]:
     pixels = _bytes(image)
     height, width = pixels.shape[:2]
     side = PersonMask.side
-    small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA if min(height, width) > side else 1)
+    kind = cv2.INTER_AREA if min(height, width) > side else cv2.INTER_LINEAR
+    small = cv2.resize(pixels, (side, side), interpolation=kind)
     with torch.inference_mode():
         mask = load_network(PersonMask)(as_input([np.asarray(small, np.uint8)]))[0].numpy()
     return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.float32).clip(0, 1)

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from ..media.colour import rgb24
-from ..types import Point
 from .fit import LIGHT, REACH, Frame, patch
 from .search import Array, Evidence, search
 
@@ -352,8 +351,3 @@ def _edges(cut: NDArray[np.float32]) -> Array:
 def as_bytes(image: torch.Tensor) -> NDArray[np.uint8]:
     """Turn (3, h, w) RGB in [0, 1] into contiguous (h, w, 3) bytes."""
     return rgb24(image)
-
-
-def as_points(points: NDArray[np.floating]) -> tuple[Point, ...]:
-    """Turn (n, 2) numbers into a tuple of points."""
-    return tuple((float(x), float(y)) for x, y in points)

@@ -171,6 +171,16 @@ def test_faces_answers_in_json(capsys):
     assert mouth[0][1] > left[1]
 
 
+def test_faces_tells_every_point_when_asked(capsys):
+    assert main(["faces", str(PORTRAIT), "--finder", "embedded", "--landmarks", "--json"]) == 0
+    (face,) = json.loads(capsys.readouterr().out)["faces"]
+    assert len(face["landmarks"]) == 468
+    left, top, right, bottom = face["box"]
+    assert all(left - 30 < x < right + 30 and top - 60 < y < bottom + 30 for x, y in face["landmarks"])
+    assert main(["faces", str(PORTRAIT), "--finder", "embedded", "--json"]) == 0
+    assert "landmarks" not in json.loads(capsys.readouterr().out)["faces"][0]
+
+
 def test_faces_draws_a_picture(tmp_path, capsys):
     output = tmp_path / "seen.png"
     assert main(["faces", str(PORTRAIT), "--picture", str(output), "--json"]) == 0
