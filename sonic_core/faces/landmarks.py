@@ -197,7 +197,8 @@ def _look(pixels: Pixels, ways: list[tuple[int, int]]) -> list[Reading]:
     for size, quarters in ways:
         starts = [one.region() for one in detect_at(pixels, size, quarters)[:LOOKS]]
         looks = [look for look in read_regions(pixels, starts) if look.presence >= LEAST_PRESENCE]
-        fresh = [look for look in _apart(looks) if all(_overlap(look, known) < SAME_FACE for known in found)]
+        known = [reading for reading in found if reading.presence >= SURE_PRESENCE]
+        fresh = [look for look in _apart(looks) if all(_overlap(look, other) < SAME_FACE for other in known)]
         found += [refine(pixels, look) for look in fresh]
     return _apart([reading for reading in found if reading.presence >= LEAST_PRESENCE])
 

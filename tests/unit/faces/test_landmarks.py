@@ -83,7 +83,7 @@ def test_a_turned_picture_is_read(portrait, read, quarters):
     assert np.sign(irises[1] - irises[0]).tolist() in ([1, -1], [-1, -1], [-1, 1], [1, 1])
 
 
-@pytest.mark.parametrize("tilt", [-45, 45])
+@pytest.mark.parametrize("tilt", [-150, -135, -45, 45, 110, 165])
 def test_a_tilted_head_is_read(portrait, read, tilt):
     matrix = cv2.getRotationMatrix2D((384, 384), -tilt, 0.7)
     turned = np.asarray(cv2.warpAffine(portrait, matrix, (768, 768), borderMode=cv2.BORDER_REPLICATE))
