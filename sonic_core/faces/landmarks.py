@@ -151,8 +151,8 @@ def _detect_near(pixels: Pixels, region: Region) -> list[Detection]:
 def _agreed(pixels: Pixels, starts: list[Region], seen: bool) -> Reading:
     """Refine several beginnings and return what most end at; the first counts twice where the detector saw it."""
     found: list[Reading] = []
-    for look in read_regions(pixels, starts):
-        found.append(refine(pixels, look))
+    for start in starts:
+        found.append(refine(pixels, read_regions(pixels, [start])[0]))
         if seen and len(found) > 1 and _same_place(found[0], found[-1]):
             return found[0]
     votes = [
@@ -235,7 +235,10 @@ def read_regions(pixels: Pixels, regions: list[Region]) -> list[Reading]:
 
 
 def refine(pixels: Pixels, reading: Reading) -> Reading:
-    """Cut again where the last reading says that the face is, until that is where it was read."""
+    """Cut again where the last reading says that the face is, until that is where it was read; look in a mirror too.
+
+    The mean of both is more precise, and where the mesh sees a face in what is none, it rarely does so twice.
+    """
     for _ in range(ROUNDS - 1):
         region = face_region(reading.points)
         before = reading.region
@@ -244,7 +247,8 @@ def refine(pixels: Pixels, reading: Reading) -> Reading:
         if moved < SETTLED * region.side and turned < SETTLED:
             break
         reading = read_regions(pixels, [region])[0]
-    return reading
+    other = read_mirrored(pixels, reading.region)
+    return Reading((reading.points + other.points) / 2, (reading.presence + other.presence) / 2, reading.region)
 
 
 def face_region(points: Points) -> Region:
@@ -281,12 +285,10 @@ def read_eyes(pixels: Pixels, points: Points) -> tuple[NDArray[np.float64], NDAr
 
 
 def complete(pixels: Pixels, reading: Reading) -> Landmarks:
-    """Make a reading precise: read its mirror image too, and the eyes."""
-    other = read_mirrored(pixels, reading.region)
-    points, presence = (reading.points + other.points) / 2, (reading.presence + other.presence) / 2
-    lids, irises = read_eyes(pixels, points)
-    points = _with_lids(points, lids)
-    return Landmarks(points.astype(np.float32), irises.astype(np.float32), score_of(presence))
+    """Read the eyes of a face as well."""
+    lids, irises = read_eyes(pixels, reading.points)
+    points = _with_lids(reading.points, lids)
+    return Landmarks(points.astype(np.float32), irises.astype(np.float32), score_of(reading.presence))
 
 
 def read_mirrored(pixels: Pixels, region: Region) -> Reading:

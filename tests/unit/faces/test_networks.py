@@ -74,5 +74,9 @@ def test_the_weights_are_small_and_hold_nothing_but_the_networks():
 
 
 @pytest.mark.parametrize("kind", NETWORKS.values())
-def test_a_network_is_loaded_once(kind):
-    assert load_network(kind) is load_network(kind)
+def test_a_network_is_loaded_once_and_not_bound_to_who_came_first(kind):
+    load_network.cache_clear()
+    with torch.inference_mode():
+        network = load_network(kind)
+    assert load_network(kind) is network
+    assert not any(parameter.is_inference() or parameter.requires_grad for parameter in network.parameters())
