@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from ...media.mixing import resample
 from ...types import Audio
+from .channels import Ear, choose_ear
 
 RATE = 16_000
 HOP = 160
@@ -20,13 +21,18 @@ WINDOW = 512
 BANDS = 40
 LOWEST, HIGHEST = 60.0, 7600.0
 """Hz, between which the bands lie."""
+LOWEST_TONE = 75.0
+"""Hz: the lowest pitch that is looked for."""
 
 _SPAN = 70.0  # dB below the loudest band of the loudest frame that still count
 _ACTIVE = 35.0  # dB below the loud frames that count as somebody speaking
 _TONES = ((60, 300), (200, 1200), (1500, 3000))  # Hz: a voice's low end, where its first formant lies, what is bright
+_HIGHEST_TONE = 400  # Hz
+_VOICED_BELOW = 1000  # Hz: what decides on a voice's pitch; above it noise
+_VOICED, _NEARLY = 0.55, 0.9  # of full likeness is a pitch; of the highest peak is a shorter period as good
 _BLOCK = 20  # s
 _CONTEXT = 2  # s around a block: longer than the resampler's filter at any rate in use
-_FRAMES = 3000  # frames a block of spectra: 30 s
+_FRAMES = 3000  # frames a block: 30 s
 
 
 class Scale(NamedTuple):
@@ -40,38 +46,45 @@ class Scale(NamedTuple):
     """(bands,) dB."""
 
 
+class Sound(NamedTuple):
+    """What is measured of a sound; row ``i`` is centred at ``i / LEVEL_RATE`` seconds."""
+
+    levels: np.ndarray
+    """(n, bands) float16: mel levels in dB below the sound's own peak; 29 MB for an hour."""
+    tone: np.ndarray
+    """(n,) float32: the voice's pitch in semitones above ``LOWEST_TONE``, NaN where none is heard."""
+
+    @classmethod
+    def nothing(cls) -> Sound:
+        """Measure of a sound in which there is nothing."""
+        return cls(np.zeros((0, BANDS), np.float16), np.zeros(0, np.float32))
+
+
 def measure_levels(audio: Audio) -> np.ndarray:
-    """Measure the mel levels of a sound in dB below its own peak, some seconds at a time.
+    """Measure the mel levels of a sound, any rate, any channels: ``Sound.levels``."""
+    return measure_sound(audio, choose_ear(audio)).levels
 
-    Args:
-        audio: Any rate, any channels.
 
-    Returns:
-        (n, bands) float16, row ``i`` centred at ``i / LEVEL_RATE`` seconds; 29 MB for an hour.
-    """
+def measure_sound(audio: Audio, ear: Ear) -> Sound:
+    """Measure levels and pitch of a sound of any rate, some seconds at a time, from one spectrum."""
     rate, count = audio.rate, audio.samples.shape[1]
-    peak = peak_of(audio) or 1.0
+    weights = ear.weights / (ear.peak or 1.0)
     parts = []
     for start in range(0, count, _BLOCK * rate):
         left, right = start - _CONTEXT * rate, start + (_BLOCK + _CONTEXT) * rate
-        part = audio.samples[:, max(left, 0) : right]
-        part = pad(part, (max(-left, 0), max(right - count, 0))) / peak
-        samples = resample(Audio(part, rate), RATE, channels=1).samples[0].numpy()
+        part = weights @ audio.samples[:, max(left, 0) : right]
+        part = pad(part, (max(-left, 0), max(right - count, 0)))
+        samples = resample(Audio(part, rate), RATE).samples[0].numpy()
         edge = _CONTEXT * RATE - WINDOW // 2
         last = start + _BLOCK * rate >= count
         frames = 1 + (count - start) * LEVEL_RATE // rate if last else _BLOCK * LEVEL_RATE
-        parts.append(mel_levels(samples[edge : edge + (frames - 1) * HOP + WINDOW]).astype(np.float16))
+        power = _power(samples[edge : edge + (frames - 1) * HOP + WINDOW])
+        parts.append((_mel(power).astype(np.float16), _tones(power)))
         audio.rest()
-    return np.concatenate(parts) if parts else np.zeros((0, BANDS), np.float16)
-
-
-def peak_of(audio: Audio) -> float:
-    """Find the largest magnitude of any sample, 0 for none, a block at a time."""
-    largest, step = 0.0, _BLOCK * audio.rate
-    for start in range(0, audio.samples.shape[1], step):
-        largest = max(largest, float(audio.samples[:, start : start + step].abs().max()))
-        audio.rest()
-    return largest
+    if not parts:
+        return Sound.nothing()
+    levels, tone = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Sound(levels, tone)
 
 
 def mel_levels(samples: np.ndarray) -> np.ndarray:
@@ -83,15 +96,37 @@ def mel_levels(samples: np.ndarray) -> np.ndarray:
     Returns:
         (n, bands) float32.
     """
-    window = np.hanning(WINDOW).astype(np.float32)
+    return _mel(_power(samples))
+
+
+def _power(samples: np.ndarray) -> np.ndarray:
+    """Measure power by frequency of the frames of ``mel_levels``: (n, WINDOW // 2 + 1) float32, full scale about 1."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
-    bank = _bank().T
-    parts = []
-    for start in range(0, len(frames), _FRAMES):
-        spectrum = np.fft.rfft(frames[start : start + _FRAMES] * window, axis=1)
-        power = (spectrum.real**2 + spectrum.imag**2) @ bank / (WINDOW * WINDOW / 8)
-        parts.append(10 * np.log10(power + 1e-11))
-    return np.concatenate(parts).astype(np.float32)
+    spectrum = np.fft.rfft(frames * _window(), axis=1)
+    return ((spectrum.real**2 + spectrum.imag**2) / (WINDOW * WINDOW / 8)).astype(np.float32)
+
+
+def _mel(power: np.ndarray) -> np.ndarray:
+    """Sum power (n, frequencies) in each mel band: (n, bands) float32 in dB."""
+    return 10 * np.log10(power @ _bank().T + np.float32(1e-11))
+
+
+def _tones(power: np.ndarray) -> np.ndarray:
+    """Find the pitch of a voice in power (n, frequencies): (n,) float32 semitones above ``LOWEST_TONE``, or NaN.
+
+    Source: the autocorrelation's highest peak over that of the window, the shortest of nearly equal ones, Boersma
+    1993, Proceedings of the Institute of Phonetic Sciences 17.
+    """
+    low = power * (np.fft.rfftfreq(WINDOW, 1 / RATE) < _VOICED_BELOW)
+    least, most = RATE // _HIGHEST_TONE, int(RATE / LOWEST_TONE)
+    alike = np.fft.irfft(low, axis=1)[:, : most + 2]
+    own = np.fft.irfft(np.abs(np.fft.rfft(_window())) ** 2)[: most + 2]
+    alike = alike[:, least - 1 :] / np.maximum(alike[:, :1], 1e-12) * (own[0] / own[least - 1 :])
+    peak = (alike[:, 1:-1] >= alike[:, :-2]) & (alike[:, 1:-1] >= alike[:, 2:])
+    height = np.where(peak, alike[:, 1:-1], 0)
+    highest = height.max(1)
+    lag = least + (height > _NEARLY * highest[:, None]).argmax(1)
+    return np.where(highest > _VOICED, 12 * np.log2(RATE / LOWEST_TONE / lag), np.nan).astype(np.float32)
 
 
 def scale_of(levels: np.ndarray) -> Scale:
@@ -147,6 +182,12 @@ def _standard(values: np.ndarray, active: np.ndarray) -> np.ndarray:
     """Subtract the mean and divide by the deviation of the active frames; outliers are cut off."""
     chosen = values[active]
     return np.clip((values - chosen.mean()) / max(float(chosen.std()), 1e-3), -2.5, 2.5)
+
+
+@functools.cache
+def _window() -> np.ndarray:
+    """Make the window through which a moment is heard: (WINDOW,) float32."""
+    return np.hanning(WINDOW).astype(np.float32)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,17 +11,17 @@ import numpy as np
 import torch
 
 from ...clip import Clip, frame_count
+from ...errors import SonicWarning
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, ignore_progress
 from .anatomy import Anatomy, measure_anatomy
 from .drawing import Drawing
-from .gestures import gesture_curves
-from .motion import MOTION_RATE, Motion, read_motion
+from .listening import Heard, listen
 from .pose import Pose
-from .speech import CURVE_RATE, speech_curves
+from .posing import WIDEST, mixed_seed, poses
 
-WIDEST = 0.26
-"""Gap between the lips, in face units, when speech asks for an opening of 1 at dynamic_scale 1."""
+__all__ = ["WIDEST", "PreviewConditions", "PreviewModel", "frame_poses"]
+
 _BATCH = 16 << 20
 """Bytes of frames drawn at a time; larger pieces of memory are taken from the system and given back each time, which
 costs more than drawing."""
@@ -33,10 +34,8 @@ class PreviewConditions:
     portrait: Portrait
     audio: Audio
     anatomy: Anatomy
-    motion: Motion
-    """What the mouth does."""
-    loudness: np.ndarray
-    """0 … 1 at ``speech.CURVE_RATE``, (n,): what head and brows follow."""
+    heard: Heard
+    """What mouth, head and brows follow."""
 
 
 class PreviewModel:
@@ -48,11 +47,16 @@ class PreviewModel:
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress
     ) -> PreviewConditions:
-        """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration."""
+        """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration.
+
+        Warns:
+            SonicWarning: Nobody speaks in the sound, or its channels are damaged.
+        """
         del settings, progress
-        return PreviewConditions(
-            portrait, audio, measure_anatomy(portrait), read_motion(audio), speech_curves(audio).loudness
-        )
+        heard = listen(audio)
+        for reason in heard.remarks:
+            warnings.warn(reason, SonicWarning, stacklevel=2)
+        return PreviewConditions(portrait, audio, measure_anatomy(portrait), heard)
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
@@ -63,45 +67,41 @@ class PreviewModel:
         fps = Fraction(settings.fps)
         length = frame_count(settings.duration or conditions.audio.duration, fps)
         size = (conditions.portrait.image.shape[1], conditions.portrait.image.shape[2])
-        poses = frame_poses(conditions, settings, length, fps)
-        return Clip(read=lambda: _draw(conditions, poses), fps=fps, length=length, size=size, audio=conditions.audio)
+        posed = frame_poses(conditions, settings, length, fps)
+        return Clip(read=lambda: _draw(conditions, posed), fps=fps, length=length, size=size, audio=conditions.audio)
 
 
 def frame_poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
-    """Say how the portrait is posed in each of ``length`` frames: speech and gestures at their moments, scaled."""
-    times = np.arange(length) / float(fps)
-    unit, lively, scale = conditions.anatomy.unit, settings.dynamic_scale, settings.motion_scale
-    loudness = conditions.loudness[:: CURVE_RATE // MOTION_RATE]
-    gestures = gesture_curves(conditions.motion.speaking, loudness, settings.seed).at(times)
-    mouth = conditions.motion.at(times)
+    """Say how the portrait is posed in each of ``length`` frames: ``posing.poses`` in the units of this drawing."""
+    seed = mixed_seed(settings.seed, conditions.portrait, conditions.audio)
     return [
         Pose(
-            opening=float(max(mouth.opening[i], 0) * lively * WIDEST * unit),
-            width=float(mouth.width[i] * lively),
-            rounding=float(np.clip(mouth.rounding[i] * lively, 0, 1.2)),
-            upper=float(mouth.upper[i]),
-            lower=float(mouth.lower[i]),
-            jaw=float(mouth.jaw[i] * lively),
-            closure=float(mouth.closure[i]),
-            rest=float(np.clip(1 - mouth.speaking[i], 0, 1)),
-            blink=float(gestures.blink[i]) if scale > 0 else 0.0,
-            brows=float(gestures.brows[i]) * scale,
-            yaw=float(gestures.yaw[i]) * scale,
-            pitch=float(gestures.pitch[i]) * scale,
-            roll=float(gestures.roll[i]) * scale,
-            lift=float(gestures.lift[i]) * scale,
+            opening=pose.gap * conditions.anatomy.unit,
+            width=pose.width / (0.2 if pose.width < 0 else 0.12),
+            rounding=pose.rounding,
+            upper=pose.upper,
+            lower=pose.lower,
+            jaw=pose.jaw,
+            closure=pose.closure,
+            rest=pose.rest,
+            blink=pose.blink,
+            brows=pose.brows,
+            yaw=-pose.yaw / 4,
+            pitch=pose.pitch / 4,
+            roll=pose.roll / 2,
+            lift=-pose.sway_y * 100,
         )
-        for i in range(length)
+        for pose in poses(conditions.heard, settings, length, fps, seed=seed)
     ]
 
 
-def _draw(conditions: PreviewConditions, poses: list[Pose]) -> Iterator[Frames]:
-    """Draw the frames of all ``poses``, some at a time."""
+def _draw(conditions: PreviewConditions, posed: list[Pose]) -> Iterator[Frames]:
+    """Draw the frames of all ``posed``, some at a time."""
     image = np.ascontiguousarray(conditions.portrait.image.permute(1, 2, 0).numpy())
     drawing = Drawing(image, conditions.anatomy)
     count = max(1, _BATCH // image.nbytes)
-    for start in range(0, len(poses), count):
-        some = poses[start : start + count]
+    for start in range(0, len(posed), count):
+        some = posed[start : start + count]
         frames = np.empty((len(some), *image.shape), np.float32)
         for index, pose in enumerate(some):
             drawing.frame(pose, frames[index])

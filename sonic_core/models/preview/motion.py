@@ -8,18 +8,21 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from scipy import ndimage
-from scipy.interpolate import PchipInterpolator
 
 from ...types import Audio
+from .channels import SILENT, Ear, choose_ear
+from .curves import RATE, read_at
 from .easing import smooth_rise
-from .features import Scale, measure_brightness, measure_levels, peak_of, scale_of, standardise
-from .network import CHANNELS, REACH, MouthNetwork, load_network, pressed
+from .features import Scale, Sound, measure_brightness, measure_sound, scale_of, standardise
+from .levelling import make_up
+from .network import CHANNELS, KINDS, REACH, MouthNetwork, load_network, pressed
 
-MOTION_RATE = 50
+MOTION_RATE = RATE
 """Values per second of every curve."""
 WEIGHTS = Path(__file__).with_name("mouth.safetensors")
 ADVANCE = 0.02
@@ -29,8 +32,6 @@ CLOSURE_ADVANCE = 0.015
 eat into the vowel that follows."""
 
 _BLOCK = 3000  # levels: 30 s
-_SILENT = 1e-4  # of full scale: a sound that never exceeds it is silence
-_CANCELLED = -75.0  # dB below its peak: channels that are each other's opposite leave nothing to hear
 _SHORTEST = 0.1  # s of sound in which there is nothing to say
 _HELD = 12  # values, ¼ s, that a mouth goes on as in speech after it …
 _STIRRED = 5  # … and by which it begins before the next; what lies between is a short pause if they meet
@@ -87,11 +88,28 @@ class Motion:
         return Motion(**read)
 
 
+class Reading(NamedTuple):
+    """What a sound was found to say, and what that was read off."""
+
+    motion: Motion
+    ear: Ear
+    """How its channels were listened to."""
+    sound: Sound
+    """Levels and pitch, softer voices raised to the loudest; nothing where the sound is silent."""
+    kinds: np.ndarray
+    """The chance of each of ``network.KINDS``, a pause first, (kinds, n); nothing where the sound is silent."""
+
+
 def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
+    """Read the mouth's motion off a sound: ``read_sound(…).motion``."""
+    return read_sound(audio, pauses=pauses).motion
+
+
+def read_sound(audio: Audio, *, pauses: bool = True) -> Reading:
     """Read the mouth's motion off a sound.
 
-    The sound's gain changes nothing. Its colour, noise and range are judged over the whole of it, so the same words
-    move the lips a little differently in a longer sound.
+    The sound's gain changes nothing, and a voice that is softer than another opens the mouth as far. Its colour, noise
+    and range are judged over the whole of it, so the same words move the lips a little differently in a longer sound.
 
     Args:
         audio: Any rate, any channels, any length; memory beside the sound grows by about 0.1 GB per hour.
@@ -102,13 +120,14 @@ def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
         ``i / MOTION_RATE``, the advances and the closures' effect on the opening not yet applied. Silence, and sounds
         too short to say anything, give a mouth at rest: zeros.
     """
-    count = 1 + audio.samples.shape[1] * MOTION_RATE // audio.rate
-    if audio.duration < _SHORTEST or peak_of(audio) < _SILENT:
-        return _still(count)
-    levels = measure_levels(audio)
-    if levels.max() < _CANCELLED:
-        return _still(count)
-    curves, closure, heard = _predict(_network(), levels, scale_of(levels))
+    count, ear = 1 + audio.samples.shape[1] * MOTION_RATE // audio.rate, choose_ear(audio)
+    if audio.duration < _SHORTEST or ear.peak < SILENT:
+        still = Motion(*(np.zeros(count, np.float32) for _ in fields(Motion)))
+        return Reading(still, ear, Sound.nothing(), np.zeros((len(KINDS), 0), np.float32))
+    levels, tone = measure_sound(audio, ear)
+    levels += make_up(levels)[:, None].astype(levels.dtype)
+    curves, closure, kinds = _predict(_network(), levels, scale_of(levels))
+    heard = 1 - kinds[0]
     closure = pressed(torch.from_numpy(closure), _gate(levels)).numpy()
     speaking = _speaking(heard) if pauses else np.ones_like(heard)
     said = dict(zip(CHANNELS, curves, strict=True))
@@ -116,12 +135,8 @@ def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
     opening *= _gain(opening, heard)
     said |= {"opening": _half_open(opening, heard), "jaw": _half_open(said["jaw"], heard)}
     shaped = {name: curve * speaking for name, curve in said.items()}
-    return Motion(**shaped, closure=closure * speaking, speaking=speaking)
-
-
-def _still(count: int) -> Motion:
-    """Rest for ``count`` values."""
-    return Motion(*(np.zeros(count, np.float32) for _ in fields(Motion)))
+    motion = Motion(**shaped, closure=closure * speaking, speaking=speaking)
+    return Reading(motion, ear, Sound(levels, tone), kinds)
 
 
 @torch.inference_mode()
@@ -129,18 +144,18 @@ def _predict(network: MouthNetwork, levels: np.ndarray, scale: Scale) -> tuple[n
     """Run the network over levels (n, bands) in blocks that overlap by what it sees.
 
     Returns:
-        Curves (channels, m), closure (m,) and the chance (m,) that somebody speaks, m = n / 2 rounded up.
+        Curves (channels, m), closure (m,) and the chance (kinds, m) of each kind, m = n / 2 rounded up.
     """
     parts = []
     for start in range(0, len(levels), _BLOCK):
         left, right = max(0, start - REACH), start + _BLOCK + REACH
         mouth = network(torch.from_numpy(standardise(levels[left:right], scale))[None])
-        heard = 1 - mouth.kind.softmax(1)[:, :1]
-        both = torch.cat((mouth.curves, mouth.closure[:, None].sigmoid(), heard), 1)[0]
+        both = torch.cat((mouth.curves, mouth.closure[:, None].sigmoid(), mouth.kind.softmax(1)), 1)[0]
         first = (start - left) // 2
         parts.append(both[:, first : first + (min(_BLOCK, len(levels) - start) + 1) // 2])
     values = torch.cat(parts, 1).numpy()
-    return values[: len(CHANNELS)], values[-2], values[-1]
+    count = len(CHANNELS)
+    return values[:count], values[count], values[count + 1 :]
 
 
 def _brightened(opening: np.ndarray, brightness: np.ndarray, heard: np.ndarray) -> np.ndarray:
@@ -207,8 +222,7 @@ def _gain(opening: np.ndarray, heard: np.ndarray) -> float:
 
 def _read(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Read ``curve`` (n,) at ``times`` (m,) in seconds; after its end comes rest."""
-    place = np.clip(times * MOTION_RATE, 0, len(curve))
-    return PchipInterpolator(np.arange(len(curve) + 1), np.append(curve, 0))(place).astype(np.float32)
+    return read_at(np.append(curve, 0), times)
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Sound → what goes with a mouth's movement, by signal processing.
 
-Curves a hundred times a second, with zero phase, by which a mouth seen in a video is compared with a sound, and the
-loudness that head and brows follow. What a mouth does to say a sound is ``motion``'s. Everything is measured relative
+Curves a hundred times a second, with zero phase, by which a mouth seen in a video is compared with a sound. What a
+mouth does to say a sound is ``motion``'s, what head and brows follow ``listening``'s. Everything is measured relative
 to the whole sound, because a voice is known by its own average.
 """
 
@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from ...media.mixing import resample
 from ...types import Audio
+from .channels import choose_ear
 from .easing import smooth_rise
 
 RATE = 16_000
@@ -49,8 +50,20 @@ def speech_curves(audio: Audio) -> Speech:
     Returns:
         Curves whose value ``i`` belongs to the moment ``i / CURVE_RATE`` of the sound.
     """
-    bands = _band_levels(resample(audio, RATE, channels=1).samples[0].numpy())
+    return _speech(_bands_of(audio))
+
+
+def _bands_of(audio: Audio) -> np.ndarray:
+    """Measure what ``_band_levels`` does, of the channels that carry the voice."""
+    ear = choose_ear(audio)
+    heard = Audio(ear.weights @ audio.samples, audio.rate) if ear.remark else audio
+    bands = _band_levels(resample(heard, RATE, channels=1).samples[0].numpy())
     audio.rest()
+    return bands
+
+
+def _speech(bands: np.ndarray) -> Speech:
+    """Make the curves of ``speech_curves`` from ``_band_levels``."""
     level, low, voice, middle, high, centre = bands
     loudness = _loudness(level)
     active = loudness > _ACTIVE
@@ -81,9 +94,9 @@ def mouth_evidence(audio: Audio) -> np.ndarray:
 
     Source: the brightness is z(spectral centroid of 200–1200 Hz) + z(level of 1.5–3 kHz) − ½ z(level of 60–300 Hz).
     """
-    speech = speech_curves(audio)
-    level, low, _, middle, high, centre = _band_levels(resample(audio, RATE, channels=1).samples[0].numpy())
-    audio.rest()
+    bands = _bands_of(audio)
+    speech = _speech(bands)
+    level, low, _, middle, high, centre = bands
     active = _loudness(level) > _ACTIVE
     if not active.any():
         return np.zeros((6, len(level)), np.float32)

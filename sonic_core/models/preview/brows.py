@@ -1,0 +1,30 @@
+"""Brows: raised on some of the stresses and with a rising voice, and never quite still in speech."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .curves import add_bump, band, begun, blurred, soft_limited, wander
+from .prosody import Prosody
+
+_START = 0.5  # s from the portrait's own brows to full movement
+_RESTED = 1.3  # s between the beginnings of two accents
+_MELODY = 0.055  # brows per semitone by which the voice rises
+_IDLE = (0.1, 0.4)  # brows: deviation of their slow movement while listening, and what speaking adds
+
+
+def brow_curve(prosody: Prosody, stream: np.random.Generator) -> np.ndarray:
+    """Draw the brows' movement, (n,), −1 drawn down … 1 raised; the deviation in speech is about a third."""
+    count = len(prosody.speaking)
+    raises = np.zeros(count)
+    rested = 0.0
+    for moment, stressed in zip(*prosody.stresses, strict=True):
+        chance, size, hold = stream.uniform(size=3)
+        if moment > rested and chance < 0.25 + 0.6 * stressed:
+            parts = (0.18 + 0.1 * size, 0.08 + 0.5 * hold**2, 0.35 + 0.25 * hold)
+            add_bump(raises, moment - parts[0], parts, (0.45 + 0.6 * stressed) * (0.6 + 0.7 * size))
+            rested = moment + _RESTED
+    talk = blurred(prosody.speaking, 0.3)
+    melody = _MELODY * np.clip(band(prosody.tone, 0.1, 1.5), -4, 6) * talk
+    idle = (_IDLE[0] + _IDLE[1] * talk) * wander(count, stream, 0.9)
+    return begun(count, _START) * soft_limited(blurred(raises + melody + idle, 0.05), -0.6, 1.1)

@@ -1,0 +1,102 @@
+"""Where the eyes look: at the camera, past it for a moment, and back.
+
+Source: saccades two to three times a second in bursts, their duration 21 ms and 2.2 ms a degree, Bahill et al. 1975,
+Mathematical Biosciences 24; speakers look away as a phrase begins or while they think, and back as they end it, Kendon
+1967, Acta Psychologica 26; directions and sizes, Lee et al. 2002, SIGGRAPH.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .curves import RATE, add_step, spans
+from .prosody import Prosody
+
+CAMERA = 2.0
+"""Degrees within which eyes are seen to look at the camera."""
+_FIRST = 0.25  # s before the first saccade: the first frame looks where the portrait does
+_FACE = (0.9, 0.6)  # degrees right and down: deviation of what is looked at on the face of whom one speaks to
+_LARGE = 4.0  # degrees from which a shift is large: lids may fall with it
+_DIRECTIONS = np.radians([15, 165, -25, -155, 35, 145, -80, 75])  # of looking away, downward positive
+_LIKELY = np.array([0.2, 0.2, 0.16, 0.16, 0.1, 0.1, 0.05, 0.03])
+_AWAY = (0.35, 0.7)  # s: the shortest look past the camera, and what is added on average
+_PHRASE = 0.4  # chance of looking away in a pause of more than _PAUSE seconds …
+_PAUSE = 0.2
+_LISTENING = 2.5  # … that is no longer than these, after which one listens rather than thinks
+_SPEECH = (1.6, 2.6)  # s of looking at the camera between looks past it while speaking: shortest, added on average
+_QUIET = (2.5, 3.5)  # the same while listening
+
+
+def gaze_curves(prosody: Prosody, stream: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw where the eyes look, however the head is turned.
+
+    Returns:
+        Degrees right and down of the camera, (2, n), exactly 0 at first; and the moments in seconds, (m,), of large
+        shifts.
+    """
+    count = len(prosody.speaking)
+    curve, place = np.zeros((2, count)), np.zeros(2)
+    shifts = []
+    for moment, target in _fixations(prosody, stream):
+        size = float(np.hypot(*(target - place)))
+        add_step(curve, moment, 0.021 + 0.0022 * size, target - place)
+        place = target
+        if size >= _LARGE:
+            shifts.append(moment)
+    return curve, np.array(shifts)
+
+
+def _fixations(prosody: Prosody, stream: np.random.Generator) -> list[tuple[float, np.ndarray]]:
+    """List what is looked at: from which moment, and where, (2,) degrees."""
+    found: list[tuple[float, np.ndarray]] = []
+    length = len(prosody.speaking) / RATE
+    first, thinking = (np.random.default_rng(stream.integers(1 << 62)) for _ in range(2))
+    moment = _FIRST + stream.uniform() * 0.3
+    for begin, end in _glances(prosody.speaking > 0.5, first, thinking):
+        moment = _at_camera(found, moment, begin, stream)
+        moment = _past_it(found, max(moment, begin), end, stream)
+    _at_camera(found, moment, length, stream)
+    return found
+
+
+def _at_camera(found: list, moment: float, until: float, stream: np.random.Generator) -> float:
+    """Look at the camera, as one looks at a face: from one eye to the other and to the mouth, in bursts."""
+    while moment < until:
+        found.append((moment, np.clip(stream.standard_normal(2), -1.3, 1.3) * _FACE))
+        long = stream.uniform() < 0.3
+        moment += 0.18 + stream.gamma(2.0, 0.5 if long else 0.12)
+    return until
+
+
+def _past_it(found: list, moment: float, until: float, stream: np.random.Generator) -> float:
+    """Look away, at one to three places near each other."""
+    angle = stream.choice(_DIRECTIONS, p=_LIKELY) + 0.15 * stream.standard_normal()
+    far = np.clip(4.0 + stream.gamma(2.0, 1.2), 4.0, 10.0)
+    middle = far * np.array([np.cos(angle), 0.8 * np.sin(angle)])
+    while moment < until - 0.1:
+        found.append((moment, middle))
+        middle = middle * stream.uniform(0.8, 1.15) + 0.8 * stream.standard_normal(2)
+        moment += 0.25 + stream.gamma(2.0, 0.16)
+    return until
+
+
+def _glances(
+    speaking: np.ndarray, pauses: np.random.Generator, stream: np.random.Generator
+) -> list[tuple[float, float]]:
+    """Choose when to look past the camera: (begin, end) in seconds, in order, never overlapping.
+
+    In some pauses between phrases, until the next has begun; and now and then otherwise, more often in speech.
+    """
+    found: list[tuple[float, float]] = []
+    for begin, end in spans(~speaking):
+        lasts, chance, wait = (end - begin) / RATE, *pauses.uniform(size=2)
+        if begin and end < len(speaking) and _PAUSE < lasts < _LISTENING and chance < _PHRASE:
+            found.append((begin / RATE - 0.15, end / RATE + 0.3 * wait))
+    thinking, moment = list(found), 0.8 + stream.gamma(2.0, 0.6)
+    while moment * RATE < len(speaking):
+        lasts = _AWAY[0] + stream.gamma(2.0, _AWAY[1] / 2)
+        if all(moment + lasts < begin - 0.6 or moment > end + 0.6 for begin, end in thinking):
+            found.append((moment, moment + lasts))
+        least, more = _SPEECH if speaking[int(moment * RATE)] else _QUIET
+        moment += lasts + least + stream.gamma(2.0, more / 2)
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""One portrait, drawn in any pose."""
