@@ -7,7 +7,7 @@ import numpy as np
 from .curves import RATE, add_bump, spans
 
 _SHUT = (0.08, 0.04)  # s: the shortest closing, and by how much one may take longer; 2 to 3 frames of 25 a second
-_HELD = (0.04, 0.04)  # s: the same for staying shut: a frame at least sees the eye whole shut
+_HELD = (0.01, 0.04)  # s: the same for staying shut; with both ends' slowness a frame at least sees the eye shut
 _OPEN = (0.2, 0.08)  # s: the same for opening: 5 to 7 frames
 _AGAIN = 0.08  # s of open eye before one blink in ten comes twice
 _WITH_SHIFT = 0.45  # chance that a blink which is due soon comes with a large shift of the gaze

@@ -19,7 +19,7 @@ _PAUSE = 0.3  # s: a longer silence is a pause in which one breathes in
 _CALM = 0.3  # of its movement in speech is what remains of a head's drift in a pause
 _POSTURE = np.array([1.45, 1.1, 0.85])  # degrees of yaw, pitch, roll: deviation of the postures in speech …
 _LISTENING = np.array([1.1, 0.7, 1.1])  # … and of a listener's
-_DRIFT = np.array([5.2, 4.6, 3.0])  # degrees: the slow movement between postures, ``wander`` times this
+_DRIFT = np.array([5.2, 4.4, 3.0])  # degrees: the slow movement between postures, ``wander`` times this
 _PACE = (0.42, 0.4, 0.5)  # s between the knots of that drift
 _MELODY = 0.22  # degrees by which the head goes up per semitone by which the voice does
 _BREATH = (0.45, 0.012)  # degrees up, and eye distances up, when breathed in
@@ -106,10 +106,10 @@ def _accents(prosody: Prosody, stream: np.random.Generator) -> np.ndarray:
     side = 1.0
     for moment, stressed in zip(*prosody.stresses, strict=True):
         chance, size, kind, turn, hold = stream.uniform(size=5)
-        if chance > 0.4 + 0.6 * stressed:
+        if chance > 0.5 + 0.6 * stressed:
             continue
         parts = (0.17 + 0.08 * hold, 0.02 + 0.1 * hold * size, 0.3 + 0.2 * size)
-        far = (1.1 + 2.0 * stressed) * (0.6 + 0.8 * size)
+        far = (1.6 + 2.3 * stressed) * (0.6 + 0.8 * size)
         begin = moment - parts[0]
         add_bump(curve[1], begin, parts, far if kind < 0.72 else -0.75 * far)
         side = -side if turn < 0.6 else side

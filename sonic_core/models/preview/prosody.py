@@ -9,9 +9,10 @@ from scipy import ndimage
 
 from .curves import RATE, band
 
-_NEAREST = 0.35  # s: the least time between stresses
+_NEAREST = 0.28  # s: the least time between stresses
+_CONTRAST = 2.0  # power of the loudness, which is a logarithm, that makes stress stand out
 _LEAST = 0.05  # loudness by which a syllable must stand out to be one
-_STRONG = 0.35  # loudness by which the strongest stand out
+_STRONG = 0.65  # loudness by which the strongest stand out
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class Prosody:
         A syllable stands out by being louder, and some by a higher pitch.
         """
         melody = np.clip(band(self.tone, 0.06, 0.8), -2, 4) * self.speaking
-        rhythm = band(self.loudness * self.speaking, 0.06, 0.8) + 0.03 * melody
+        rhythm = band(self.loudness**_CONTRAST * self.speaking, 0.06, 0.5) + 0.03 * melody
         highest = ndimage.maximum_filter1d(rhythm, 2 * round(_NEAREST * RATE) + 1)
         places = np.flatnonzero((rhythm == highest) & (rhythm > _LEAST))
         return places / RATE, np.clip(rhythm[places] / _STRONG, 0, 1)
