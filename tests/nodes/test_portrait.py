@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from tests.nodes.conftest import ROOT, FolderPaths
 
@@ -73,7 +74,8 @@ def portrait() -> torch.Tensor:
 
 
 def sound(seconds: float = 0.4) -> dict[str, Any]:
-    return {"waveform": 0.3 * torch.sin(torch.arange(round(seconds * 16000)) / 10)[None, None], "sample_rate": 16000}
+    audio = read_audio(ROOT / "assets" / "speech.wav", start=2.0, duration=seconds)
+    return {"waveform": audio.samples[None], "sample_rate": audio.rate}
 
 
 def node_of(pack: ModuleType) -> Any:

@@ -18,6 +18,7 @@ def brow_curve(prosody: Prosody, stream: np.random.Generator) -> np.ndarray:
     count = len(prosody.speaking)
     raises = np.zeros(count)
     rested = 0.0
+    drifts = np.random.default_rng(stream.integers(1 << 62))
     for moment, stressed in zip(*prosody.stresses, strict=True):
         chance, size, hold = stream.uniform(size=3)
         if moment > rested and chance < 0.25 + 0.6 * stressed:
@@ -26,5 +27,5 @@ def brow_curve(prosody: Prosody, stream: np.random.Generator) -> np.ndarray:
             rested = moment + _RESTED
     talk = blurred(prosody.speaking, 0.3)
     melody = _MELODY * np.clip(band(prosody.tone, 0.1, 1.5), -4, 6) * talk
-    idle = (_IDLE[0] + _IDLE[1] * talk) * wander(count, stream, 0.9)
+    idle = (_IDLE[0] + _IDLE[1] * talk) * wander(count, drifts, 0.9)
     return begun(count, _START) * soft_limited(blurred(raises + melody + idle, 0.05), -0.6, 1.1)

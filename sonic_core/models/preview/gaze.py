@@ -7,6 +7,8 @@ Mathematical Biosciences 24; speakers look away as a phrase begins or while they
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .curves import RATE, add_step, spans
@@ -15,6 +17,7 @@ from .prosody import Prosody
 CAMERA = 2.0
 """Degrees within which eyes are seen to look at the camera."""
 _FIRST = 0.25  # s before the first saccade: the first frame looks where the portrait does
+_SHORTEST = 0.12  # s that the eyes stay somewhere at least
 _FACE = (0.9, 0.6)  # degrees right and down: deviation of what is looked at on the face of whom one speaks to
 _LARGE = 4.0  # degrees from which a shift is large: lids may fall with it
 _DIRECTIONS = np.radians([15, 165, -25, -155, 35, 145, -80, 75])  # of looking away, downward positive
@@ -48,7 +51,7 @@ def gaze_curves(prosody: Prosody, stream: np.random.Generator) -> tuple[np.ndarr
 
 def _fixations(prosody: Prosody, stream: np.random.Generator) -> list[tuple[float, np.ndarray]]:
     """List what is looked at: from which moment, and where, (2,) degrees."""
-    found: list[tuple[float, np.ndarray]] = []
+    found, place = list[tuple[float, np.ndarray]](), np.zeros(2)
     length = len(prosody.speaking) / RATE
     first, thinking = (np.random.default_rng(stream.integers(1 << 62)) for _ in range(2))
     moment = _FIRST + stream.uniform() * 0.3
@@ -56,7 +59,7 @@ def _fixations(prosody: Prosody, stream: np.random.Generator) -> list[tuple[floa
         moment = _at_camera(found, moment, begin, stream)
         moment = _past_it(found, max(moment, begin), end, stream)
     _at_camera(found, moment, length, stream)
-    return found
+    return [one for one, after in pairwise([*found, (np.inf, place)]) if after[0] - one[0] > _SHORTEST]
 
 
 def _at_camera(found: list, moment: float, until: float, stream: np.random.Generator) -> float:
@@ -64,7 +67,7 @@ def _at_camera(found: list, moment: float, until: float, stream: np.random.Gener
     while moment < until:
         found.append((moment, np.clip(stream.standard_normal(2), -1.3, 1.3) * _FACE))
         long = stream.uniform() < 0.3
-        moment += 0.18 + stream.gamma(2.0, 0.5 if long else 0.12)
+        moment += 0.18 + stream.gamma(2.0, 0.55 if long else 0.08)
     return until
 
 

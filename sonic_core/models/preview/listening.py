@@ -17,7 +17,7 @@ from .prosody import Prosody
 _SPAN = (35.0, 18.0, 6.0)  # dB: the most and the least by which loud moments exceed quiet ones, and those their noise
 _TONE_EASE = 0.06  # s: deviation of the Gaussian by which a voice's pitch is blurred
 _TONE_REACH = 12.0  # semitones from its usual pitch that a voice is believed
-_NO_VOICE = 0.3  # s of speech, less than which is none
+_NO_VOICE, _PART = 0.3, 0.25  # s of speech, less than which is none, but no more than this part of a short sound
 _JUDGED = 4.0  # s that a sound lasts at least if it is to be told from music
 _MANY_KINDS = (1.0, 2.3)  # kinds of sound, times how surely they are told apart, fewer than which are no speech: where
 _ENOUGH = 1.5  # hardly any is heard, and after so many seconds; speech of six voices, also under music as loud, has 2.4
@@ -79,7 +79,7 @@ def _remarks(reading: Reading) -> tuple[str, ...]:
         return (_SILENCE,)
     spoken = reading.kinds[:, reading.kinds[0] < 0.5]
     seconds = spoken.shape[1] / MOTION_RATE
-    if seconds < _NO_VOICE:
+    if seconds < min(_NO_VOICE, _PART * len(reading.motion.speaking) / MOTION_RATE):
         return (*about_channels, _WORDLESS)
     if len(reading.motion.speaking) < _JUDGED * MOTION_RATE:
         return about_channels
