@@ -8,7 +8,7 @@ from scipy import ndimage
 from .features import LEVEL_RATE
 
 _STEP = 10  # levels, 0.1 s, of which the loudest counts
-_WINDOW = 20  # steps, 2 s, in which a voice's level is judged, before and after a moment
+_WINDOW = 12  # steps, 1.2 s, in which a voice's level is judged, before and after a moment
 _THIRD = 3  # of them the third loudest counts: a click is no voice
 _ABOVE = 10.0  # dB by which a voice stands out of the sound's quietest moments …
 _LIVELY = 5.0  # … and its third loudest step out of its third softest: even noise does not
@@ -25,7 +25,7 @@ def make_up(levels: np.ndarray) -> np.ndarray:
 
     Returns:
         0 where the loudest voice speaks, for voices hardly softer, and for noise. A moment is judged by the softer of
-        what is around it, two seconds before and two after, and never raised above the loudest voice.
+        what is around it, about a second before and one after, and never raised above the loudest voice.
     """
     total = total_level(levels)
     count = -(-len(total) // _STEP)
