@@ -14,6 +14,7 @@ _ABOVE = 10.0  # dB by which a voice stands out of the sound's quietest moments 
 _LIVELY = 5.0  # … and its third loudest step out of its third softest: even noise does not
 _FREE = (6.0, 12.0)  # dB by which a voice may be softer than the loudest as it is, and from which all of it is made up
 _MOST = 26.0  # dB
+_BRIEF = 4  # steps: what would be raised for less time is where one noise becomes another
 _EASE = 1.0  # steps: deviation of the Gaussian by which the gain changes
 
 
@@ -41,7 +42,7 @@ def make_up(levels: np.ndarray) -> np.ndarray:
     lacking = np.nanpercentile(level, 90) - np.fmax(level, ndimage.maximum_filter1d(steps, 3))
     lacking = np.where(np.isnan(level), 0, lacking)
     gain = np.clip(lacking, 0, _MOST) * np.clip((lacking - _FREE[0]) / (_FREE[1] - _FREE[0]), 0, 1)
-    gain = ndimage.gaussian_filter1d(gain, _EASE, mode="nearest")
+    gain = ndimage.gaussian_filter1d(ndimage.grey_opening(gain, _BRIEF, mode="nearest"), _EASE, mode="nearest")
     return np.interp((np.arange(len(total)) + 0.5) / _STEP - 0.5, np.arange(count), gain).astype(np.float32)
 
 
