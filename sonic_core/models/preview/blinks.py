@@ -9,7 +9,9 @@ from .curves import RATE, add_bump, spans
 _SHUT = (0.08, 0.04)  # s: the shortest closing, and by how much one may take longer; 2 to 3 frames of 25 a second
 _HELD = (0.01, 0.04)  # s: the same for staying shut; with both ends' slowness a frame at least sees the eye shut
 _OPEN = (0.2, 0.08)  # s: the same for opening: 5 to 7 frames
-_AGAIN = 0.08  # s of open eye before one blink in ten comes twice
+_AGAIN = 0.08  # s of open eye before a blink that comes twice
+_TWICE = 0.1  # chance of that
+_APART = (0.9, 1.7, 2.6)  # s from one to the next: shortest, more on average in speech, and in a pause
 _WITH_SHIFT = 0.45  # chance that a blink which is due soon comes with a large shift of the gaze
 
 
@@ -36,11 +38,11 @@ def blink_curve(speaking: np.ndarray, shifts: np.ndarray, stream: np.random.Gene
         moment = _attracted(moment, ends, shifts if shifting < _WITH_SHIFT else shifts[:0])
         parts = (_SHUT[0] + _SHUT[1] * haste, _HELD[0] + _HELD[1] * hold, _OPEN[0] + _OPEN[1] * slow)
         add_bump(blink, moment, parts, 1.0)
-        if twice < 0.1:
+        if twice < _TWICE:
             moment += sum(parts) + _AGAIN
             add_bump(blink, moment, parts, 1.0)
         talking = speaking[min(int(moment * RATE), count - 1)] > 0.5
-        moment += 0.9 + stream.gamma(2.0, 0.85 if talking else 1.3)
+        moment += _APART[0] + stream.gamma(2.0, (_APART[1] if talking else _APART[2]) / 2)
     return np.clip(blink, 0, 1)
 
 

@@ -20,13 +20,17 @@ _FIRST = 0.25  # s before the first saccade: the first frame looks where the por
 _SHORTEST = 0.12  # s that the eyes stay somewhere at least
 _FACE = (0.9, 0.6)  # degrees right and down: deviation of what is looked at on the face of whom one speaks to
 _LARGE = 4.0  # degrees from which a shift is large: lids may fall with it
+_FIXED = (0.18, 0.16, 1.1, 0.3)  # s of one fixation of it: shortest, more on average, or more for this part of them
+_ASIDE = (4.0, 2.4, 10.0)  # degrees that one looks past the camera: least, more on average, most
+_FLAT = 0.8  # of that is what one looks up or down
+_GLIMPSE = (0.25, 0.32)  # s of one fixation there: shortest, more on average
 _DIRECTIONS = np.radians([15, 165, -25, -155, 35, 145, -80, 75])  # of looking away, downward positive
 _LIKELY = np.array([0.2, 0.2, 0.16, 0.16, 0.1, 0.1, 0.05, 0.03])
-_AWAY = (0.35, 0.7)  # s: the shortest look past the camera, and what is added on average
+_AWAY = (0.35, 0.6)  # s: the shortest look past the camera, and what is added on average
 _PHRASE = 0.4  # chance of looking away in a pause of more than _PAUSE seconds …
 _PAUSE = 0.2
 _LISTENING = 2.5  # … that is no longer than these, after which one listens rather than thinks
-_SPEECH = (1.6, 2.6)  # s of looking at the camera between looks past it while speaking: shortest, added on average
+_SPEECH = (1.8, 2.8)  # s of looking at the camera between looks past it while speaking: shortest, added on average
 _QUIET = (2.5, 3.5)  # the same while listening
 
 
@@ -66,20 +70,20 @@ def _at_camera(found: list, moment: float, until: float, stream: np.random.Gener
     """Look at the camera, as one looks at a face: from one eye to the other and to the mouth, in bursts."""
     while moment < until:
         found.append((moment, np.clip(stream.standard_normal(2), -1.3, 1.3) * _FACE))
-        long = stream.uniform() < 0.3
-        moment += 0.18 + stream.gamma(2.0, 0.55 if long else 0.08)
+        shortest, short, long, part = _FIXED
+        moment += shortest + stream.gamma(2.0, (long if stream.uniform() < part else short) / 2)
     return until
 
 
 def _past_it(found: list, moment: float, until: float, stream: np.random.Generator) -> float:
     """Look away, at one to three places near each other."""
     angle = stream.choice(_DIRECTIONS, p=_LIKELY) + 0.15 * stream.standard_normal()
-    far = np.clip(4.0 + stream.gamma(2.0, 1.2), 4.0, 10.0)
-    middle = far * np.array([np.cos(angle), 0.8 * np.sin(angle)])
+    far = min(_ASIDE[0] + stream.gamma(2.0, _ASIDE[1] / 2), _ASIDE[2])
+    middle = far * np.array([np.cos(angle), _FLAT * np.sin(angle)])
     while moment < until - 0.1:
         found.append((moment, middle))
         middle = middle * stream.uniform(0.8, 1.15) + 0.8 * stream.standard_normal(2)
-        moment += 0.25 + stream.gamma(2.0, 0.16)
+        moment += _GLIMPSE[0] + stream.gamma(2.0, _GLIMPSE[1] / 2)
     return until
 
 
@@ -93,12 +97,13 @@ def _glances(
     found: list[tuple[float, float]] = []
     for begin, end in spans(~speaking):
         lasts, chance, wait = (end - begin) / RATE, *pauses.uniform(size=2)
-        if begin and end < len(speaking) and _PAUSE < lasts < _LISTENING and chance < _PHRASE:
-            found.append((begin / RATE - 0.15, end / RATE + 0.3 * wait))
+        rested = not found or begin / RATE - found[-1][1] > _SPEECH[0]
+        if rested and begin and end < len(speaking) and _PAUSE < lasts < _LISTENING and chance < _PHRASE:
+            found.append((begin / RATE - 0.15, end / RATE + 0.2 * wait))
     thinking, moment = list(found), 0.8 + stream.gamma(2.0, 0.6)
     while moment * RATE < len(speaking):
         lasts = _AWAY[0] + stream.gamma(2.0, _AWAY[1] / 2)
-        if all(moment + lasts < begin - 0.6 or moment > end + 0.6 for begin, end in thinking):
+        if all(moment + lasts < begin - _SPEECH[0] / 2 or moment > end + _SPEECH[0] / 2 for begin, end in thinking):
             found.append((moment, moment + lasts))
         least, more = _SPEECH if speaking[int(moment * RATE)] else _QUIET
         moment += lasts + least + stream.gamma(2.0, more / 2)

@@ -21,6 +21,23 @@ _POSTURE = np.array([1.45, 1.1, 0.85])  # degrees of yaw, pitch, roll: deviation
 _LISTENING = np.array([1.1, 0.7, 1.1])  # … and of a listener's
 _DRIFT = np.array([5.2, 4.4, 3.0])  # degrees: the slow movement between postures, ``wander`` times this
 _PACE = (0.42, 0.4, 0.5)  # s between the knots of that drift
+_KEPT = 0.2  # of one knot's value is what the next keeps
+_FOLLOWS = 0.2  # of the gaze's way past the camera is what the head goes along
+_CHANGE = {True: (0.9, 1.1), False: (2.2, 2.4)}  # s from one posture to the next, speaking or not: shortest, more
+_AHEAD = 0.12  # s by which a head takes up its posture before the phrase begins
+_HASTE = (0.35, 0.09, 0.25)  # s that a change takes: at least, more per degree, more by chance
+_SLOWLY = 1.6  # times that where one does not speak
+_STRESSED = (0.5, 0.6)  # chance that a stress moves the head: of the weakest, and what the strongest has more
+_FAR = (1.6, 2.3)  # degrees that it goes: for the weakest, and for the strongest more; three fifths to 1.4 of it
+_LIFTED = 0.72  # of such movements go down, the others up
+_TILTED, _TURNED = 0.55, 0.55  # of them tilt and turn the head too,
+_ASIDE = (0.55, 0.8)  # … by this part of their way
+_NOD = (1.2, 1.0, 0.65)  # degrees of a listener's nod: least, more by chance, and of one nod what the next has
+_NOD_PACE = (0.2, 0.06)  # s that it goes down: least, more by chance
+_NODS = (3.5, 4.0)  # s from nodding to nodding: shortest, and more on average
+_LEANING = 0.02, 0.008  # eye distances: the body's own sway right and down, ``wander`` times this …
+_LEAN_PACE = (2.3, 1.7)  # … s between its knots
+_CARRIED = (-0.0045, 0.003, 0.003)  # eye distances a degree: yaw and roll carry the head aside, pitch down
 _MELODY = 0.22  # degrees by which the head goes up per semitone by which the voice does
 _BREATH = (0.45, 0.012)  # degrees up, and eye distances up, when breathed in
 
@@ -43,17 +60,18 @@ def head_curves(
     postures, drifts, accents, answers, leans = (np.random.default_rng(stream.integers(1 << 62)) for _ in range(5))
     talk = blurred(prosody.speaking, 0.3)
     angles = _postures(prosody.speaking, postures) + _accents(prosody, accents) + _answers(prosody.speaking, answers)
-    drift = np.stack([wander(count, np.random.default_rng(drifts.integers(1 << 62)), pace, 0.2) for pace in _PACE])
+    drift = np.stack([wander(count, np.random.default_rng(drifts.integers(1 << 62)), pace, _KEPT) for pace in _PACE])
     angles += _DRIFT[:, None] * (_CALM + (1 - _CALM) * talk) * drift
-    angles[0] -= 0.2 * blurred(gaze_x, 0.25)
+    angles[0] -= _FOLLOWS * blurred(gaze_x, 0.25)
     angles[1] -= _MELODY * np.clip(band(prosody.tone, 0.1, 1.2), -5, 7) * talk + _BREATH[0] * breath
     angles = blurred(angles, _MASS) * begun(count, _START)
     yaw, pitch, roll = (
         soft_limited(angle, -most, most) for angle, most in zip(angles, (YAW, PITCH, ROLL), strict=True)
     )
-    lean = np.stack([wander(count, np.random.default_rng(leans.integers(1 << 62)), pace) for pace in (2.3, 1.7)])
-    sway_x = begun(count, _START) * 0.02 * lean[0] - 0.0045 * yaw + 0.003 * roll
-    sway_y = begun(count, _START) * (0.008 * lean[1] - _BREATH[1] * breath) + 0.003 * pitch
+    lean = np.stack([wander(count, np.random.default_rng(leans.integers(1 << 62)), pace) for pace in _LEAN_PACE])
+    begin = begun(count, _START)
+    sway_x = begin * _LEANING[0] * lean[0] + _CARRIED[0] * yaw + _CARRIED[1] * roll
+    sway_y = begin * (_LEANING[1] * lean[1] - _BREATH[1] * breath) + _CARRIED[2] * pitch
     sways = (soft_limited(sway, -SWAY, SWAY) for sway in (sway_x, sway_y))
     return dict(zip(("yaw", "pitch", "roll", "sway_x", "sway_y"), (yaw, pitch, roll, *sways), strict=True))
 
@@ -73,9 +91,9 @@ def _postures(speaking: np.ndarray, stream: np.random.Generator) -> np.ndarray:
             "rest": 0.45 * pose,
             "listening": 0.3 * pose + _LISTENING * drawn,
         }[kind]
-        slow = 1.6 if kind in {"rest", "listening"} else 1.0
-        way = float(np.abs(target - pose).max())
-        add_step(curve, moment, slow * (0.35 + 0.09 * way + 0.25 * haste), target - pose)
+        slow = _SLOWLY if kind in {"rest", "listening"} else 1.0
+        seconds = float(np.dot(_HASTE, (1, np.abs(target - pose).max(), haste)))
+        add_step(curve, moment, slow * seconds, target - pose)
         pose = target
     return curve
 
@@ -88,10 +106,11 @@ def _changes(speaking: np.ndarray, stream: np.random.Generator) -> Iterator[tupl
     edges = [(0.05, bool(talking[0])), *edges, (len(talking) / RATE, False)]
     for (begin, speaks), (end, _) in pairwise(edges):
         if begin > 0.5:
-            yield begin - 0.12 if speaks else begin, "phrase" if speaks else "rest"
+            yield begin - _AHEAD if speaks else begin, "phrase" if speaks else "rest"
         moment = begin
         while True:
-            moment += 0.9 + stream.gamma(2.0, 0.55) if speaks else 2.2 + stream.gamma(2.0, 1.2)
+            shortest, more = _CHANGE[speaks]
+            moment += shortest + stream.gamma(2.0, more / 2)
             if moment > end - 0.3:
                 break
             yield moment, "phrase" if speaks else "listening"
@@ -106,17 +125,17 @@ def _accents(prosody: Prosody, stream: np.random.Generator) -> np.ndarray:
     side = 1.0
     for moment, stressed in zip(*prosody.stresses, strict=True):
         chance, size, kind, turn, hold = stream.uniform(size=5)
-        if chance > 0.5 + 0.6 * stressed:
+        if chance > _STRESSED[0] + _STRESSED[1] * stressed:
             continue
         parts = (0.17 + 0.08 * hold, 0.02 + 0.1 * hold * size, 0.3 + 0.2 * size)
-        far = (1.6 + 2.3 * stressed) * (0.6 + 0.8 * size)
+        far = (_FAR[0] + _FAR[1] * stressed) * (0.6 + 0.8 * size)
         begin = moment - parts[0]
-        add_bump(curve[1], begin, parts, far if kind < 0.72 else -0.75 * far)
+        add_bump(curve[1], begin, parts, far if kind < _LIFTED else -0.75 * far)
         side = -side if turn < 0.6 else side
-        if kind > 0.45:
-            add_bump(curve[2], begin - 0.03, parts, 0.55 * side * far)
-        if turn > 0.45:
-            add_bump(curve[0], begin, parts, 0.8 * side * far)
+        if kind > 1 - _TILTED:
+            add_bump(curve[2], begin - 0.03, parts, _ASIDE[0] * side * far)
+        if turn > 1 - _TURNED:
+            add_bump(curve[0], begin, parts, _ASIDE[1] * side * far)
     curve[1] -= blurred(curve[1], 1.2)
     return curve
 
@@ -127,10 +146,10 @@ def _answers(speaking: np.ndarray, stream: np.random.Generator) -> np.ndarray:
     for begin, end in spans(speaking < 0.5):
         moment = begin / RATE + 1.2 + stream.gamma(2.0, 1.2)
         while moment < end / RATE - 1.0:
-            size, pace = 1.2 + 1.0 * stream.uniform(), 0.2 + 0.06 * stream.uniform()
+            size, pace = (least + more * stream.uniform() for least, more in (_NOD[:2], _NOD_PACE))
             for number in range(1 + int(3 * stream.uniform())):
-                add_bump(curve[1], moment + 2.1 * pace * number, (pace, 0.02, 1.3 * pace), size * 0.65**number)
-            moment += 3.5 + stream.gamma(2.0, 2.0)
+                add_bump(curve[1], moment + 2.1 * pace * number, (pace, 0.02, 1.3 * pace), size * _NOD[2] ** number)
+            moment += _NODS[0] + stream.gamma(2.0, _NODS[1] / 2)
     return curve
 
 
