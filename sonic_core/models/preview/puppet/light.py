@@ -69,7 +69,7 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
         landmarks: Its face, in its pixels.
     """
     unit = measure_unit(landmarks)
-    soft = cv2.GaussianBlur(image, (0, 0), _SOFT * unit)
+    soft = np.asarray(cv2.GaussianBlur(image, (0, 0), _SOFT * unit), np.float32)
     skin = np.median(_read(soft, landmarks.points[list(SKIN), :2]), axis=0).astype(np.float32)
     lab = cv2.cvtColor(skin[None, None], cv2.COLOR_RGB2Lab)[0, 0]
     rise = np.clip(float(np.hypot(lab[1], lab[2])) / _COLOURED, 0, 1)
@@ -87,7 +87,8 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
 def _read(image: Array, points: NDArray[np.floating]) -> Array:
     """Read an image (h, w, c) at points (n, 2), at its border beyond it: (n, c)."""
     places = np.ascontiguousarray(points, np.float32)[None]
-    return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    across, down = places[..., 0], places[..., 1]
+    return cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
 
 
 def _measure_blur(bright: Array, landmarks: Landmarks, unit: float) -> float:

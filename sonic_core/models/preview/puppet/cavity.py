@@ -1,0 +1,103 @@
+"""The colours of a mouth's inside, and a table of them over the place between the lips.
+
+Brightness follows profiles measured in six filmed clips; the clips differ from each other by about ±0.3 of the skin's
+brightness, so what is drawn need only lie among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .light import LUMA, Light
+from .lip_controls import measure_heights
+from .lip_shapes import LipShapes
+from .parting import STATIONS
+
+Array = NDArray[np.float32]
+
+_SIDE = 65  # entries of the table each way
+_THROAT_SMALL, _THROAT = 0.40, 0.30  # brightness of the throat for a small and a wide gap, as a share of the skin's
+_TONGUE = 0.68  # the tongue's
+_THROAT_HUE, _TONGUE_HUE = (1.28, 0.70, 0.72), (1.20, 0.80, 0.90)  # RGB against the skin's; the brightness is set after
+_TONGUE_LIP = 0.40  # share of the lip's colour in the tongue's
+_TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
+    0.25,
+    0.25,
+    0.75,
+)  # depth where it begins, lower aside, and over which it rises
+_TONGUE_ASIDE, _ASIDE_FROM, _ASIDE_OVER = 0.75, 0.35, 0.50  # how much of it is lost aside; share of the half width
+_SIDES, _SIDES_FROM, _SIDES_OVER = 0.55, 0.25, 0.60  # how much darker the throat is aside
+_CORNER, _CORNER_OVER = 0.33, 0.16  # share of the lip's colour in the corners; of the half width over which it comes
+_SEAM_DARKEST, _SEAM_OPEN = (
+    0.22,
+    0.42,
+)  # a seam is no darker than this share of the skin; of the lip, where none is seen
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Colours of one portrait's mouth, (3,) RGB each."""
+
+    lip: Array
+    """The lower lip's."""
+    seam: Array
+    """What is between lips that are nearly shut."""
+
+
+def measure_palette(image: Array, light: Light, shapes: LipShapes) -> Palette:
+    """Read a portrait's lip and seam."""
+    parting = shapes.parting
+    wide = np.abs(STATIONS) < 0.6
+    along = STATIONS[wide]
+    edge = parting.bite.locate(parting.lower[wide, :2])[:, 1]
+    heights = measure_heights(shapes.points, parting, along, upper=False)
+    lip = np.median(_read(image, parting.bite.place(along, edge + 0.5 * heights)), axis=0)
+    if parting.shown:
+        seam = lip * _SEAM_OPEN
+    else:
+        middle = (parting.upper[wide, :2] + parting.lower[wide, :2]) / 2
+        seam = np.minimum(np.median(_read(image, middle), axis=0), 0.8 * lip)
+    floor = _SEAM_DARKEST * light.level / max(float(seam @ LUMA), 1e-3)
+    return Palette(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32))
+
+
+def draw_cavity(light: Light, palette: Palette, wide: float) -> Array:
+    """Draw the table (depth, aside, 3): upper to lower lip, middle to corner.
+
+    Args:
+        light: The portrait's light.
+        palette: Its mouth's colours.
+        wide: 0 for a small gap … 1 for a wide one.
+    """
+    depth, aside = np.linspace(0, 1, _SIDE)[:, None], np.linspace(0, 1, _SIDE)[None]
+    throat = _coloured(light, _THROAT_HUE) * (_THROAT_SMALL + (_THROAT - _THROAT_SMALL) * wide)
+    lip = palette.lip / max(float(palette.lip @ LUMA), 1e-3) * light.level
+    tongue = (_coloured(light, _TONGUE_HUE) * (1 - _TONGUE_LIP) + lip * _TONGUE_LIP) * _TONGUE
+    share = _rise((depth - _TONGUE_FROM - _TONGUE_CURVE * aside**2) / _TONGUE_OVER)
+    share = share * (1 - _TONGUE_ASIDE * _rise((aside - _ASIDE_FROM) / _ASIDE_OVER))
+    dark = (1 - _SIDES * _rise((aside - _SIDES_FROM) / _SIDES_OVER))[..., None] * throat
+    colour = dark + (tongue - dark) * share[..., None]
+    corner = _rise((aside - 1 + _CORNER_OVER) / _CORNER_OVER)[..., None]
+    return np.ascontiguousarray(colour + (_CORNER * palette.lip - colour) * corner, np.float32)
+
+
+def _coloured(light: Light, hue: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Shift the skin's colour by a hue as far as the picture is coloured, at the skin's brightness."""
+    colour = light.skin * (1 + (np.array(hue) - 1) * light.tint)
+    return colour / max(float(colour @ LUMA), 1e-3) * light.level
+
+
+def _read(image: Array, places: NDArray[np.floating]) -> Array:
+    """Read an image at places (n, 2): (n, 3)."""
+    x, y = np.ascontiguousarray(places.T, np.float32)[:, None]
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0], np.float32)
+
+
+def _rise(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Rise smoothly from 0 at 0 to 1 at 1; flat outside."""
+    values = np.clip(values, 0, 1)
+    return values * values * (3 - 2 * values)

@@ -1,0 +1,241 @@
+"""Paint what is between the lips, and put a frame's mouth together.
+
+In a small window around the mouth a frame is the upper field above the opening, the lower field below it, and between them
+the interior, all edges as soft as the portrait's own. The interior has three layers, back to front:
+
+- the cavity: throat, tongue and the sides, read from a table over the place between the lips, so it opens with them;
+- teeth that stand still in the skull: drawn ones, or, where the portrait's own mouth is open, what it shows there;
+- light: the upper lip's shadow, a seam's darkness where the lips are nearly shut, the wet rim above the lower lip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ....types import Landmarks
+from .cavity import Palette, draw_cavity, measure_palette
+from .light import LUMA, measure_light
+from .lip_curves import Amounts, MouthPose
+from .lip_shapes import LipShapes
+from .own_mouth import cut_own_mouth
+from .teeth import draw_teeth
+
+Array = NDArray[np.float32]
+Window = tuple[slice, slice]
+Project = Callable[[Array], Array]
+"""Takes points (n, 3) in the portrait's pixels to (n, 2) in the frame's."""
+
+_DENSE, _DENSEST = 1.6, 420.0  # texture pixels for each of the portrait's; at most, per I
+_ASIDE, _ABOVE, _BELOW = 0.62, 0.26, 0.55  # I around the middle of the arch that textures reach
+_SOFT = 0.8  # share of the portrait's own blur that drawn edges have
+_RAMP = 3.2  # width of an edge's ramp in deviations of its blur
+_COLUMNS = 256  # entries of the tables over the mouth's width
+_SHADOW, _SHADOW_DEEP = 0.62, 0.05  # light just under the upper lip; I over which it becomes full
+_OWN_SHADOW = 0.5  # share of that on the portrait's own teeth, which have some already
+_NARROW = 0.030  # I between the lips below which a seam's darkness takes over
+_WET, _WET_DEEP, _WET_LIP = 0.06, 0.05, 0.35  # rim above the lower lip: lighter by; I; share of the lip's colour
+_HAIR = 0.004  # I by which the lips of a mouth that was open are trimmed, so that shut they meet on a line
+_WINDOW_EDGE = 3.0  # pixels over which the lower field is faded in at the window's border
+_BRIGHTEST = 99.3  # percentile of the face's brightness that teeth do not exceed
+_FACE = (234, 454, 10, 152)
+
+
+class Interior:
+    """Paints one portrait's mouth into frames."""
+
+    def __init__(self, image: Array, landmarks: Landmarks, lip_shapes: LipShapes) -> None:
+        """Measure colours and draw what stays the same.
+
+        Args:
+            image: (h, w, 3) float32 RGB in [0, 1].
+            landmarks: The face in its pixels.
+            lip_shapes: The fields of its lips.
+        """
+        self._shapes = lip_shapes
+        self._unit = unit = lip_shapes.parting.unit
+        light = measure_light(image, landmarks)
+        self._palette = measure_palette(image, light, lip_shapes)
+        self._half_ramp = _SOFT * light.blur * _RAMP / 2
+        self._cavities = draw_cavity(light, self._palette, 0.0), draw_cavity(light, self._palette, 1.0)
+        dense = min(_DENSE * unit, _DENSEST)
+        x, y = (np.arange(-low, high, 1 / dense, np.float32) for low, high in ((_ASIDE, _ASIDE), (_ABOVE, _BELOW)))
+        self._origin, self._dense = self._find_origin(), dense
+        if lip_shapes.parting.shown:
+            teeth = cut_own_mouth(image, lip_shapes, self._origin[:2], x, y)
+        else:
+            softness = _SOFT * light.blur / unit
+            teeth = draw_teeth(x, y, light, self._palette.lip, _brightest(image, landmarks), softness)
+        grain = light.grain_for(len(y), len(x)) / _DENSE
+        teeth[..., :3] += grain * teeth[..., 3:]
+        self._teeth = np.ascontiguousarray(teeth, np.float32)
+        self._grain = light.grain
+
+    def window(self, project: Project, pose: MouthPose, height: int, width: int) -> Window:
+        """Tell which rows and columns of a frame the mouth can touch: there, the lower field's frame is needed."""
+        points = project(self._shapes.rim(pose))
+        left, top = np.maximum(np.floor(points.min(0)).astype(int) - 4, 0)
+        right, bottom = np.ceil(points.max(0)).astype(int) + 4
+        return slice(int(top), min(int(bottom), height)), slice(int(left), min(int(right), width))
+
+    def paint(self, frame: Array, lower: Array, window: Window, project: Project, pose: MouthPose) -> None:
+        """Put the mouth of a frame together, in place.
+
+        Args:
+            frame: (h, w, 3) RGB drawn with the upper field everywhere.
+            lower: The same drawn with the lower field, only in ``window``.
+            window: What ``window`` gave for this pose.
+            project: How the head stands in this frame.
+            pose: The pose.
+        """
+        amounts = self._shapes.measure(pose)
+        if not amounts.parts.any() or lower.size == 0:
+            return
+        edges = [project(line).astype(np.float64) for line in self._shapes.lines(pose)]
+        bench = _Bench(edges, window, self._unit, self._half_ramp, _HAIR * self._unit * self._hairs(amounts))
+        part = frame[window]
+        bench.join(part, lower)
+        inner = bench.inner
+        if inner is None:
+            return
+        view = part[inner]
+        view += bench.opening * (self._colour(bench, amounts, project, view) - view)
+
+    def _hairs(self, amounts: Amounts) -> float:
+        """Tell how far shut lips must be trimmed to meet on a dark line: not where the portrait shows its own."""
+        return 1 - amounts.own if self._shapes.parting.shown else 0.0
+
+    def _find_origin(self) -> Array:
+        """Find the middle of the arch (3,): where the face's midline meets the line on which shut lips meet."""
+        parting, points = self._shapes.parting, self._shapes.points
+        along = parting.bite.locate(((points[13] + points[14]) / 2)[None, :2])[0, 0]
+        station = round((float(np.clip(along, -0.9, 0.9)) + 1) / 2 * (len(parting.upper) - 1))
+        share = 0.28 if parting.shown else 0.5
+        return (parting.upper[station] + share * (parting.lower[station] - parting.upper[station])).astype(np.float32)
+
+    def _colour(self, bench: _Bench, amounts: Amounts, project: Project, upper: Array) -> Array:
+        """Colour the interior (h, w, 3) where the bench is open."""
+        palette, wide = self._palette, float(np.clip(amounts.gap / 0.2, 0, 1))
+        table = self._cavities[0] * (1 - wide) + self._cavities[1] * wide
+        colour = cv2.remap(
+            table, bench.across * (table.shape[1] - 1), bench.depth * (table.shape[0] - 1), cv2.INTER_LINEAR
+        )
+        rim = np.maximum(1 - bench.under / (_WET_DEEP * self._unit), 0)[..., None]
+        colour += rim * _WET_LIP * (palette.lip * (1 + _WET) - colour)
+        teeth = self._view_teeth(bench, project)
+        lit = 1 - (1 - _SHADOW) * np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)[..., None] ** 2
+        if self._shapes.parting.shown:
+            lit = 1 - _OWN_SHADOW * (1 - lit)
+        colour = (colour * (1 - teeth[..., 3:]) + teeth[..., :3]) * lit
+        narrow = np.clip(bench.height / (_NARROW * self._unit), 0, 1)[..., None]
+        colour = palette.seam + (colour - palette.seam) * (narrow * narrow * (3 - 2 * narrow))
+        if amounts.own and self._shapes.parting.shown:
+            colour += amounts.own**2 * (upper - colour)
+        return colour
+
+    def _view_teeth(self, bench: _Bench, project: Project) -> Array:
+        """Carry the texture that stands still in the skull to the bench's open part: (h, w, 4)."""
+        step = self._shapes.axes[:2] * self._unit
+        places = project(np.stack((self._origin, self._origin + step[0], self._origin + step[1])).astype(np.float32))
+        origin, across, down = places[0], places[1] - places[0], places[2] - places[0]
+        matrix = np.column_stack((across, down)) / self._dense
+        start = origin - matrix @ (_ASIDE * self._dense, _ABOVE * self._dense) - bench.corner
+        height, width = bench.opening.shape[:2]
+        return cv2.warpAffine(self._teeth, np.column_stack((matrix, start)), (width, height), flags=cv2.INTER_LINEAR)
+
+
+class _Bench:
+    """Where each pixel of a frame's mouth lies between the lips."""
+
+    def __init__(
+        self, edges: list[NDArray[np.float64]], window: Window, unit: float, half_ramp: float, hair: float
+    ) -> None:
+        """Lay out two edges (n, 2) in the frame's pixels over a window of it."""
+        self._window, self._half_ramp = window, half_ramp
+        upper, lower = edges
+        left, right = upper[0], upper[-1]
+        self._span = max(float(np.hypot(*(right - left))), 1.0)
+        self._along = (right - left) / self._span
+        self._origin = left
+        self._margin = 0.25 * self._span
+        self._table = self._tabulate(upper, lower, hair)
+        top, bottom = (points[:, 1] for points in (np.minimum(upper, lower), np.maximum(upper, lower)))
+        across = np.concatenate((upper[:, 0], lower[:, 0]))
+        edge = half_ramp + hair + 1
+        rows = self._cut(float(top.min()) - edge, float(bottom.max()) + edge, window[0])
+        columns = self._cut(float(across.min()) - edge, float(across.max()) + edge, window[1])
+        self.inner = (rows, columns) if rows.stop > rows.start and columns.stop > columns.start else None
+        if self.inner is not None:
+            self._measure(rows, columns)
+
+    def _tabulate(self, upper: NDArray[np.float64], lower: NDArray[np.float64], hair: float) -> Array:
+        """Tabulate along the mouth, with a margin: both edges across it, and how much each leans."""
+        side = np.array((-self._along[1], self._along[0]))
+        places = np.linspace(-self._margin, self._span + self._margin, _COLUMNS)
+        edges = []
+        for line in (upper, lower):
+            order = np.maximum.accumulate((line - self._origin) @ self._along + np.arange(len(line)) * 1e-3)
+            edges.append(np.interp(places, order, (line - self._origin) @ side))
+        inside = np.clip(np.minimum(places, self._span - places) / (0.1 * self._span), 0, 1) * hair
+        middle = (edges[0] + edges[1]) / 2
+        top, bottom = np.minimum(edges[0], middle) - inside, np.maximum(edges[1], middle) + inside
+        step = places[1] - places[0]
+        lean = [1 / np.sqrt(1 + np.gradient(edge, step) ** 2) for edge in (top, bottom)]
+        return np.stack((top, bottom, *lean), -1).astype(np.float32)
+
+    def _cut(self, low: float, high: float, within: slice) -> slice:
+        """Cut a range of pixels out of a window, counted from its beginning."""
+        size = within.stop - within.start
+        start = min(max(int(np.floor(low)) - within.start, 0), size)
+        return slice(start, min(max(int(np.ceil(high)) + 1 - within.start, start), size))
+
+    def _locate(self, rows: slice, columns: slice) -> tuple[Array, Array]:
+        """Give the table's rows for pixels of the window, (h, w, 4), and where they lie across the mouth, (h, w)."""
+        x = np.arange(columns.start, columns.stop, dtype=np.float32) + np.float32(
+            self._window[1].start - self._origin[0]
+        )
+        y = np.arange(rows.start, rows.stop, dtype=np.float32) + np.float32(self._window[0].start - self._origin[1])
+        cos, sin = np.float32(self._along[0]), np.float32(self._along[1])
+        self._place = x[None] * cos + y[:, None] * sin
+        scale = np.float32((_COLUMNS - 1) / (self._span + 2 * self._margin))
+        entry = ((self._place + np.float32(self._margin)) * scale + np.float32(0.5)).astype(np.int32)
+        return np.take(self._table, np.clip(entry, 0, _COLUMNS - 1), axis=0), y[:, None] * cos - x[None] * sin
+
+    def _measure(self, rows: slice, columns: slice) -> None:
+        """Measure every pixel of the open part."""
+        table, across = self._locate(rows, columns)
+        top, bottom = table[..., 0], table[..., 1]
+        over, under = across - top, bottom - across
+        self.corner = np.array((self._window[1].start + columns.start, self._window[0].start + rows.start), np.float64)
+        upper, lower = self._ramp(over * table[..., 2]), self._ramp(-under * table[..., 3])
+        self.opening = np.maximum(upper - lower, 0)[..., None]
+        self.height = bottom - top
+        self.over, self.under = np.maximum(over, 0), np.maximum(under, 0)
+        self.depth = np.clip(over / np.maximum(self.height, 1e-3), 0, 1)
+        self.across = np.minimum(np.abs(self._place * np.float32(2 / self._span) - 1), 1)
+
+    def _ramp(self, distance: Array) -> Array:
+        """Turn a distance in pixels past an edge into coverage."""
+        ramp = np.clip(distance / np.float32(2 * self._half_ramp) + np.float32(0.5), 0, 1)
+        return ramp * ramp * (3 - 2 * ramp)
+
+    def join(self, part: Array, lower: Array) -> None:
+        """Lay the lower field over the upper one below the opening, in place."""
+        height, width = part.shape[:2]
+        table, across = self._locate(slice(0, height), slice(0, width))
+        cover = self._ramp((across - table[..., 1]) * table[..., 3])
+        near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]
+        cover *= np.minimum(np.minimum(near[0][:, None], near[1][None]), 1).astype(np.float32)
+        part += cover[..., None] * (lower - part)
+
+
+def _brightest(image: Array, landmarks: Landmarks) -> float:
+    """Measure the brightness that hardly anything in the face exceeds."""
+    points = landmarks.points[list(_FACE), :2]
+    left, top = np.maximum(points.min(0), 0).astype(int)
+    right, bottom = points.max(0).astype(int) + 1
+    part = image[top:bottom, left:right] @ LUMA
+    return float(np.percentile(part, _BRIGHTEST)) if part.size else 1.0

@@ -1,0 +1,132 @@
+"""How far each part of a mouth moves for a pose: curves measured on people who talk.
+
+All lengths are in I, the distance between the eyes' centres; y is down. Six filmed clips gave the curves: head movement
+was removed on eyes, nose bridge and forehead, each clip compared with its own shut frames, and the median taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDEST = 0.35
+"""Gap in I beyond which the corners of a drawn mouth grow bumps; by eye on 13 portraits."""
+CLOSABLE = 0.25
+"""Own gap in I up to which a portrait's open mouth shuts without its lips being torn; by eye on sun, happy1 and d19."""
+PARTS = (
+    "upper", "upper_rim", "lower", "lower_rim", "upper_round", "lower_round", "chin", "tip", "corner", "width", "round",
+    "press", "tuck", "close",
+)  # fmt: skip
+"""What can move, each with its own field: the lips' inner edges and outer rims (down counts), the inner edges' opening
+taken from the sides to the middle, the chin's pad and its tip, the corners, and the lips' shapes."""
+
+_GAPS = (0.0, 0.08, 0.13, 0.19, 0.28, 0.39)
+_UPPER = (0.0, 0.038, 0.053, 0.070, 0.076, 0.077)
+_UPPER_RIM = (0.0, 0.030, 0.040, 0.043, 0.044, 0.042)
+_RIM_MORE = (0.0, 0.002, 0.003, 0.005, -0.005, -0.032)  # the lower lip's outer rim beyond its inner edge
+_CHIN = (0.0, 0.015, 0.040, 0.065, 0.133, 0.200)
+_TIP = (0.0, 0.004, 0.020, 0.050, 0.114, 0.179)
+_CORNER = (0.0, -0.006, 0.0, -0.003, 0.012, 0.047)
+_JAW_SHARE, _JAW_GAP = 0.4, 0.30  # how much of the chin's way ``jaw`` decides instead of the gap; the gap of a full jaw
+_TRIMMED = 0.05  # I of gap over which the dark seam leaves the lips
+_SHOWN = 0.08  # I of gap over which raising the upper or lowering the lower lip takes effect: shut lips stay shut
+_RAISED, _DRAWN = 0.025, 0.020  # I by which a raised upper, a drawn lower lip shifts the opening up, down
+_TUCK_GAP, _TUCK_RAISED = 0.055, 0.045  # I of teeth that f and v show; of the upper lip's raising for it
+_RIM_SHIFT = 0.75  # share of a shift of the opening that the lips' outer rims follow
+
+
+class MouthPose(Protocol):
+    """What of a pose moves a mouth; units and ranges are those of ``pose.Pose``."""
+
+    @property
+    def gap(self) -> float: ...  # noqa: D102
+    @property
+    def width(self) -> float: ...  # noqa: D102
+    @property
+    def rounding(self) -> float: ...  # noqa: D102
+    @property
+    def upper(self) -> float: ...  # noqa: D102
+    @property
+    def lower(self) -> float: ...  # noqa: D102
+    @property
+    def jaw(self) -> float: ...  # noqa: D102
+    @property
+    def closure(self) -> float: ...  # noqa: D102
+    @property
+    def rest(self) -> float: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """A pose as amounts of every part's field."""
+
+    parts: NDArray[np.float32]
+    """One for each of ``PARTS``; all zero leaves the portrait as it is."""
+    gap: float
+    """Distance of the lips in the middle in I."""
+    trim: float
+    """0 … 1: how far the dark seam has left the lips."""
+    tuck: float
+    """0 … 1: how much of the lower lip is behind the upper teeth."""
+    own: float
+    """0 … 1: how much the portrait's own mouth is back."""
+
+
+def measure_amounts(pose: MouthPose, own_gap: float, seam: float) -> Amounts:
+    """Turn a pose into amounts.
+
+    Args:
+        pose: The pose.
+        own_gap: The portrait's own gap in I, 0 for shut lips.
+        seam: Thickness in I of the dark seam between shut lips, 0 for an open mouth.
+    """
+    live = 1 - _unit(pose.rest)
+    tuck, drawn = live * _unit(-pose.lower), live * _unit(pose.lower)
+    asked = float(np.clip(pose.gap, 0, WIDEST))
+    asked = max(asked + _TUCK_GAP * tuck * (1 - _rise(asked / (2 * _TUCK_GAP))), own_gap - CLOSABLE)
+    gap = live * asked + (1 - live) * own_gap
+    trim = _unit(gap / _TRIMMED)
+    rounding = live * _unit(pose.rounding)
+    shift = live * _rise(gap / _SHOWN) * (_RAISED * float(np.clip(pose.upper, -1, 1)) - _DRAWN * drawn)
+    shift += _TUCK_RAISED * tuck
+    wider = max(gap, own_gap)
+    upper = _read(wider, _UPPER) - _read(own_gap, _UPPER) + shift
+    lower = wider - own_gap - upper - seam * trim
+    low_rim = lower + shift * (1 - _RIM_SHIFT) + _read(wider, _RIM_MORE) - _read(own_gap, _RIM_MORE) + seam * trim / 2
+    jaw = live * ((1 - _JAW_SHARE) * asked + _JAW_SHARE * _JAW_GAP * _unit(pose.jaw)) + (1 - live) * own_gap
+    parts = {
+        "upper": -upper,
+        "upper_rim": -(_read(wider, _UPPER_RIM) - _read(own_gap, _UPPER_RIM) + _RIM_SHIFT * shift),
+        "lower": lower,
+        "lower_rim": low_rim,
+        "upper_round": -upper * rounding,
+        "lower_round": lower * rounding,
+        "chin": _read(jaw, _CHIN) - _read(own_gap, _CHIN),
+        "tip": _read(jaw, _TIP) - _read(own_gap, _TIP),
+        "corner": _read(wider, _CORNER) - _read(own_gap, _CORNER),
+        "width": live * float(pose.width),
+        "round": rounding,
+        "press": live * _unit(pose.closure),
+        "tuck": tuck,
+        "close": 1 - gap / own_gap if gap < own_gap else 0.0,
+    }
+    return Amounts(np.array([parts[name] for name in PARTS], np.float32), gap, trim, tuck, 1 - live)
+
+
+def _read(gap: float, curve: tuple[float, ...]) -> float:
+    """Read a measured curve at a gap."""
+    return float(np.interp(gap, _GAPS, curve))
+
+
+def _unit(value: float) -> float:
+    """Cut a number to 0 … 1."""
+    return min(max(float(value), 0.0), 1.0)
+
+
+def _rise(value: float) -> float:
+    """Rise smoothly from 0 at 0 to 1 at 1."""
+    value = _unit(value)
+    return value * value * (3 - 2 * value)

@@ -1,0 +1,215 @@
+"""Move a portrait's lips, jaw and cheeks: two fields of displacements, linear in what each part of a mouth does.
+
+The upper field knows nothing of the lower lip and the lower field nothing of the upper one; away from the mouth both
+are one. A frame takes the upper one above the opening and the lower one below it. Both are thin-plate splines through
+points of the mesh, solved once per portrait and read at the nodes of a grid; a pose only weighs them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....types import Landmarks
+from .lip_controls import (
+    OVAL,
+    TUCKED,
+    Controls,
+    Matrix,
+    find_axes,
+    measure_heights,
+    tie_around,
+    tie_edges,
+    tie_rims,
+)
+from .lip_curves import CLOSABLE, PARTS, Amounts, MouthPose, measure_amounts
+from .parting import LOWER_OUTER, STATIONS, Parting
+from .splines import ThinPlate
+
+Array = NDArray[np.float32]
+Tie = tuple[ThinPlate, Matrix]
+
+_STIFFNESS = (
+    1e-4  # bending against passing through, lengths in I; 0 lets crossing points of a tilted mesh fold the field
+)
+_RINGS = ((1.35, 0.5), (1.7, 0.1), (2.4, 0.0))  # times the oval: all is still there, but for this share below the chin
+_FADE_FROM, _FADE_TO = 1.35, 1.70  # times the oval: where the field is faded to nothing …
+_FADE_BELOW = 0.7  # … and how much further that is below the chin
+_JOIN = 0.16  # I beyond a lip's rim or a corner at which both fields are one
+_ASIDE = 0.12  # I aside of a corner, for the same
+_MIDST = 0.03  # I over which the joint field turns from the upper to the lower one, aside of the corners
+_STILL = 1e-3  # pixels: fields smaller than this everywhere are cut off
+
+
+class LipShapes:
+    """The fields of one portrait's mouth.
+
+    Attributes:
+        area: The rows and columns of nodes outside of which every displacement is zero.
+        own_gap: The portrait's own gap between the lips in I; 0 where they are shut.
+        closable: Whether that can be shut.
+        parting: Where the portrait's own lips part.
+        points: (468, 3) the mesh in the portrait's pixels.
+        axes: (3, 3) the head's axes, one a row: to picture right, down, away.
+    """
+
+    def __init__(self, landmarks: Landmarks, nodes: Array, parting: Parting) -> None:
+        """Solve the fields.
+
+        Args:
+            landmarks: The face in the portrait's pixels.
+            nodes: (gh, gw, 2) pixel positions of the grid's nodes.
+            parting: Where the portrait's own lips part (``find_parting``).
+        """
+        points = landmarks.points.astype(np.float64)
+        self.parting, self.axes = parting, find_axes(points)
+        self.own_gap = parting.gap if parting.shown else 0.0
+        self.closable = self.own_gap <= CLOSABLE
+        self._seam = 0.0 if parting.shown else parting.gap
+        self.points = points
+        self._splines = {upper: self._solve(points, upper=upper) for upper in (True, False)}
+        self._lay_lines(points)
+        self._lay_fields(points, nodes)
+
+    def measure(self, pose: MouthPose) -> Amounts:
+        """Turn a pose into amounts of every part's field."""
+        return measure_amounts(pose, self.own_gap, self._seam)
+
+    def displace(self, pose: MouthPose) -> tuple[Array, Array]:
+        """Displace the grid's nodes.
+
+        Returns:
+            The upper and the lower field, (gh, gw, 3) each: x, y, z in pixels. They lie in memory that the next call
+            uses again; outside ``area`` they are always zero.
+        """
+        parts = self.measure(pose).parts
+        for basis, field in zip(self._bases, self._fields, strict=True):
+            field[self.area] = (parts @ basis).reshape(field[self.area].shape)
+        return self._fields
+
+    def lines(self, pose: MouthPose) -> tuple[Array, Array]:
+        """Displace the lips' inner edges.
+
+        Returns:
+            Lower edge of the upper lip and upper edge of the lower lip, (n, 3) each, in the portrait's pixels, from
+            picture left to picture right; both begin and end in the corners.
+        """
+        amounts = self.measure(pose)
+        upper, lower, tucked = (
+            rest + np.tensordot(amounts.parts, moves, 1) for rest, moves in (self._upper, self._lower, self._tucked)
+        )
+        if not self.parting.shown:
+            upper = upper + (1 - amounts.trim) * self._to_seam[0]
+            lower = lower + (1 - amounts.trim) * self._to_seam[1]
+        return upper.astype(np.float32), (lower + amounts.tuck * (tucked - lower)).astype(np.float32)
+
+    def rim(self, pose: MouthPose) -> Array:
+        """Displace points (n, 3) that surround everything in which the two fields differ."""
+        rest, moves = self._rim
+        return rest + np.tensordot(self.measure(pose).parts, moves, 1)
+
+    def _solve(self, points: Matrix, *, upper: bool) -> tuple[ThinPlate, Matrix]:
+        """Solve one field: its spline and its values (controls, parts · 3) in I along the head's axes."""
+        around = tie_around(points)
+        rims = tie_rims(points, self.parting, upper=upper)
+        controls = around.joined(rims).joined(tie_edges(points, self.parting, upper=upper))
+        controls = controls.joined(_ring(points, around))
+        values = controls.moves.transpose(1, 0, 2)
+        return ThinPlate(controls.places / self.parting.unit, _STIFFNESS), values.reshape(len(values), -1)
+
+    def _read(self, places: Matrix, *, upper: bool) -> Matrix:
+        """Read a field at places (n, 2) in pixels: (parts, n, 3) in pixels along the picture's axes."""
+        spline, values = self._splines[upper]
+        read = (spline.carry(places / self.parting.unit) @ values).reshape(len(places), len(PARTS), 3)
+        return (read @ (self.axes * self.parting.unit)).transpose(1, 0, 2)
+
+    def _lay_lines(self, points: Matrix) -> None:
+        """Read the fields along the lines that frames need."""
+        parting = self.parting
+        chosen = slice(None, None, 2)
+        upper, lower = parting.upper[chosen].astype(np.float64), parting.lower[chosen].astype(np.float64)
+        down = self.axes[1] * parting.unit
+        heights = measure_heights(points, parting, STATIONS[chosen], upper=False)
+        tucked = lower + TUCKED * heights[:, None] * down
+        middle = (upper + lower) / 2
+        self._to_seam = (middle - upper).astype(np.float32), (middle - lower).astype(np.float32)
+        rim = points[list(LOWER_OUTER)] + _JOIN * down
+        aside = self.axes[0] * parting.unit * _ASIDE
+        rim = np.concatenate((rim, upper[:1] - aside, upper[-1:] + aside, upper))
+        self._upper, self._lower, self._tucked, self._rim = (
+            (line.astype(np.float32), self._read(line[:, :2], upper=from_upper).astype(np.float32))
+            for line, from_upper in ((upper, True), (lower, False), (tucked, False), (rim, False))
+        )
+
+    def _lay_fields(self, points: Matrix, nodes: Array) -> None:
+        """Read both fields at the nodes, join them away from the mouth, and cut off where they are nothing."""
+        flat = nodes.reshape(-1, 2).astype(np.float64)
+        fade = _fade(points, flat, self.axes)
+        near = fade > 0
+        upper, lower = (self._read(flat[near], upper=upper) * fade[near, None] for upper in (True, False))
+        apart, below = _apart(points, self.parting, flat[near])
+        joint = upper + (lower - upper) * below[:, None]
+        fields = np.zeros((2, len(PARTS), len(flat), 3), np.float32)
+        for field, own in zip(fields, (upper, lower), strict=True):
+            field[:, near] = joint + (own - joint) * apart[:, None]
+        size = nodes.shape[:2]
+        moving = (np.abs(fields).max((0, 1, 3)) > _STILL).reshape(size)
+        rows, columns = np.flatnonzero(moving.any(1)), np.flatnonzero(moving.any(0))
+        self.area = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        cut = fields.reshape(2, len(PARTS), *size, 3)[:, :, self.area[0], self.area[1]]
+        self._bases = np.ascontiguousarray(cut).reshape(2, len(PARTS), -1)
+        self._fields = np.zeros((*size, 3), np.float32), np.zeros((*size, 3), np.float32)
+
+
+def _ring(points: Matrix, around: Controls) -> Controls:
+    """Surround the face with points that stay still, but for those below the chin."""
+    oval = points[list(OVAL), :2]
+    middle = (oval.min(0) + oval.max(0)) / 2
+    chin = points[152, :2] - points[10, :2]
+    moves = np.zeros((len(PARTS), len(_RINGS) * len(oval), 3))
+    places = np.concatenate([middle + (oval - middle) * far for far, _ in _RINGS])
+    for ring, (_, share) in enumerate(_RINGS):
+        for number, place in enumerate(oval):
+            distance = np.linalg.norm(around.places - place, axis=1)
+            if share and distance.min() < 1e-6 and (place - middle) @ chin > 0:
+                moves[:, ring * len(oval) + number] = share * around.moves[:, int(distance.argmin())]
+    return Controls(places, moves)
+
+
+def _fade(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
+    """Fade the fields out beyond the oval and from the tip of the nose to its bridge: (n,) 0 … 1."""
+    oval = points[list(OVAL), :2]
+    middle = (oval.min(0) + oval.max(0)) / 2
+    turn = np.arctan2(*(oval - middle).T[::-1])
+    order = np.argsort(turn)
+    away = places - middle
+    here = np.arctan2(away[:, 1], away[:, 0])
+    radius = np.interp(here, turn[order], np.hypot(*(oval - middle).T)[order], period=2 * np.pi)
+    far = np.hypot(*away.T) / radius
+    down = axes[1, :2] / np.hypot(*axes[1, :2])
+    low = np.clip(away @ down / np.maximum(np.hypot(*away.T), 1e-6), 0, 1) ** 2
+    reach = 1 + _FADE_BELOW * low
+    outer = 1 - _rise((far - _FADE_FROM * reach) / ((_FADE_TO - _FADE_FROM) * reach))
+    bridge, tip = points[168, :2] @ down, points[1, :2] @ down
+    return outer * _rise((places @ down - bridge) / max(tip - bridge, 1.0))
+
+
+def _apart(points: Matrix, parting: Parting, places: Matrix) -> tuple[Matrix, Matrix]:
+    """Tell how far the two fields may differ at places (n, 2), 0 … 1, and how far below the lips each is, 0 … 1."""
+    along, across = parting.bite.locate(places).T
+    inside = np.clip(along, -1, 1)
+    upper, lower = (
+        np.interp(inside, STATIONS, parting.bite.locate(e[:, :2])[:, 1]) for e in (parting.upper, parting.lower)
+    )
+    top = upper - measure_heights(points, parting, inside, upper=True)
+    bottom = lower + measure_heights(points, parting, inside, upper=False)
+    half = float(np.hypot(*parting.bite.along)) / parting.unit
+    beyond = np.maximum.reduce(((top - across) / _JOIN, (across - bottom) / _JOIN, (np.abs(along) - 1) * half / _ASIDE))
+    below = _rise((across - (upper + lower) / 2) / _MIDST / 2 + 0.5)
+    return 1 - _rise(beyond), below
+
+
+def _rise(values: Matrix) -> Matrix:
+    """Rise smoothly from 0 at 0 to 1 at 1; flat outside."""
+    values = np.clip(values, 0, 1)
+    return values * values * (3 - 2 * values)

@@ -1,0 +1,52 @@
+"""Cut out what a portrait's own open mouth shows, as a picture that stands still in the skull."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .lip_shapes import LipShapes
+from .parting import STATIONS
+from .teeth import EDGE
+
+Array = NDArray[np.float32]
+
+_EROSION, _EROSION_SHARE = 0.022, 0.28  # I taken off at both lips, whose blur would come along; at most of the gap
+_FEATHER = 0.012  # I over which its lower end is faded
+_SIDES = 0.93  # share of the half width in which it is read; beyond, its colours are carried on
+_SPREAD = 0.010  # I: deviation of the Gaussian that softens the carried colours
+
+
+def cut_own_mouth(image: Array, shapes: LipShapes, origin: Array, x: Array, y: Array) -> Array:
+    """Cut it out; above the upper lip's edge its uppermost colours go on, for when that lip is raised.
+
+    Args:
+        image: (h, w, 3) RGB.
+        shapes: The lips' fields.
+        origin: (2,) pixels where x and y are 0.
+        x: (w,) places in I to the right of it along the head's axes.
+        y: (h,) places in I below it.
+
+    Returns:
+        (h, w, 4): RGB times coverage, and coverage.
+    """
+    parting = shapes.parting
+    axes = shapes.axes[:2, :2] * parting.unit
+    places = origin + x[None, :, None] * axes[0] + y[:, None, None] * axes[1]
+    along, across = np.moveaxis(parting.bite.locate(places.reshape(-1, 2)).reshape(*places.shape), -1, 0)
+    inside = np.clip(along, -_SIDES, _SIDES)
+    upper, lower = (
+        np.interp(inside, STATIONS, parting.bite.locate(edge[:, :2])[:, 1]) for edge in (parting.upper, parting.lower)
+    )
+    taken = np.minimum(_EROSION, _EROSION_SHARE * (lower - upper))
+    top, bottom = upper + taken, lower - taken
+    read = parting.bite.place(inside, np.clip(across, top, bottom)).astype(np.float32)
+    colour = cv2.remap(image, read[..., 0], read[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    soft = cv2.GaussianBlur(colour, (0, 0), _SPREAD / float(x[1] - x[0]))
+    beyond = np.clip(np.maximum(top - across, across - bottom) / _SPREAD, 0, 1)[..., None]
+    colour = colour + (soft - colour) * beyond
+    end = np.maximum(bottom, upper + 0.28 * (lower - upper) + EDGE * (1 - np.minimum(along**2, 1)))
+    cover = np.clip((end - across) / _FEATHER + 0.5, 0, 1) * np.clip((1.05 - np.abs(along)) / 0.1, 0, 1)
+    cover = cover[..., None]
+    return np.concatenate((colour * cover, cover), -1).astype(np.float32)
