@@ -1,7 +1,7 @@
 """Paint what is between the lips, and put a frame's mouth together.
 
-In a small window around the mouth a frame is the upper field above the opening, the lower field below it, and between them
-the interior, all edges as soft as the portrait's own. The interior has three layers, back to front:
+In a small window around the mouth a frame is the upper field above the opening, the lower field below it, and between
+them the interior, all edges as soft as the portrait's own. The interior has three layers, back to front:
 
 - the cavity: throat, tongue and the sides, read from a table over the place between the lips, so it opens with them;
 - teeth that stand still in the skull: drawn ones, or, where the portrait's own mouth is open, what it shows there;
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....types import Landmarks
-from .cavity import Palette, draw_cavity, measure_palette
+from .cavity import draw_cavity, measure_palette
 from .light import LUMA, measure_light
 from .lip_curves import Amounts, MouthPose
 from .lip_shapes import LipShapes
@@ -34,7 +34,8 @@ _ASIDE, _ABOVE, _BELOW = 0.62, 0.26, 0.55  # I around the middle of the arch tha
 _SOFT = 0.8  # share of the portrait's own blur that drawn edges have
 _RAMP = 3.2  # width of an edge's ramp in deviations of its blur
 _COLUMNS = 256  # entries of the tables over the mouth's width
-_SHADOW, _SHADOW_DEEP = 0.62, 0.05  # light just under the upper lip; I over which it becomes full
+_SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
+_DIM, _DIM_UNTIL = 0.70, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
 _OWN_SHADOW = 0.5  # share of that on the portrait's own teeth, which have some already
 _NARROW = 0.030  # I between the lips below which a seam's darkness takes over
 _WET, _WET_DEEP, _WET_LIP = 0.06, 0.05, 0.35  # rim above the lower lip: lighter by; I; share of the lip's colour
@@ -67,8 +68,9 @@ class Interior:
         if lip_shapes.parting.shown:
             teeth = cut_own_mouth(image, lip_shapes, self._origin[:2], x, y)
         else:
-            softness = _SOFT * light.blur / unit
-            teeth = draw_teeth(x, y, light, self._palette.lip, _brightest(image, landmarks), softness)
+            half = float(np.hypot(*lip_shapes.parting.bite.along)) / unit
+            whitest, softness = _brightest(image, landmarks), _SOFT * light.blur / unit
+            teeth = draw_teeth(x, y, light, lip=self._palette.lip, half=half, whitest=whitest, softness=softness)
         grain = light.grain_for(len(y), len(x)) / _DENSE
         teeth[..., :3] += grain * teeth[..., 3:]
         self._teeth = np.ascontiguousarray(teeth, np.float32)
@@ -76,7 +78,7 @@ class Interior:
 
     def window(self, project: Project, pose: MouthPose, height: int, width: int) -> Window:
         """Tell which rows and columns of a frame the mouth can touch: there, the lower field's frame is needed."""
-        points = project(self._shapes.rim(pose))
+        points = project(np.concatenate((self._shapes.rim(pose), self._shapes.lines(pose)[0])))
         left, top = np.maximum(np.floor(points.min(0)).astype(int) - 4, 0)
         right, bottom = np.ceil(points.max(0)).astype(int) + 4
         return slice(int(top), min(int(bottom), height)), slice(int(left), min(int(right), width))
@@ -126,7 +128,8 @@ class Interior:
         rim = np.maximum(1 - bench.under / (_WET_DEEP * self._unit), 0)[..., None]
         colour += rim * _WET_LIP * (palette.lip * (1 + _WET) - colour)
         teeth = self._view_teeth(bench, project)
-        lit = 1 - (1 - _SHADOW) * np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)[..., None] ** 2
+        lit = 1 - (1 - _SHADOW) * np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)[..., None] ** 1.5
+        lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
         if self._shapes.parting.shown:
             lit = 1 - _OWN_SHADOW * (1 - lit)
         colour = (colour * (1 - teeth[..., 3:]) + teeth[..., :3]) * lit

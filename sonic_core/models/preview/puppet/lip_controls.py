@@ -34,9 +34,9 @@ _FULLER = 0.075  # … and by which the lips' rims move in: what lips lose in wi
 _PROTRUDED, _RIM_PROTRUDED, _CORNER_PROTRUDED = 0.10, 0.05, 0.03  # I forward in a full o, u or w
 _ROUND_UPPER, _ROUND_LOWER, _ROUND_CORNER = 0.010, 0.014, 0.015  # I: lips grow in height, corners come inward
 _PRESSED_UPPER, _PRESSED_LOWER = 0.20, 0.16  # share of a lip that turns inward in p, b and m
-TUCKED = 0.35
+TUCKED = 0.45
 """Share of the lower lip that goes behind the upper teeth in f and v."""
-_TUCKED_RIM = 0.18  # share of its height by which its outer rim follows
+_TUCKED_RIM = 0.26  # share of its height by which its outer rim follows
 _CLOSE_UPPER, _CLOSE_RIM = 0.28, 0.66  # what the upper lip does of closing an open mouth; what rims follow of it
 
 _AROUND: dict[str, dict[int, float]] = {

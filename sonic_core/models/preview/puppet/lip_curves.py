@@ -34,7 +34,7 @@ _JAW_SHARE, _JAW_GAP = 0.4, 0.30  # how much of the chin's way ``jaw`` decides i
 _TRIMMED = 0.05  # I of gap over which the dark seam leaves the lips
 _SHOWN = 0.08  # I of gap over which raising the upper or lowering the lower lip takes effect: shut lips stay shut
 _RAISED, _DRAWN = 0.025, 0.020  # I by which a raised upper, a drawn lower lip shifts the opening up, down
-_TUCK_GAP, _TUCK_RAISED = 0.055, 0.045  # I of teeth that f and v show; of the upper lip's raising for it
+_TUCK_GAP, _TUCK_RAISED = 0.055, 0.005  # I of teeth that f and v show; of the upper lip's raising for it
 _RIM_SHIFT = 0.75  # share of a shift of the opening that the lips' outer rims follow
 
 

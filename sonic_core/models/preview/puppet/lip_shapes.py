@@ -146,12 +146,17 @@ class LipShapes:
         flat = nodes.reshape(-1, 2).astype(np.float64)
         fade = _fade(points, flat, self.axes)
         near = fade > 0
-        upper, lower = (self._read(flat[near], upper=upper) * fade[near, None] for upper in (True, False))
-        apart, below = _apart(points, self.parting, flat[near])
-        joint = upper + (lower - upper) * below[:, None]
+        places = flat[near]
+        raw = [self._read(places, upper=upper) for upper in (True, False)]
+        apart, below = _apart(points, self.parting, places)
+        joint = raw[0] + (raw[1] - raw[0]) * below[:, None]
         fields = np.zeros((2, len(PARTS), len(flat), 3), np.float32)
-        for field, own in zip(fields, (upper, lower), strict=True):
-            field[:, near] = joint + (own - joint) * apart[:, None]
+        for field, upper in zip(fields, (True, False), strict=True):
+            own = joint.copy()
+            mouth = apart > 0
+            held = _hold(self.parting, places[mouth], upper=upper)
+            own[:, mouth] += (self._read(held, upper=upper) - own[:, mouth]) * apart[mouth, None]
+            field[:, near] = own * fade[near, None]
         size = nodes.shape[:2]
         moving = (np.abs(fields).max((0, 1, 3)) > _STILL).reshape(size)
         rows, columns = np.flatnonzero(moving.any(1)), np.flatnonzero(moving.any(0))
@@ -194,17 +199,25 @@ def _fade(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
     return outer * _rise((places @ down - bridge) / max(tip - bridge, 1.0))
 
 
+def _hold(parting: Parting, places: Matrix, *, upper: bool) -> Matrix:
+    """Bring places (n, 2) beyond a lip's inner edge back to it.
+
+    There a field is never looked at, and is best what it is at the edge: so inverting it by iteration does not stray.
+    """
+    along, across = parting.bite.locate(places).T
+    edge = np.interp(along, STATIONS, parting.bite.locate((parting.upper if upper else parting.lower)[:, :2])[:, 1])
+    return parting.bite.place(along, np.minimum(across, edge) if upper else np.maximum(across, edge))
+
+
 def _apart(points: Matrix, parting: Parting, places: Matrix) -> tuple[Matrix, Matrix]:
     """Tell how far the two fields may differ at places (n, 2), 0 … 1, and how far below the lips each is, 0 … 1."""
     along, across = parting.bite.locate(places).T
     inside = np.clip(along, -1, 1)
-    upper, lower = (
-        np.interp(inside, STATIONS, parting.bite.locate(e[:, :2])[:, 1]) for e in (parting.upper, parting.lower)
-    )
-    top = upper - measure_heights(points, parting, inside, upper=True)
+    edges = (parting.bite.locate(edge[:, :2])[:, 1] for edge in (parting.upper, parting.lower))
+    upper, lower = (np.interp(inside, STATIONS, edge) for edge in edges)
     bottom = lower + measure_heights(points, parting, inside, upper=False)
     half = float(np.hypot(*parting.bite.along)) / parting.unit
-    beyond = np.maximum.reduce(((top - across) / _JOIN, (across - bottom) / _JOIN, (np.abs(along) - 1) * half / _ASIDE))
+    beyond = np.maximum((across - bottom) / _JOIN, (np.abs(along) - 1) * half / _ASIDE)
     below = _rise((across - (upper + lower) / 2) / _MIDST / 2 + 0.5)
     return 1 - _rise(beyond), below
 

@@ -12,7 +12,7 @@ from .teeth import EDGE
 
 Array = NDArray[np.float32]
 
-_EROSION, _EROSION_SHARE = 0.022, 0.28  # I taken off at both lips, whose blur would come along; at most of the gap
+_EROSION, _EROSION_SHARE = 0.030, 0.32  # I taken off at both lips, whose blur would come along; at most of the gap
 _FEATHER = 0.012  # I over which its lower end is faded
 _SIDES = 0.93  # share of the half width in which it is read; beyond, its colours are carried on
 _SPREAD = 0.010  # I: deviation of the Gaussian that softens the carried colours

@@ -29,11 +29,13 @@ DEPTH = 1.05
 """What the mesh's depth is multiplied by. Source: fitted on five clips of turning heads, medians .85 … 1.175."""
 STATIONS = np.linspace(-1, 1, 65)
 """Where the lines are known: −1 at the left corner … 1 at the right one."""
-INNER_SHARE = 0.6
+INNER_SHARE = 0.4
 """Where a corner is between the mesh's outer point of it (0) and its inner one (1); by eye on 28 portraits."""
 OPEN_GAP, PARTED_GAP = 0.060, 0.045
 """I: the mesh's gap from which a mouth is open, and the edges' gap from which it can be; between shut lips the mesh
 sees up to .057, and their seam is up to .09 thick (tabulated on 132 portraits)."""
+LIKELY_GAP, LIKELY_SEEN = 0.054, 0.070
+"""I: a mesh's and an edges' gap that together tell an open mouth too."""
 
 _OUTWARD, _INWARD = 0.044, 0.012  # I: how far a line may leave the mesh's: parted lips were up to .035 short
 _STEP = 0.004  # I between the offsets that are tried
@@ -48,9 +50,10 @@ _FAINT = 12.0  # Lab units over _REACH: edges are measured against this at least
 _CENTRE = 0.15  # |station| up to which a line's middle reaches
 _SURE = 0.85  # beyond this |station| the lines run straight into the corners
 _NEUTRAL, _LIP_RED = 0.82, 10.0  # share of the lips' redness below which an inside is teeth; a lip that has none
-_PALE = 0.9  # the same for redness per lightness: the dark seam between red lips is less red only for being dark
+_PALE = 0.97  # the same for redness per lightness: the dark seam between red lips is less red only for being dark
 _BUMP = 5.0  # Lab units by which teeth in a dark opening are lighter than what is above and below them
 _SEAM_ABOVE, _SEAM_BELOW = (0.004, 0.014), (0.008, 0.020)  # I: what is believed of a seam's shadow on either lip
+_TRIM_UPPER, _TRIM_LOWER = 0.006, 0.012  # I of an open mouth's lips in which the light of teeth is mixed
 _LINE = 0.025  # I above and below, against which the seam is dark
 _DARK = 20.0  # Lab units by which a surely dark seam is darker
 _WEIGHTS = (1.0, 1.5, 0.4)  # of L, a and b: teeth, lips and skin differ in redness where their brightness does not
@@ -121,7 +124,10 @@ def find_parting(image: Array, landmarks: Landmarks) -> Parting:
     across = _Across(image, points, bite)
     edges = _follow(across, upper[:, 0], lower[:, 0])
     shown = _is_open(across, *edges, float((lower - upper)[len(STATIONS) // 2, 0]))
-    if not shown:
+    if shown:
+        trim = np.clip((1 - np.abs(STATIONS)) / (1 - _SURE), 0, 1)
+        edges = edges[0] - _TRIM_UPPER * trim, edges[1] + _TRIM_LOWER * trim
+    else:
         edges = _close(across, (upper[:, 0] + lower[:, 0]) / 2, *edges)
     lines = [
         np.column_stack((bite.place(STATIONS, edge), line[:, 1])).astype(np.float32)
@@ -141,17 +147,17 @@ def _is_open(across: _Across, upper: NDArray[np.float64], lower: NDArray[np.floa
     Shine on a lip is less red too, but lighter than either lip.
     """
     gap = _gap(upper, lower)
-    if gap < PARTED_GAP or mesh_gap >= OPEN_GAP:
+    if gap < PARTED_GAP or mesh_gap >= OPEN_GAP or (mesh_gap >= LIKELY_GAP and gap >= LIKELY_SEEN):
         return gap >= PARTED_GAP
     wide = np.abs(STATIONS) < 0.5
     depth = np.linspace(0.1, 0.9, 9)
     light, red = across.read(upper[:, None] + (lower - upper)[:, None] * depth)[wide].mean(0)[:, :2].T
     lips = np.stack([lip[wide].mean((0, 1))[:2] for lip in across.lips])
-    middle, least_red = len(depth) // 2, float(lips[:, 1].min())
-    pale = red[middle] / max(light[middle], 1.0) < _PALE * float((lips[:, 1] / np.maximum(lips[:, 0], 1)).mean())
-    neutral = least_red > _LIP_RED and red[middle] < _NEUTRAL * least_red and pale
+    high, least_red = 2, float(lips[:, 1].min())  # teeth are in the upper half
+    pale = red[high] / max(light[high], 1.0) < _PALE * float((lips[:, 1] / np.maximum(lips[:, 0], 1)).mean())
+    neutral = least_red > _LIP_RED and red[high] < _NEUTRAL * least_red and pale
     bump = min(light[2:-2].max() - light[:3].min(), light[2:-2].max() - light[-3:].min()) > _BUMP
-    return bool((neutral or bump) and light[middle] < lips[:, 0].max())
+    return bool((neutral or bump) and light[high] < lips[:, 0].max())
 
 
 def _close(
@@ -168,10 +174,10 @@ def _close(
     here, above, below = np.split(light, 3, axis=1)
     dark = np.tanh((np.minimum(above, below) + 0.3 * np.abs(above - below) - here) / _DARK)
     held = _HELD * (offsets / _OUTWARD) ** 2
-    cost = np.where(np.abs(STATIONS)[:, None] > _SURE, held, held - dark)
+    cost = held - dark
     path = offsets[_cheapest(cost[:, :, None])[:, 0]]
     fade = np.clip((1 - np.abs(STATIONS)) / (1 - _SURE), 0, 1)
-    seam = middle + cv2.GaussianBlur(path[None], (0, 0), 2.5, borderType=cv2.BORDER_REPLICATE)[0] * fade
+    seam = middle + cv2.GaussianBlur(path[None], (0, 0), 2.5, borderType=cv2.BORDER_REPLICATE)[0]
     soft = [cv2.GaussianBlur(edge[None], (0, 0), 4.0, borderType=cv2.BORDER_REPLICATE)[0] for edge in (upper, lower)]
     return seam - np.clip(seam - soft[0], *_SEAM_ABOVE) * fade, seam + np.clip(soft[1] - seam, *_SEAM_BELOW) * fade
 

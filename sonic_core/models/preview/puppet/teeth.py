@@ -10,32 +10,33 @@ from .light import Light
 
 Array = NDArray[np.float32]
 
-EDGE = 0.035
+EDGE = 0.020
 """I by which the middle teeth reach below the line on which shut lips meet."""
 _WIDTHS = (0.135, 0.100, 0.075, 0.060, 0.050)
 """I from the middle outward: the arch turns away, so each looks narrower than the one before."""
 _ARCH, _ARCH_AT, _ARCH_POWER = 0.045, 0.40, 2.2  # I by which the edge rises, at this distance from the middle, and how
 _SHORTER = (0.0, 0.010, 0.002, 0.006, 0.008)  # I by which each tooth is shorter than the arch says
-_ROUNDED = 0.012  # I by which a tooth's corners are rounded off
-_GAP, _GAP_WIDTH = 0.13, 0.007  # how much darker it is between two teeth; deviation of that line in I
-_BULGE = 0.07  # how much darker a tooth's sides are than its middle
-_EDGE_DARK, _EDGE_BAND = 0.10, 0.022  # a tooth's biting edge lets the dark through; I over which
+_ROUNDED = 0.008  # I by which a tooth's corners are rounded off
+_GAP, _GAP_WIDTH = 0.10, 0.006  # how much darker it is between two teeth; deviation of that line in I
+_BULGE = 0.05  # how much darker a tooth's sides are than its middle
+_EDGE_DARK, _EDGE_BAND = 0.14, 0.03  # a tooth's biting edge lets the dark through; I over which
 _WHITE, _WHITE_POWER = (
     1.03,
     0.80,
 )  # brightness of the middle teeth for a skin's brightness: the darker, the more above it
-_HUE = 0.40  # share of the skin's hue in their colour
+_HUE = 0.55  # share of the skin's hue in their colour
 _AWAY, _AWAY_FROM, _AWAY_OVER = (
     0.80,
     0.28,
     0.55,
 )  # darkening by distance from the middle: how much, from where, over what
 _DARK_RED = (0.42, 0.22, 0.19)  # what the last teeth darken to; RGB as a share of the skin's brightness
+_UNDER, _UNDER_OVER, _UNDER_DARK = 0.70, 0.09, 0.75  # cover of the dark under the edge; I over which it goes; its level
 _GUM_FROM, _GUM_OVER = 0.130, 0.030  # I above the edge where gums begin, and over which
 _GUM = 0.62  # brightness of gums as a share of the skin's
 
 
-def draw_teeth(x: Array, y: Array, light: Light, lip: Array, whitest: float, softness: float) -> Array:
+def draw_teeth(x: Array, y: Array, light: Light, *, lip: Array, half: float, whitest: float, softness: float) -> Array:
     """Draw them.
 
     Args:
@@ -43,6 +44,7 @@ def draw_teeth(x: Array, y: Array, light: Light, lip: Array, whitest: float, sof
         y: (h,) places in I below the line on which shut lips meet.
         light: The portrait's light.
         lip: (3,) colour of the lips.
+        half: Half the mouth's width in I.
         whitest: Brightness in [0, 1] that nothing in this face exceeds.
         softness: I: deviation of the Gaussian that an edge of the portrait has.
 
@@ -63,11 +65,15 @@ def draw_teeth(x: Array, y: Array, light: Light, lip: Array, whitest: float, sof
     colour = level * hue * shade[..., None]
     gum = _rise((above - _GUM_FROM) / _GUM_OVER)[..., None]
     colour = colour + (0.5 * (lip + light.skin) * _GUM - colour) * gum
-    away = (_AWAY * _rise((aside - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
+    away = (_AWAY * _rise((aside / half - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
     dark = _tinted(np.array(_DARK_RED), light.tint) * light.level
     colour = colour + (dark - colour) * away
     cover = _rise(above / max(softness, 1e-4) / 2.5 + 0.5) * _fall((aside - bounds[-1]) / 0.03)[None]
-    drawn = np.concatenate((colour * cover[..., None], cover[..., None]), -1)
+    shade_below = (_UNDER * _fall(-above / _UNDER_OVER) * (1 - cover) * _fall((aside - bounds[-1]) / 0.03)[None])[
+        ..., None
+    ]
+    cover = cover[..., None]
+    drawn = np.concatenate((colour * cover + dark * _UNDER_DARK * shade_below, cover + shade_below), -1)
     return np.ascontiguousarray(cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), 0.6), np.float32)
 
 
