@@ -37,7 +37,7 @@ _COLUMNS = 256  # entries of the tables over the mouth's width
 _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
 _DIM, _DIM_UNTIL = 0.70, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
 _OWN_SHADOW = 0.5  # share of that on the portrait's own teeth, which have some already
-_NARROW = 0.030  # I between the lips below which a seam's darkness takes over
+_NARROW = 0.040  # I between the lips below which a seam's darkness takes over
 _WET, _WET_DEEP, _WET_LIP = 0.06, 0.05, 0.35  # rim above the lower lip: lighter by; I; share of the lip's colour
 _HAIR = 0.004  # I by which the lips of a mouth that was open are trimmed, so that shut they meet on a line
 _WINDOW_EDGE = 3.0  # pixels over which the lower field is faded in at the window's border
@@ -63,10 +63,10 @@ class Interior:
         self._half_ramp = _SOFT * light.blur * _RAMP / 2
         self._cavities = draw_cavity(light, self._palette, 0.0), draw_cavity(light, self._palette, 1.0)
         dense = min(_DENSE * unit, _DENSEST)
-        x, y = (np.arange(-low, high, 1 / dense, np.float32) for low, high in ((_ASIDE, _ASIDE), (_ABOVE, _BELOW)))
+        x, y = (_count(low, high, dense) for low, high in ((_ASIDE, _ASIDE), (_ABOVE, _BELOW)))
         self._origin, self._dense = self._find_origin(), dense
         if lip_shapes.parting.shown:
-            teeth = cut_own_mouth(image, lip_shapes, self._origin[:2], x, y)
+            teeth = cut_own_mouth(image, lip_shapes, self._palette.lip, self._origin[:2], x=x, y=y)
         else:
             half = float(np.hypot(*lip_shapes.parting.bite.along)) / unit
             whitest, softness = _brightest(image, landmarks), _SOFT * light.blur / unit
@@ -137,7 +137,7 @@ class Interior:
         colour = palette.seam + (colour - palette.seam) * (narrow * narrow * (3 - 2 * narrow))
         if amounts.own and self._shapes.parting.shown:
             colour += amounts.own**2 * (upper - colour)
-        return colour
+        return colour.astype(np.float32, copy=False)
 
     def _view_teeth(self, bench: _Bench, project: Project) -> Array:
         """Carry the texture that stands still in the skull to the bench's open part: (h, w, 4)."""
@@ -147,7 +147,8 @@ class Interior:
         matrix = np.column_stack((across, down)) / self._dense
         start = origin - matrix @ (_ASIDE * self._dense, _ABOVE * self._dense) - bench.corner
         height, width = bench.opening.shape[:2]
-        return cv2.warpAffine(self._teeth, np.column_stack((matrix, start)), (width, height), flags=cv2.INTER_LINEAR)
+        seen = cv2.warpAffine(self._teeth, np.column_stack((matrix, start)), (width, height), flags=cv2.INTER_LINEAR)
+        return np.asarray(seen, np.float32)
 
 
 class _Bench:
@@ -223,7 +224,7 @@ class _Bench:
     def _ramp(self, distance: Array) -> Array:
         """Turn a distance in pixels past an edge into coverage."""
         ramp = np.clip(distance / np.float32(2 * self._half_ramp) + np.float32(0.5), 0, 1)
-        return ramp * ramp * (3 - 2 * ramp)
+        return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
 
     def join(self, part: Array, lower: Array) -> None:
         """Lay the lower field over the upper one below the opening, in place."""
@@ -233,6 +234,11 @@ class _Bench:
         near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]
         cover *= np.minimum(np.minimum(near[0][:, None], near[1][None]), 1).astype(np.float32)
         part += cover[..., None] * (lower - part)
+
+
+def _count(low: float, high: float, dense: float) -> Array:
+    """Count from −low to high in steps of 1 / dense."""
+    return (np.arange(round((low + high) * dense)) / dense - low).astype(np.float32)
 
 
 def _brightest(image: Array, landmarks: Landmarks) -> float:

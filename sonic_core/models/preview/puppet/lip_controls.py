@@ -93,8 +93,10 @@ def profile(stations: Matrix, fractions: tuple[float, ...]) -> Matrix:
     return PchipInterpolator(inward, np.array(fractions))(1 - np.clip(np.abs(stations), 0, 1))
 
 
-def tie_around(points: Matrix) -> Controls:
+def tie_around(points: Matrix, parting: Parting) -> Controls:
     """Tie down what is around the lips: chin, jaw, cheeks and nose, and what stays still."""
+    gap = parting.gap * _CLOSE_RIM if parting.shown else 0.0
+    closing = {"upper_rim": _CLOSE_UPPER * gap, "lower_rim": (_CLOSE_UPPER - 1) * gap}
     numbers = sorted(set(_MIRROR) | set(_MIRROR.values()) | set(_STILL))
     side = dict.fromkeys(_MIRROR, -1.0) | {b: 1.0 for a, b in _MIRROR.items() if a != b}
     moves = np.zeros((len(PARTS), len(numbers), 3))
@@ -102,6 +104,7 @@ def tie_around(points: Matrix) -> Controls:
         for left, share in shares.items():
             for number in {left, _MIRROR[left]}:
                 moves[PARTS.index(part), numbers.index(number)] = share * _direction(part, side[number])
+                moves[PARTS.index("close"), numbers.index(number), 1] += share * closing.get(part, 0.0)
     return Controls(points[numbers, :2], moves)
 
 

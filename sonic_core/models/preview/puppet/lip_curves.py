@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 WIDEST = 0.35
 """Gap in I beyond which the corners of a drawn mouth grow bumps; by eye on 13 portraits."""
-CLOSABLE = 0.25
-"""Own gap in I up to which a portrait's open mouth shuts without its lips being torn; by eye on sun, happy1 and d19."""
+CLOSABLE = 0.32
+"""Own gap in I up to which a portrait's open mouth shuts without its lips being torn; by eye: Adele .30 shuts, d19 .42 does not."""
 PARTS = (
     "upper", "upper_rim", "lower", "lower_rim", "upper_round", "lower_round", "chin", "tip", "corner", "width", "round",
     "press", "tuck", "close",
@@ -31,6 +31,7 @@ _CHIN = (0.0, 0.015, 0.040, 0.065, 0.133, 0.200)
 _TIP = (0.0, 0.004, 0.020, 0.050, 0.114, 0.179)
 _CORNER = (0.0, -0.006, 0.0, -0.003, 0.012, 0.047)
 _JAW_SHARE, _JAW_GAP = 0.4, 0.30  # how much of the chin's way ``jaw`` decides instead of the gap; the gap of a full jaw
+_GAPING = 0.10  # I by which a mouth that cannot be shut still closes; more tears its lips (LivePortrait__d19, d9)
 _TRIMMED = 0.05  # I of gap over which the dark seam leaves the lips
 _SHOWN = 0.08  # I of gap over which raising the upper or lowering the lower lip takes effect: shut lips stay shut
 _RAISED, _DRAWN = 0.025, 0.020  # I by which a raised upper, a drawn lower lip shifts the opening up, down
@@ -86,7 +87,7 @@ def measure_amounts(pose: MouthPose, own_gap: float, seam: float) -> Amounts:
     live = 1 - _unit(pose.rest)
     tuck, drawn = live * _unit(-pose.lower), live * _unit(pose.lower)
     asked = float(np.clip(pose.gap, 0, WIDEST))
-    asked = max(asked + _TUCK_GAP * tuck * (1 - _rise(asked / (2 * _TUCK_GAP))), own_gap - CLOSABLE)
+    asked = max(asked + _TUCK_GAP * tuck * (1 - _rise(asked / (2 * _TUCK_GAP))), _least(own_gap))
     gap = live * asked + (1 - live) * own_gap
     trim = _unit(gap / _TRIMMED)
     rounding = live * _unit(pose.rounding)
@@ -114,6 +115,11 @@ def measure_amounts(pose: MouthPose, own_gap: float, seam: float) -> Amounts:
         "close": 1 - gap / own_gap if gap < own_gap else 0.0,
     }
     return Amounts(np.array([parts[name] for name in PARTS], np.float32), gap, trim, tuck, 1 - live)
+
+
+def _least(own_gap: float) -> float:
+    """Tell the smallest gap to which an open mouth can be brought: a gaping one hardly moves."""
+    return 0.0 if own_gap <= CLOSABLE else own_gap - _GAPING
 
 
 def _read(gap: float, curve: tuple[float, ...]) -> float:

@@ -27,7 +27,6 @@ from .parting import LOWER_OUTER, STATIONS, Parting
 from .splines import ThinPlate
 
 Array = NDArray[np.float32]
-Tie = tuple[ThinPlate, Matrix]
 
 _STIFFNESS = (
     1e-4  # bending against passing through, lengths in I; 0 lets crossing points of a tilted mesh fold the field
@@ -108,19 +107,18 @@ class LipShapes:
         rest, moves = self._rim
         return rest + np.tensordot(self.measure(pose).parts, moves, 1)
 
-    def _solve(self, points: Matrix, *, upper: bool) -> tuple[ThinPlate, Matrix]:
-        """Solve one field: its spline and its values (controls, parts · 3) in I along the head's axes."""
-        around = tie_around(points)
+    def _solve(self, points: Matrix, *, upper: bool) -> ThinPlate:
+        """Solve one field: (parts · 3) values in I along the head's axes at places in I."""
+        around = tie_around(points, self.parting)
         rims = tie_rims(points, self.parting, upper=upper)
         controls = around.joined(rims).joined(tie_edges(points, self.parting, upper=upper))
         controls = controls.joined(_ring(points, around))
         values = controls.moves.transpose(1, 0, 2)
-        return ThinPlate(controls.places / self.parting.unit, _STIFFNESS), values.reshape(len(values), -1)
+        return ThinPlate(controls.places / self.parting.unit, values.reshape(len(values), -1), _STIFFNESS)
 
     def _read(self, places: Matrix, *, upper: bool) -> Matrix:
         """Read a field at places (n, 2) in pixels: (parts, n, 3) in pixels along the picture's axes."""
-        spline, values = self._splines[upper]
-        read = (spline.carry(places / self.parting.unit) @ values).reshape(len(places), len(PARTS), 3)
+        read = self._splines[upper].read(places / self.parting.unit).reshape(len(places), len(PARTS), 3)
         return (read @ (self.axes * self.parting.unit)).transpose(1, 0, 2)
 
     def _lay_lines(self, points: Matrix) -> None:
@@ -151,11 +149,10 @@ class LipShapes:
         apart, below = _apart(points, self.parting, places)
         joint = raw[0] + (raw[1] - raw[0]) * below[:, None]
         fields = np.zeros((2, len(PARTS), len(flat), 3), np.float32)
-        for field, upper in zip(fields, (True, False), strict=True):
-            own = joint.copy()
-            mouth = apart > 0
+        for field, upper, free in zip(fields, (True, False), apart, strict=True):
+            own, mouth = joint.copy(), free > 0
             held = _hold(self.parting, places[mouth], upper=upper)
-            own[:, mouth] += (self._read(held, upper=upper) - own[:, mouth]) * apart[mouth, None]
+            own[:, mouth] += (self._read(held, upper=upper) - own[:, mouth]) * free[mouth, None]
             field[:, near] = own * fade[near, None]
         size = nodes.shape[:2]
         moving = (np.abs(fields).max((0, 1, 3)) > _STILL).reshape(size)
@@ -209,17 +206,21 @@ def _hold(parting: Parting, places: Matrix, *, upper: bool) -> Matrix:
     return parting.bite.place(along, np.minimum(across, edge) if upper else np.maximum(across, edge))
 
 
-def _apart(points: Matrix, parting: Parting, places: Matrix) -> tuple[Matrix, Matrix]:
-    """Tell how far the two fields may differ at places (n, 2), 0 … 1, and how far below the lips each is, 0 … 1."""
+def _apart(points: Matrix, parting: Parting, places: Matrix) -> tuple[tuple[Matrix, Matrix], Matrix]:
+    """Tell how far each field is its own at places (n, 2), 0 … 1, and how far below the lips each place is, 0 … 1.
+
+    The upper field, never looked at below the lips, has all the way from there to become the joint one; the lower field
+    is the joint one below the lips anyway.
+    """
     along, across = parting.bite.locate(places).T
     inside = np.clip(along, -1, 1)
     edges = (parting.bite.locate(edge[:, :2])[:, 1] for edge in (parting.upper, parting.lower))
     upper, lower = (np.interp(inside, STATIONS, edge) for edge in edges)
-    bottom = lower + measure_heights(points, parting, inside, upper=False)
+    bottom = lower + measure_heights(points, parting, inside, upper=False) + _JOIN
     half = float(np.hypot(*parting.bite.along)) / parting.unit
-    beyond = np.maximum((across - bottom) / _JOIN, (np.abs(along) - 1) * half / _ASIDE)
+    aside = 1 - _rise((np.abs(along) - 1) * half / _ASIDE)
     below = _rise((across - (upper + lower) / 2) / _MIDST / 2 + 0.5)
-    return 1 - _rise(beyond), below
+    return (aside * (1 - _rise((across - upper) / (bottom - upper))), aside), below
 
 
 def _rise(values: Matrix) -> Matrix:

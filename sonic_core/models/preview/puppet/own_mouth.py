@@ -15,15 +15,17 @@ Array = NDArray[np.float32]
 _EROSION, _EROSION_SHARE = 0.030, 0.32  # I taken off at both lips, whose blur would come along; at most of the gap
 _FEATHER = 0.012  # I over which its lower end is faded
 _SIDES = 0.93  # share of the half width in which it is read; beyond, its colours are carried on
+_LIKE = 9.0  # Lab units from the lower lip's colour up to which a place in the lower half is it; beyond twice that not
 _SPREAD = 0.010  # I: deviation of the Gaussian that softens the carried colours
 
 
-def cut_own_mouth(image: Array, shapes: LipShapes, origin: Array, x: Array, y: Array) -> Array:
+def cut_own_mouth(image: Array, shapes: LipShapes, lip: Array, origin: Array, *, x: Array, y: Array) -> Array:
     """Cut it out; above the upper lip's edge its uppermost colours go on, for when that lip is raised.
 
     Args:
         image: (h, w, 3) RGB.
         shapes: The lips' fields.
+        lip: (3,) colour of the lower lip.
         origin: (2,) pixels where x and y are 0.
         x: (w,) places in I to the right of it along the head's axes.
         y: (h,) places in I below it.
@@ -48,5 +50,14 @@ def cut_own_mouth(image: Array, shapes: LipShapes, origin: Array, x: Array, y: A
     colour = colour + (soft - colour) * beyond
     end = np.maximum(bottom, upper + 0.28 * (lower - upper) + EDGE * (1 - np.minimum(along**2, 1)))
     cover = np.clip((end - across) / _FEATHER + 0.5, 0, 1) * np.clip((1.05 - np.abs(along)) / 0.1, 0, 1)
+    cover *= 1 - _lip_share(soft, lip) * np.clip(
+        (across - (upper + lower) / 2) / np.maximum((lower - upper) / 4, 1e-3), 0, 1
+    )
     cover = cover[..., None]
     return np.concatenate((colour * cover, cover), -1).astype(np.float32)
+
+
+def _lip_share(colour: Array, lip: Array) -> Array:
+    """Tell how much colours (h, w, 3) are the lower lip's: a reading too low would leave a piece of it in the mouth."""
+    lab, own = (cv2.cvtColor(np.asarray(each, np.float32), cv2.COLOR_RGB2Lab) for each in (colour, lip[None, None]))
+    return np.clip(2 - np.linalg.norm(lab - own, axis=-1) / _LIKE, 0, 1)

@@ -14,30 +14,35 @@ _NEAREST = 1e-12  # squared: below this two points are one, and log 0 is not ask
 
 
 class ThinPlate:
-    """Carries values from scattered points to any others; linear in the values, so they may be given later."""
+    """A surface through values at scattered points; linear in the values."""
 
-    def __init__(self, points: Matrix, stiffness: float) -> None:
-        """Prepare for values at ``points`` (n, 2), which should be of the order of 1.
+    def __init__(self, points: Matrix, values: Matrix, stiffness: float) -> None:
+        """Solve for values (n, c) at ``points`` (n, 2), which should be of the order of 1.
 
         Args:
-            points: Where values will be known.
+            points: Where values are known.
+            values: Any number of them at each.
             stiffness: How much the surface prefers bending less to passing through each value; 0 passes through all.
         """
         self._points = points
         count = len(points)
+        plane = np.column_stack((np.ones(count), points))
         system = np.zeros((count + 3, count + 3))
         system[:count, :count] = _bend(points, points) + stiffness * np.eye(count)
-        plane = np.column_stack((np.ones(count), points))
         system[:count, count:], system[count:, :count] = plane, plane.T
-        self._solved = np.linalg.pinv(system)[:, :count]
+        known = np.concatenate((values, np.zeros((3, values.shape[1]))))
+        self._weights = np.linalg.lstsq(system, known, rcond=None)[0]
 
-    def carry(self, places: Matrix) -> Matrix:
-        """Give the weights (m, n) that every known value has at each of ``places`` (m, 2)."""
-        basis = np.concatenate((_bend(places, self._points), np.ones((len(places), 1)), places), axis=1)
-        return basis @ self._solved
+    def read(self, places: Matrix) -> Matrix:
+        """Read the surface at ``places`` (m, 2): (m, c)."""
+        count = len(self._points)
+        return _bend(places, self._points) @ self._weights[:count] + (
+            self._weights[count] + places @ self._weights[count + 1 :]
+        )
 
 
 def _bend(places: Matrix, points: Matrix) -> Matrix:
     """Evaluate r² log r² between places (m, 2) and points (n, 2): (m, n)."""
-    squared = ((places[:, None] - points[None]) ** 2).sum(-1)
-    return squared * np.log(np.maximum(squared, _NEAREST))
+    squared = (places**2).sum(1)[:, None] + (points**2).sum(1)[None] - 2 * places @ points.T
+    squared = np.maximum(squared, _NEAREST)
+    return squared * np.log(squared)
