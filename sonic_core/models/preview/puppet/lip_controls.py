@@ -25,7 +25,7 @@ OVAL = (
 _STILL = (1, 4, 6, 168, 8, 10, 33, 133, 263, 362, 145, 374, 50, 280, 36, 266, 101, 330, 117, 346, 123, 352, 93, 323,
           234, 454, 127, 356, 48, 278, 129, 358, 132, 361)  # fmt: skip
 _CROWDED = 1.2  # the mesh's lip points lie closer together towards the corners: their places as a power of their count
-_ROUND = 1.15  # by how much a rounded opening is narrower than the lips' whole
+_ROUND, _ROUND_POWER = 0.90, 0.70  # a rounded opening: an oval of this share of the lips' width, and how it is bent
 _SWING = 0.25  # how far the chin goes back for each I down; it turns about the ears
 _SPAN = 0.5  # I by which a corner moves outward for each I of width
 _LIFTED, _BACK = 0.35, 0.27  # … upward and back; measured like the curves
@@ -33,6 +33,7 @@ _LOWER_BACK = 0.12  # … and the middle of the lower lip's edge
 _FULLER = 0.075  # … and by which the lips' rims move in: what lips lose in width they gain in height
 _PROTRUDED, _RIM_PROTRUDED, _CORNER_PROTRUDED = 0.10, 0.05, 0.03  # I forward in a full o, u or w
 _ROUND_UPPER, _ROUND_LOWER, _ROUND_CORNER = 0.010, 0.014, 0.015  # I: lips grow in height, corners come inward
+_ROUND_BULGE = 0.016  # I by which rims swell between middle and corner: pursed lips lose their bow
 _PRESSED_UPPER, _PRESSED_LOWER = 0.20, 0.16  # share of a lip that turns inward in p, b and m
 TUCKED = 0.45
 """Share of the lower lip that goes behind the upper teeth in f and v."""
@@ -128,7 +129,8 @@ def tie_rims(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     way = -1.0 if upper else 1.0
     fill("upper_rim" if upper else "lower_rim", y=share, z=0.0 if upper else _SWING * share)
     _shape(fill, along, share, way)
-    fill("round", x=-_ROUND_CORNER * along, y=way * share * (_ROUND_UPPER if upper else _ROUND_LOWER),
+    fill("round", x=-_ROUND_CORNER * along,
+         y=way * (share * (_ROUND_UPPER if upper else _ROUND_LOWER) + _ROUND_BULGE * _bulge(along)),
          z=-(_CORNER_PROTRUDED + (_RIM_PROTRUDED - _CORNER_PROTRUDED) * share))  # fmt: skip
     fill("press", y=-way * height * (_PRESSED_UPPER if upper else _PRESSED_LOWER))
     gap = _gaps(parting, along) * _CLOSE_RIM
@@ -144,7 +146,8 @@ def tie_edges(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     along = STATIONS[chosen]
     edge = parting.upper if upper else parting.lower
     fractions = PROFILE_UPPER if upper else PROFILE_LOWER
-    share, round_share = profile(along, fractions), profile(along * _ROUND, fractions)
+    share = profile(along, fractions)
+    round_share = np.maximum(1 - (along / _ROUND) ** 2, 0) ** _ROUND_POWER
     moves = np.zeros((len(PARTS), len(along), 3))
     fill = _filler(moves)
     swing = 0.0 if upper else _SWING
@@ -167,6 +170,12 @@ def measure_heights(points: Matrix, parting: Parting, along: Matrix, *, upper: b
     outer = np.interp(along, rim[order, 0], rim[order, 1])
     inner = np.interp(along, STATIONS, _across(parting.upper if upper else parting.lower, parting))
     return np.maximum(inner - outer if upper else outer - inner, 0)
+
+
+def _bulge(along: Matrix) -> Matrix:
+    """Swell half way between the middle and the corners."""
+    aside = np.abs(along)
+    return 4 * aside * (1 - aside)
 
 
 def _across(line: NDArray[np.float32], parting: Parting) -> Matrix:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 WIDEST = 0.35
 """Gap in I beyond which the corners of a drawn mouth grow bumps; by eye on 13 portraits."""
 CLOSABLE = 0.32
-"""Own gap in I up to which a portrait's open mouth shuts without its lips being torn; by eye: Adele .30 shuts, d19 .42 does not."""
+"""Own gap in I up to which a portrait's open mouth shuts without its lips being torn; by eye on 20 open
+mouths: .30 shuts, .42 does not."""
 PARTS = (
     "upper", "upper_rim", "lower", "lower_rim", "upper_round", "lower_round", "chin", "tip", "corner", "width", "round",
     "press", "tuck", "close",
@@ -31,7 +32,7 @@ _CHIN = (0.0, 0.015, 0.040, 0.065, 0.133, 0.200)
 _TIP = (0.0, 0.004, 0.020, 0.050, 0.114, 0.179)
 _CORNER = (0.0, -0.006, 0.0, -0.003, 0.012, 0.047)
 _JAW_SHARE, _JAW_GAP = 0.4, 0.30  # how much of the chin's way ``jaw`` decides instead of the gap; the gap of a full jaw
-_GAPING = 0.10  # I by which a mouth that cannot be shut still closes; more tears its lips (LivePortrait__d19, d9)
+_GAPING = 0.10  # I by which a mouth that cannot be shut still closes; more tears its lips
 _TRIMMED = 0.05  # I of gap over which the dark seam leaves the lips
 _SHOWN = 0.08  # I of gap over which raising the upper or lowering the lower lip takes effect: shut lips stay shut
 _RAISED, _DRAWN = 0.025, 0.020  # I by which a raised upper, a drawn lower lip shifts the opening up, down

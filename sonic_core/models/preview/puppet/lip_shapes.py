@@ -34,6 +34,7 @@ _STIFFNESS = (
 _RINGS = ((1.35, 0.5), (1.7, 0.1), (2.4, 0.0))  # times the oval: all is still there, but for this share below the chin
 _FADE_FROM, _FADE_TO = 1.35, 1.70  # times the oval: where the field is faded to nothing …
 _FADE_BELOW = 0.7  # … and how much further that is below the chin
+_HIGH = (168, 33, 133, 145, 263, 362, 374)  # bridge of the nose and lower lids: nothing above the lowest of them moves
 _JOIN = 0.16  # I beyond a lip's rim or a corner at which both fields are one
 _ASIDE = 0.12  # I aside of a corner, for the same
 _MIDST = 0.03  # I over which the joint field turns from the upper to the lower one, aside of the corners
@@ -100,7 +101,9 @@ class LipShapes:
         if not self.parting.shown:
             upper = upper + (1 - amounts.trim) * self._to_seam[0]
             lower = lower + (1 - amounts.trim) * self._to_seam[1]
-        return upper.astype(np.float32), (lower + amounts.tuck * (tucked - lower)).astype(np.float32)
+        lower = lower + amounts.tuck * (tucked - lower)
+        upper[[0, -1]] = lower[[0, -1]] = (upper[[0, -1]] + lower[[0, -1]]) / 2
+        return upper.astype(np.float32), lower.astype(np.float32)
 
     def rim(self, pose: MouthPose) -> Array:
         """Displace points (n, 3) that surround everything in which the two fields differ."""
@@ -192,8 +195,8 @@ def _fade(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
     low = np.clip(away @ down / np.maximum(np.hypot(*away.T), 1e-6), 0, 1) ** 2
     reach = 1 + _FADE_BELOW * low
     outer = 1 - _rise((far - _FADE_FROM * reach) / ((_FADE_TO - _FADE_FROM) * reach))
-    bridge, tip = points[168, :2] @ down, points[1, :2] @ down
-    return outer * _rise((places @ down - bridge) / max(tip - bridge, 1.0))
+    high, tip = float((points[list(_HIGH), :2] @ down).max()), points[1, :2] @ down
+    return outer * _rise((places @ down - high) / max(tip - high, 1.0))
 
 
 def _hold(parting: Parting, places: Matrix, *, upper: bool) -> Matrix:

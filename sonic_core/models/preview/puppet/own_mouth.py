@@ -45,7 +45,7 @@ def cut_own_mouth(image: Array, shapes: LipShapes, lip: Array, origin: Array, *,
     top, bottom = upper + taken, lower - taken
     read = parting.bite.place(inside, np.clip(across, top, bottom)).astype(np.float32)
     colour = cv2.remap(image, read[..., 0], read[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    soft = cv2.GaussianBlur(colour, (0, 0), _SPREAD / float(x[1] - x[0]))
+    soft = np.asarray(cv2.GaussianBlur(colour, (0, 0), _SPREAD / float(x[1] - x[0])), np.float32)
     beyond = np.clip(np.maximum(top - across, across - bottom) / _SPREAD, 0, 1)[..., None]
     colour = colour + (soft - colour) * beyond
     end = np.maximum(bottom, upper + 0.28 * (lower - upper) + EDGE * (1 - np.minimum(along**2, 1)))

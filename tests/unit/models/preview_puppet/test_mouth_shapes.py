@@ -1,0 +1,181 @@
+"""The fields that move a portrait's lips, and where its own lips part."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from sonic_core.models.preview.puppet.light import measure_light
+from sonic_core.models.preview.puppet.lip_controls import OVAL
+from sonic_core.models.preview.puppet.lip_curves import CLOSABLE, PARTS, measure_amounts
+from sonic_core.models.preview.puppet.lip_shapes import LipShapes
+from sonic_core.models.preview.puppet.parting import LOWER_INNER, STATIONS, UPPER_INNER, find_parting
+from sonic_core.models.preview.puppet.splines import ThinPlate
+from tests.unit.models.preview_puppet.mouths import LIP, SKIN, Mouth, Pose, drawn, paint_lips, photograph
+
+
+@pytest.fixture(scope="module", name="shut")
+def shut_fixture():
+    return Mouth(*drawn())
+
+
+@pytest.fixture(scope="module", name="smiling")
+def smiling_fixture():
+    return Mouth(*photograph())
+
+
+def middle_gap(mouth, pose):
+    """Distance of the lips' edges in the middle along the head's own downward axis in I."""
+    upper, lower = mouth.shapes.lines(pose)
+    centre = len(upper) // 2
+    return float((lower[centre] - upper[centre]) @ mouth.shapes.axes[1]) / mouth.shapes.parting.unit
+
+
+def test_a_thin_plate_passes_through_what_is_known_and_carries_planes_exactly():
+    points = np.random.default_rng(1).uniform(-1, 1, (20, 2))
+    values = np.column_stack((points @ (2.0, -3.0) + 1, np.sin(3 * points[:, 0])))
+    plate = ThinPlate(points, values, 0.0)
+    assert np.allclose(plate.read(points), values, atol=1e-8)
+    away = np.array([[2.0, 5.0], [-3.0, 0.5]])
+    assert np.allclose(plate.read(away)[:, 0], away @ (2.0, -3.0) + 1, atol=1e-8)
+
+
+def test_shut_lips_are_told_from_teeth(shut, smiling):
+    assert not shut.shapes.parting.shown and shut.shapes.own_gap == 0
+    assert smiling.shapes.parting.shown and 0.12 < smiling.shapes.own_gap < CLOSABLE
+    assert shut.shapes.closable and smiling.shapes.closable
+
+
+def test_the_seam_of_shut_lips_is_found_where_the_mesh_is_a_little_off():
+    image, landmarks = drawn()
+    true = find_parting(image, landmarks)
+    points = landmarks.points.copy()
+    points[:, 1] += 0.02 * true.unit
+    off = find_parting(image, type(landmarks)(points, landmarks.irises, landmarks.score))
+    centre = slice(len(STATIONS) // 4, -len(STATIONS) // 4)
+    wrong = ((off.upper + off.lower) - (true.upper + true.lower))[centre, 1] / 2
+    assert np.abs(wrong).max() < 0.011 * true.unit
+
+
+def test_an_open_mouth_is_found_as_wide_as_it_is_where_the_mesh_sees_half_of_it():
+    image, landmarks = photograph()
+    points, unit = landmarks.points.copy(), 169.0
+    true = points[14, 1] - points[13, 1]
+    image = np.full_like(image, SKIN)
+    paint_lips(image, points, inside=(0.85, 0.85, 0.80))
+    points[list(UPPER_INNER[1:-1]), 1] += 0.02 * unit
+    points[list(LOWER_INNER[1:-1]), 1] -= 0.02 * unit
+    found = find_parting(image, type(landmarks)(points, landmarks.irises, landmarks.score))
+    assert found.shown
+    assert (
+        found.gap == pytest.approx(true / unit, abs=0.03) and found.gap > (points[14, 1] - points[13, 1]) / unit + 0.02
+    )
+
+
+@pytest.mark.parametrize("pose", [Pose(), Pose(rest=1), Pose(gap=0.2, width=0.1, rounding=1, lower=-1, jaw=1, rest=1)])
+def test_a_shut_mouth_at_rest_displaces_nothing(shut, pose):
+    for field in shut.shapes.displace(pose):
+        assert not field.any()
+
+
+def test_the_portraits_own_smile_comes_back_at_rest(smiling):
+    for field in smiling.shapes.displace(Pose(gap=0.3, width=-0.1, rounding=1, jaw=1, closure=1, rest=1)):
+        assert not field.any()
+    assert any(field.any() for field in smiling.shapes.displace(Pose()))
+
+
+def test_nothing_moves_above_the_nose_nor_outside_the_ring(shut):
+    points, pose = shut.landmarks.points, Pose(gap=0.35, width=0.1, jaw=1)
+    around = np.linspace(-700, 1300, 101, dtype=np.float32)
+    nodes = np.stack(np.meshgrid(around, around), -1)
+    shapes = LipShapes(shut.landmarks, nodes, shut.shapes.parting)
+    oval = points[list(OVAL), :2]
+    low, high = oval.min(0), oval.max(0)
+    place = (nodes - (low + high) / 2) / ((high - low) / 2)
+    still = (np.abs(place[..., 0]) > 1.75) & (place[..., 1] < 0)
+    still |= np.linalg.norm(place, axis=-1) > 3.1
+    still |= nodes[..., 1] < points[[33, 133, 263, 362], 1].max()
+    rows, columns = shapes.area
+    inside = np.zeros(still.shape, bool)
+    inside[rows, columns] = True
+    for field in shapes.displace(pose):
+        assert field.any() and not field[still].any() and not field[~inside].any()
+
+
+def test_both_fields_are_one_away_from_the_mouth(shut):
+    upper, lower = (field.copy() for field in shut.shapes.displace(Pose(gap=0.3, jaw=1)))
+    chin = shut.landmarks.points[152, :2]
+    node = np.unravel_index(np.linalg.norm(shut.nodes - chin, axis=-1).argmin(), upper.shape[:2])
+    assert np.allclose(upper[node], lower[node], atol=0.05)
+    assert upper[node][1] > 0.08 * shut.shapes.parting.unit
+
+
+@pytest.mark.parametrize("gap", [0.06, 0.1, 0.2, 0.3])
+def test_the_gap_that_is_asked_is_the_gap_of_the_lips(shut, smiling, gap):
+    assert middle_gap(shut, Pose(gap=gap)) == pytest.approx(gap, abs=0.012)
+    assert middle_gap(smiling, Pose(gap=gap)) == pytest.approx(gap, abs=0.02)
+
+
+def test_an_open_mouth_shuts_along_its_whole_line(smiling):
+    upper, lower = smiling.shapes.lines(Pose())
+    assert np.abs(upper - lower)[:, 1].max() < 0.02 * smiling.shapes.parting.unit
+
+
+def test_fields_are_linear_in_what_the_parts_do(shut):
+    wide = shut.shapes.displace(Pose(width=0.1))[0].copy()
+    narrow = shut.shapes.displace(Pose(width=-0.2))[0].copy()
+    assert np.allclose(narrow, -2 * wide, atol=1e-3)
+    both = shut.shapes.displace(Pose(width=0.1, closure=0.5))[0].copy()
+    pressed = shut.shapes.displace(Pose(closure=0.5))[0]
+    assert np.allclose(both, wide + pressed, atol=1e-3)
+
+
+def test_no_gap_makes_the_lips_jump(shut, smiling):
+    for mouth in (shut, smiling):
+        lines = [np.concatenate(mouth.shapes.lines(Pose(gap=gap))) for gap in np.linspace(0, 0.34, 69)]
+        steps = [np.abs(b - a).max() for a, b in pairwise(lines)]
+        assert max(steps) < 0.012 * mouth.shapes.parting.unit
+
+
+def test_a_tucked_lip_goes_up_behind_the_teeth_and_shows_less_of_itself(shut):
+    plain, tucked = (shut.shapes.lines(pose)[1] for pose in (Pose(gap=0.06), Pose(gap=0.06, lower=-1)))
+    assert middle_gap(shut, Pose(lower=-1)) == pytest.approx(0.055, abs=0.03)
+    amounts = [shut.shapes.measure(pose).parts[PARTS.index("tuck")] for pose in (Pose(), Pose(lower=-1), Pose(lower=1))]
+    assert amounts == [0, 1, 0]
+    assert np.abs(plain - tucked).max() > 0
+
+
+def test_a_rounded_mouth_comes_forward_and_a_narrow_one_keeps_its_volume(shut):
+    upper, lower = shut.shapes.lines(Pose(gap=0.08, rounding=1))
+    plain = shut.shapes.lines(Pose(gap=0.08))
+    centre = len(upper) // 2
+    assert upper[centre, 2] < plain[0][centre, 2] and lower[centre, 2] < plain[1][centre, 2]
+    nodes = shut.nodes
+    rim = np.unravel_index(np.linalg.norm(nodes - shut.landmarks.points[0, :2], axis=-1).argmin(), nodes.shape[:2])
+    assert shut.shapes.displace(Pose(width=-0.2))[0][rim][1] < 0
+
+
+def test_a_gaping_mouth_is_known_not_to_shut():
+    amounts = measure_amounts(Pose(), 0.5, 0.0)
+    assert amounts.gap == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("size", [384, 1024])
+def test_lengths_follow_the_size_of_the_picture(shut, size):
+    other = Mouth(*drawn(size))
+    pose, scale = Pose(gap=0.2, jaw=0.6, width=0.05), size / 512
+    for ours, theirs in zip(shut.shapes.lines(pose), other.shapes.lines(pose), strict=True):
+        assert np.abs(theirs / scale - ours).max() < 0.03 * shut.shapes.parting.unit
+
+
+def test_the_light_of_a_flat_face_is_its_own():
+    image, landmarks = drawn()
+    light = measure_light(image, landmarks)
+    assert np.allclose(light.skin, SKIN, atol=0.01) and light.tint == 1
+    assert not light.grain.any() and 0.6 <= light.blur < 3
+    assert light.grain_for(7, 300).shape == (7, 300, 1)
+    grey = measure_light(*photograph(grey=True))
+    assert grey.tint < 1e-4 and grey.grain.std() > 0
+    assert LIP[0] < light.skin[0]
