@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .light import LUMA, Light
 from .lip_controls import measure_heights
 from .lip_shapes import LipShapes
-from .parting import STATIONS
+from .parting import STATIONS, Parting
 
 Array = NDArray[np.float32]
 
@@ -32,6 +32,7 @@ _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
 _TONGUE_ASIDE, _ASIDE_FROM, _ASIDE_OVER = 0.75, 0.35, 0.50  # how much of it is lost aside; share of the half width
 _SIDES, _SIDES_FROM, _SIDES_OVER = 0.55, 0.25, 0.60  # how much darker the throat is aside
 _CORNER, _CORNER_OVER = 0.33, 0.16  # share of the lip's colour in the corners; of the half width over which it comes
+_SHOWING = 0.35  # share of the skin's brightness that a quarter of an open mouth has where teeth or a tongue show
 _SEAM_DARKEST, _SEAM_OPEN = (
     0.22,
     0.42,
@@ -63,6 +64,16 @@ def measure_palette(image: Array, light: Light, shapes: LipShapes) -> Palette:
         seam = np.minimum(np.median(_read(image, middle), axis=0), 0.8 * lip)
     floor = _SEAM_DARKEST * light.level / max(float(seam @ LUMA), 1e-3)
     return Palette(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32))
+
+
+def shows_teeth(image: Array, light: Light, parting: Parting) -> bool:
+    """Tell whether an open mouth shows anything light; a black hole is better painted anew."""
+    if not parting.shown:
+        return False
+    wide = np.abs(STATIONS) < 0.6
+    upper, lower = (line[wide, None, :2] for line in (parting.upper, parting.lower))
+    places = upper + (lower - upper) * np.linspace(0.2, 0.8, 7)[None, :, None]
+    return float(np.percentile(_read(image, places.reshape(-1, 2)) @ LUMA, 75)) > _SHOWING * light.level
 
 
 def draw_cavity(light: Light, palette: Palette, wide: float) -> Array:

@@ -4,7 +4,7 @@ In a small window around the mouth a frame is the upper field above the opening,
 them the interior, all edges as soft as the portrait's own. The interior has three layers, back to front:
 
 - the cavity: throat, tongue and the sides, read from a table over the place between the lips, so it opens with them;
-- teeth that stand still in the skull: drawn ones, or, where the portrait's own mouth is open, what it shows there;
+- teeth that stand still in the skull: drawn ones, or, where the portrait's own mouth shows some, what it shows;
 - light: the upper lip's shadow, a seam's darkness where the lips are nearly shut, the wet rim above the lower lip.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....types import Landmarks
-from .cavity import draw_cavity, measure_palette
+from .cavity import draw_cavity, measure_palette, shows_teeth
 from .light import LUMA, measure_light
 from .lip_curves import Amounts, MouthPose
 from .lip_shapes import LipShapes
@@ -65,7 +65,8 @@ class Interior:
         dense = min(_DENSE * unit, _DENSEST)
         x, y = (_count(low, high, dense) for low, high in ((_ASIDE, _ASIDE), (_ABOVE, _BELOW)))
         self._origin, self._dense = self._find_origin(), dense
-        if lip_shapes.parting.shown:
+        self._own = shows_teeth(image, light, lip_shapes.parting)
+        if self._own:
             teeth = cut_own_mouth(image, lip_shapes, self._palette.lip, self._origin[:2], x=x, y=y)
         else:
             half = float(np.hypot(*lip_shapes.parting.bite.along)) / unit
@@ -130,7 +131,7 @@ class Interior:
         teeth = self._view_teeth(bench, project)
         lit = 1 - (1 - _SHADOW) * np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)[..., None] ** 1.5
         lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
-        if self._shapes.parting.shown:
+        if self._own:
             lit = 1 - _OWN_SHADOW * (1 - lit)
         colour = (colour * (1 - teeth[..., 3:]) + teeth[..., :3]) * lit
         narrow = np.clip(bench.height / (_NARROW * self._unit), 0, 1)[..., None]

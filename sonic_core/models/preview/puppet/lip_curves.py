@@ -17,6 +17,8 @@ WIDEST = 0.35
 CLOSABLE = 0.32
 """Own gap in I up to which a portrait's open mouth shuts without its lips being torn; by eye on 20 open
 mouths: .30 shuts, .42 does not."""
+GAPING = 0.10
+"""I by which a mouth that cannot be shut still closes; more tears its lips."""
 PARTS = (
     "upper", "upper_rim", "lower", "lower_rim", "upper_round", "lower_round", "chin", "tip", "corner", "width", "round",
     "press", "tuck", "close",
@@ -32,7 +34,6 @@ _CHIN = (0.0, 0.015, 0.040, 0.065, 0.133, 0.200)
 _TIP = (0.0, 0.004, 0.020, 0.050, 0.114, 0.179)
 _CORNER = (0.0, -0.006, 0.0, -0.003, 0.012, 0.047)
 _JAW_SHARE, _JAW_GAP = 0.4, 0.30  # how much of the chin's way ``jaw`` decides instead of the gap; the gap of a full jaw
-_GAPING = 0.10  # I by which a mouth that cannot be shut still closes; more tears its lips
 _TRIMMED = 0.05  # I of gap over which the dark seam leaves the lips
 _SHOWN = 0.08  # I of gap over which raising the upper or lowering the lower lip takes effect: shut lips stay shut
 _RAISED, _DRAWN = 0.025, 0.020  # I by which a raised upper, a drawn lower lip shifts the opening up, down
@@ -62,6 +63,18 @@ class MouthPose(Protocol):
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How far one portrait's mouth may go."""
+
+    widest: float = WIDEST
+    """Gap in I that it is opened to at most."""
+    least: float = 0.0
+    """Gap in I that it is shut to at least: more than 0 where it gapes in the portrait."""
+    shaped: float = 1.0
+    """Share of a change of width and of rounding that it follows."""
+
+
+@dataclass(frozen=True)
 class Amounts:
     """A pose as amounts of every part's field."""
 
@@ -77,21 +90,22 @@ class Amounts:
     """0 … 1: how much the portrait's own mouth is back."""
 
 
-def measure_amounts(pose: MouthPose, own_gap: float, seam: float) -> Amounts:
+def measure_amounts(pose: MouthPose, own_gap: float, seam: float, limits: Limits) -> Amounts:
     """Turn a pose into amounts.
 
     Args:
         pose: The pose.
         own_gap: The portrait's own gap in I, 0 for shut lips.
         seam: Thickness in I of the dark seam between shut lips, 0 for an open mouth.
+        limits: How far this mouth may go.
     """
     live = 1 - _unit(pose.rest)
     tuck, drawn = live * _unit(-pose.lower), live * _unit(pose.lower)
-    asked = float(np.clip(pose.gap, 0, WIDEST))
-    asked = max(asked + _TUCK_GAP * tuck * (1 - _rise(asked / (2 * _TUCK_GAP))), _least(own_gap))
+    asked = float(np.clip(pose.gap, 0, limits.widest))
+    asked = max(asked + _TUCK_GAP * tuck * (1 - _rise(asked / (2 * _TUCK_GAP))), limits.least)
     gap = live * asked + (1 - live) * own_gap
     trim = _unit(gap / _TRIMMED)
-    rounding = live * _unit(pose.rounding)
+    rounding = live * limits.shaped * _unit(pose.rounding)
     shift = live * _rise(gap / _SHOWN) * (_RAISED * float(np.clip(pose.upper, -1, 1)) - _DRAWN * drawn)
     shift += _TUCK_RAISED * tuck
     wider = max(gap, own_gap)
@@ -109,18 +123,13 @@ def measure_amounts(pose: MouthPose, own_gap: float, seam: float) -> Amounts:
         "chin": _read(jaw, _CHIN) - _read(own_gap, _CHIN),
         "tip": _read(jaw, _TIP) - _read(own_gap, _TIP),
         "corner": _read(wider, _CORNER) - _read(own_gap, _CORNER),
-        "width": live * float(pose.width),
+        "width": live * limits.shaped * float(pose.width),
         "round": rounding,
         "press": live * _unit(pose.closure),
         "tuck": tuck,
         "close": 1 - gap / own_gap if gap < own_gap else 0.0,
     }
     return Amounts(np.array([parts[name] for name in PARTS], np.float32), gap, trim, tuck, 1 - live)
-
-
-def _least(own_gap: float) -> float:
-    """Tell the smallest gap to which an open mouth can be brought: a gaping one hardly moves."""
-    return 0.0 if own_gap <= CLOSABLE else own_gap - _GAPING
 
 
 def _read(gap: float, curve: tuple[float, ...]) -> float:

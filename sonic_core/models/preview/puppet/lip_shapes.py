@@ -7,10 +7,13 @@ points of the mesh, solved once per portrait and read at the nodes of a grid; a 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ....types import Landmarks
+from .folds import measure_fold
 from .lip_controls import (
     OVAL,
     TUCKED,
@@ -22,7 +25,7 @@ from .lip_controls import (
     tie_edges,
     tie_rims,
 )
-from .lip_curves import CLOSABLE, PARTS, Amounts, MouthPose, measure_amounts
+from .lip_curves import CLOSABLE, GAPING, PARTS, WIDEST, Amounts, Limits, MouthPose, measure_amounts
 from .parting import LOWER_OUTER, STATIONS, Parting
 from .splines import ThinPlate
 
@@ -38,7 +41,29 @@ _HIGH = (168, 33, 133, 145, 263, 362, 374)  # bridge of the nose and lower lids:
 _JOIN = 0.16  # I beyond a lip's rim or a corner at which both fields are one
 _ASIDE = 0.12  # I aside of a corner, for the same
 _MIDST = 0.03  # I over which the joint field turns from the upper to the lower one, aside of the corners
+_FOLD = (
+    0.95  # factor by which inverting a field's error may shrink in each round; above 1.1 folds are seen (110 portraits)
+)
+_LEAST_SHARE = 0.3  # of the widest probe's gap that even a face in profile opens to
+_SHUT = 0.02  # I: what counts as shut
 _STILL = 1e-3  # pixels: fields smaller than this everywhere are cut off
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A pose by which limits are found."""
+
+    gap: float = 0.0
+    width: float = 0.0
+    rounding: float = 0.0
+    upper: float = 0.0
+    lower: float = 0.0
+    jaw: float = 0.0
+    closure: float = 0.0
+    rest: float = 0.0
+
+
+_PROBES = (_Probe(gap=0.3, jaw=1.0), _Probe(gap=0.07, width=-0.2, rounding=1.0), _Probe())
 
 
 class LipShapes:
@@ -64,16 +89,17 @@ class LipShapes:
         points = landmarks.points.astype(np.float64)
         self.parting, self.axes = parting, find_axes(points)
         self.own_gap = parting.gap if parting.shown else 0.0
-        self.closable = self.own_gap <= CLOSABLE
         self._seam = 0.0 if parting.shown else parting.gap
         self.points = points
         self._splines = {upper: self._solve(points, upper=upper) for upper in (True, False)}
         self._lay_lines(points)
         self._lay_fields(points, nodes)
+        self._limits = Limits()
+        self._limits, self.closable = self._find_limits(nodes)
 
     def measure(self, pose: MouthPose) -> Amounts:
         """Turn a pose into amounts of every part's field."""
-        return measure_amounts(pose, self.own_gap, self._seam)
+        return measure_amounts(pose, self.own_gap, self._seam, self._limits)
 
     def displace(self, pose: MouthPose) -> tuple[Array, Array]:
         """Displace the grid's nodes.
@@ -164,6 +190,25 @@ class LipShapes:
         cut = fields.reshape(2, len(PARTS), *size, 3)[:, :, self.area[0], self.area[1]]
         self._bases = np.ascontiguousarray(cut).reshape(2, len(PARTS), -1)
         self._fields = np.zeros((*size, 3), np.float32), np.zeros((*size, 3), np.float32)
+
+    def _find_limits(self, nodes: Array) -> tuple[Limits, bool]:
+        """Find how far this mouth goes before its fields fold, and whether it can be shut."""
+        along, across = np.moveaxis(self.parting.bite.locate(nodes.reshape(-1, 2)).reshape(nodes.shape), -1, 0)
+        lines = (self.parting.upper, self.parting.lower)
+        edges = (np.interp(along, STATIONS, self.parting.bite.locate(line[:, :2])[:, 1]) for line in lines)
+        seen = [across < next(edges), across > next(edges)]
+        wide, narrow, shut = (
+            max(measure_fold(field, nodes, where) for field, where in zip(self.displace(pose), seen, strict=True))
+            for pose in _PROBES
+        )
+        shapes = Limits(
+            widest=min(WIDEST, _PROBES[0].gap * max(_FOLD / max(wide, 1e-6), _LEAST_SHARE)),
+            least=max(self.own_gap * (1 - _FOLD / max(shut, 1e-6)), 0.0),
+            shaped=min(1.0, _FOLD / max(narrow, 1e-6)),
+        )
+        if self.own_gap > CLOSABLE:
+            shapes = replace(shapes, least=self.own_gap - GAPING)
+        return shapes, shapes.least <= _SHUT
 
 
 def _ring(points: Matrix, around: Controls) -> Controls:

@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sonic_core.models.preview.puppet.folds import measure_fold
 from sonic_core.models.preview.puppet.light import measure_light
-from sonic_core.models.preview.puppet.lip_controls import OVAL
-from sonic_core.models.preview.puppet.lip_curves import CLOSABLE, PARTS, measure_amounts
+from sonic_core.models.preview.puppet.lip_controls import LOWER_OUTER, OVAL
+from sonic_core.models.preview.puppet.lip_curves import CLOSABLE, PARTS
 from sonic_core.models.preview.puppet.lip_shapes import LipShapes
 from sonic_core.models.preview.puppet.parting import LOWER_INNER, STATIONS, UPPER_INNER, find_parting
 from sonic_core.models.preview.puppet.splines import ThinPlate
@@ -158,8 +159,32 @@ def test_a_rounded_mouth_comes_forward_and_a_narrow_one_keeps_its_volume(shut):
 
 
 def test_a_gaping_mouth_is_known_not_to_shut():
-    amounts = measure_amounts(Pose(), 0.5, 0.0)
-    assert amounts.gap == pytest.approx(0.4)
+    image, landmarks = photograph()
+    points, unit = landmarks.points.copy(), 169.0
+    points[list(LOWER_INNER[1:-1] + LOWER_OUTER[1:-1]), 1] += 0.35 * unit
+    image = np.full_like(image, SKIN)
+    paint_lips(image, points, inside=(0.3, 0.1, 0.1))
+    mouth = Mouth(image, type(landmarks)(points, landmarks.irises, landmarks.score))
+    assert mouth.shapes.own_gap > CLOSABLE and not mouth.shapes.closable
+    assert middle_gap(mouth, Pose()) > 0.3
+
+
+def test_a_face_in_profile_opens_less_so_that_its_lips_do_not_fold(shut):
+    points = shut.landmarks.points.copy()
+    middle = points[1]
+    turn = np.radians(50)
+    x, z = points[:, 0] - middle[0], points[:, 2] - middle[2]
+    points[:, 0], points[:, 2] = (
+        middle[0] + x * np.cos(turn) + z * np.sin(turn),
+        middle[2] + z * np.cos(turn) - x * np.sin(turn),
+    )
+    landmarks = type(shut.landmarks)(points, shut.landmarks.irises, shut.landmarks.score)
+    profile = LipShapes(landmarks, shut.nodes, find_parting(shut.image, landmarks))
+    wide, frontal = (shapes.measure(Pose(gap=0.35)).gap for shapes in (profile, shut.shapes))
+    assert wide < 0.9 * frontal
+    field = profile.displace(Pose(gap=0.35, jaw=1))[1]
+    below = shut.nodes[..., 1] > points[17, 1]
+    assert measure_fold(field, shut.nodes, below) < 1
 
 
 @pytest.mark.parametrize("size", [384, 1024])
