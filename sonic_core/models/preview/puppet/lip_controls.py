@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from .lip_curves import PARTS
-from .parting import DEPTH, LOWER_OUTER, STATIONS, UPPER_OUTER, Parting
+from .parting import LOWER_OUTER, STATIONS, UPPER_OUTER, Parting
 
 Matrix = NDArray[np.float64]
 
@@ -75,17 +75,6 @@ class Controls:
     def joined(self, other: Controls) -> Controls:
         """Put two sets into one."""
         return Controls(np.concatenate((self.places, other.places)), np.concatenate((self.moves, other.moves), 1))
-
-
-def find_axes(points: Matrix) -> Matrix:
-    """Find the head's axes (3, 3), one a row: to picture right, down and away from the camera, in a face's points."""
-    deep = points * (1, 1, DEPTH)
-    across = deep[[454, 263, 291]].sum(0) - deep[[234, 33, 61]].sum(0)
-    across /= np.linalg.norm(across)
-    down = deep[152] - deep[10]
-    down -= across * (down @ across)
-    down /= np.linalg.norm(down)
-    return np.stack((across, down, np.cross(across, down)))
 
 
 def profile(stations: Matrix, fractions: tuple[float, ...]) -> Matrix:

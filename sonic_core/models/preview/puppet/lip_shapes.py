@@ -19,14 +19,13 @@ from .lip_controls import (
     TUCKED,
     Controls,
     Matrix,
-    find_axes,
     measure_heights,
     tie_around,
     tie_edges,
     tie_rims,
 )
 from .lip_curves import CLOSABLE, GAPING, PARTS, WIDEST, Amounts, Limits, MouthPose, measure_amounts
-from .parting import LOWER_OUTER, STATIONS, Parting
+from .parting import DEPTH, LOWER_OUTER, STATIONS, Parting, find_axes
 from .splines import ThinPlate
 
 Array = NDArray[np.float32]
@@ -44,6 +43,7 @@ _MIDST = 0.03  # I over which the joint field turns from the upper to the lower 
 _FOLD = (
     0.95  # factor by which inverting a field's error may shrink in each round; above 1.1 folds are seen (110 portraits)
 )
+_WIDTH = 0.79  # I, median of 110 mouths: smaller ones follow changes of width less
 _LEAST_SHARE = 0.3  # of the widest probe's gap that even a face in profile opens to
 _SHUT = 0.02  # I: what counts as shut
 _STILL = 1e-3  # pixels: fields smaller than this everywhere are cut off
@@ -191,6 +191,10 @@ class LipShapes:
         self._bases = np.ascontiguousarray(cut).reshape(2, len(PARTS), -1)
         self._fields = np.zeros((*size, 3), np.float32), np.zeros((*size, 3), np.float32)
 
+    def _measure_width(self) -> float:
+        """Measure the mouth from corner to corner in I."""
+        return float(np.linalg.norm((self.points[291] - self.points[61]) * (1, 1, DEPTH))) / self.parting.unit
+
     def _find_limits(self, nodes: Array) -> tuple[Limits, bool]:
         """Find how far this mouth goes before its fields fold, and whether it can be shut."""
         along, across = np.moveaxis(self.parting.bite.locate(nodes.reshape(-1, 2)).reshape(nodes.shape), -1, 0)
@@ -204,7 +208,7 @@ class LipShapes:
         shapes = Limits(
             widest=min(WIDEST, _PROBES[0].gap * max(_FOLD / max(wide, 1e-6), _LEAST_SHARE)),
             least=max(self.own_gap * (1 - _FOLD / max(shut, 1e-6)), 0.0),
-            shaped=min(1.0, _FOLD / max(narrow, 1e-6)),
+            shaped=min(1.0, _FOLD / max(narrow, 1e-6)) * min(1.0, self._measure_width() / _WIDTH),
         )
         if self.own_gap > CLOSABLE:
             shapes = replace(shapes, least=self.own_gap - GAPING)

@@ -54,6 +54,7 @@ _PALE = 0.97  # the same for redness per lightness: the dark seam between red li
 _BUMP = 5.0  # Lab units by which teeth in a dark opening are lighter than what is above and below them
 _SEAM_ABOVE, _SEAM_BELOW = (0.004, 0.014), (0.008, 0.020)  # I: what is believed of a seam's shadow on either lip
 _TRIM_UPPER, _TRIM_LOWER = 0.006, 0.012  # I of an open mouth's lips in which the light of teeth is mixed
+_SHORTEST = 0.6  # share of a length along the head's downward axis that is seen at least
 _LINE = 0.025  # I above and below, against which the seam is dark
 _DARK = 20.0  # Lab units by which a surely dark seam is darker
 _WEIGHTS = (1.0, 1.5, 0.4)  # of L, a and b: teeth, lips and skin differ in redness where their brightness does not
@@ -66,7 +67,7 @@ class Bite:
     middle: NDArray[np.float64]
     along: NDArray[np.float64]
     across: NDArray[np.float64]
-    """(2,) pixels each: its middle, half of it, and one I at right angles to it, downward."""
+    """(2,) pixels each: its middle, half of it, and one I of the head's downward axis, at right angles to it."""
 
     def locate(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Express pixel positions (n, 2) in this frame: (n, 2)."""
@@ -95,6 +96,17 @@ class Parting:
     """Whether the mouth is open, so that teeth or a dark inside show."""
 
 
+def find_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the head's axes (3, 3), one a row: to picture right, down and away from the camera, in a face's points."""
+    deep = points * (1, 1, DEPTH)
+    across = deep[[454, 263, 291]].sum(0) - deep[[234, 33, 61]].sum(0)
+    across /= np.linalg.norm(across)
+    down = deep[152] - deep[10]
+    down -= across * (down @ across)
+    down /= np.linalg.norm(down)
+    return np.stack((across, down, np.cross(across, down)))
+
+
 def find_corners(points: Array) -> NDArray[np.float64]:
     """Place both corners (2, 3) of the opening between the mesh's inner and outer points of them."""
     inner, outer = points[[78, 308]].astype(np.float64), points[[61, 291]].astype(np.float64)
@@ -102,11 +114,15 @@ def find_corners(points: Array) -> NDArray[np.float64]:
 
 
 def find_bite(points: Array, unit: float) -> Bite:
-    """Lay the frame through both corners of the mouth; ``unit`` is I."""
+    """Lay the frame through both corners of the mouth; ``unit`` is I.
+
+    Across, lengths are those along the head's downward axis, which a head that nods shows shortened.
+    """
     left, right = find_corners(points)[:, :2]
     along = (right - left) / 2
     down = np.array((-along[1], along[0])) / max(float(np.hypot(*along)), 1e-6)
-    return Bite((left + right) / 2, along, down * unit)
+    seen = float(find_axes(points.astype(np.float64))[1, :2] @ down)
+    return Bite((left + right) / 2, along, down * unit * max(seen, _SHORTEST))
 
 
 def find_parting(image: Array, landmarks: Landmarks) -> Parting:
