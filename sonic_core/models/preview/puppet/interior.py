@@ -33,7 +33,7 @@ _DENSE, _DENSEST = 1.6, 420.0  # texture pixels for each of the portrait's; at m
 _ASIDE, _ABOVE, _BELOW = 0.62, 0.26, 0.55  # I around the middle of the arch that textures reach
 _SOFT = 0.8  # share of the portrait's own blur that drawn edges have
 _RAMP = 3.2  # width of an edge's ramp in deviations of its blur
-_COLUMNS = 256  # entries of the tables over the mouth's width
+_COLUMNS = 1024  # entries of the tables over the mouth's width
 _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
 _DIM, _DIM_UNTIL = 0.70, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
 _OWN_SHADOW = 0.5  # share of that on the portrait's own teeth, which have some already
@@ -89,7 +89,7 @@ class Interior:
 
         Args:
             frame: (h, w, 3) RGB drawn with the upper field everywhere.
-            lower: The same drawn with the lower field, only in ``window``.
+            lower: The same drawn with the lower field, only in ``window``; it is used up.
             window: What ``window`` gave for this pose.
             project: How the head stands in this frame.
             pose: The pose.
@@ -129,13 +129,18 @@ class Interior:
         rim = np.maximum(1 - bench.under / (_WET_DEEP * self._unit), 0)[..., None]
         colour += rim * _WET_LIP * (palette.lip * (1 + _WET) - colour)
         teeth = self._view_teeth(bench, project)
-        lit = 1 - (1 - _SHADOW) * np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)[..., None] ** 1.5
+        lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)[..., None]
+        lit = 1 - (1 - _SHADOW) * lid * np.sqrt(lid)
         lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
         if self._own:
             lit = 1 - _OWN_SHADOW * (1 - lit)
-        colour = (colour * (1 - teeth[..., 3:]) + teeth[..., :3]) * lit
+        colour *= 1 - teeth[..., 3:]
+        colour += teeth[..., :3]
+        colour *= lit
         narrow = np.clip(bench.height / (_NARROW * self._unit), 0, 1)[..., None]
-        colour = palette.seam + (colour - palette.seam) * (narrow * narrow * (3 - 2 * narrow))
+        colour -= palette.seam
+        colour *= narrow * narrow * (3 - 2 * narrow)
+        colour += palette.seam
         if amounts.own and self._shapes.parting.shown:
             colour += amounts.own**2 * (upper - colour)
         return colour.astype(np.float32, copy=False)
@@ -228,13 +233,15 @@ class _Bench:
         return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
 
     def join(self, part: Array, lower: Array) -> None:
-        """Lay the lower field over the upper one below the opening, in place."""
+        """Lay the lower field over the upper one below the opening, in place; ``lower`` is used up."""
         height, width = part.shape[:2]
         table, across = self._locate(slice(0, height), slice(0, width))
         cover = self._ramp((across - table[..., 1]) * table[..., 3])
         near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]
         cover *= np.minimum(np.minimum(near[0][:, None], near[1][None]), 1).astype(np.float32)
-        part += cover[..., None] * (lower - part)
+        lower -= part
+        lower *= cover[..., None]
+        part += lower
 
 
 def _count(low: float, high: float, dense: float) -> Array:
