@@ -1,10 +1,11 @@
 """Paint what is between the lips, and put a frame's mouth together.
 
 In a small window around the mouth a frame is the upper field above the opening, the lower field below it, and between
-them the interior, all edges as soft as the portrait's own. The interior has three layers, back to front:
+them the interior, all edges as soft as the portrait's own. The interior has layers, back to front:
 
 - the cavity: throat, tongue and the sides, read from a table over the place between the lips, so it opens with them;
 - teeth that stand still in the skull: drawn ones, or, where the portrait's own mouth shows some, what it shows;
+- the portrait's grain lies on all that is drawn;
 - light: the upper lip's shadow, a seam's darkness where the lips are nearly shut, the wet rim above the lower lip.
 """
 
@@ -72,10 +73,10 @@ class Interior:
             half = float(np.hypot(*lip_shapes.parting.bite.along)) / unit
             whitest, softness = _brightest(image, landmarks), _SOFT * light.blur / unit
             teeth = draw_teeth(x, y, light, lip=self._palette.lip, half=half, whitest=whitest, softness=softness)
-        grain = light.grain_for(len(y), len(x)) / _DENSE
-        teeth[..., :3] += grain * teeth[..., 3:]
+        rows, columns = (int(np.ceil(len(line) * unit / dense)) for line in (y, x))
+        grain = cv2.resize(light.grain_for(rows, columns), (len(x), len(y)))[..., None]
+        teeth[..., :3] += grain * (1 - teeth[..., 3:]) if self._own else grain
         self._teeth = np.ascontiguousarray(teeth, np.float32)
-        self._grain = light.grain
 
     def window(self, project: Project, pose: MouthPose, height: int, width: int) -> Window:
         """Tell which rows and columns of a frame the mouth can touch: there, the lower field's frame is needed."""
