@@ -21,9 +21,9 @@ Array = NDArray[np.float32]
 
 _SIDE = 65  # entries of the table each way
 _THROAT_SMALL, _THROAT = 0.40, 0.30  # brightness of the throat for a small and a wide gap, as a share of the skin's
-_TONGUE = 0.62  # the tongue's
+_TONGUE = 0.55  # the tongue's
 _THROAT_HUE, _TONGUE_HUE = (1.28, 0.70, 0.72), (1.20, 0.80, 0.90)  # RGB against the skin's; the brightness is set after
-_TONGUE_LIP = 0.40  # share of the lip's colour in the tongue's
+_TONGUE_LIP = 0.25  # share of the lip's colour in the tongue's
 _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
     0.25,
     0.25,
