@@ -1,0 +1,169 @@
+"""An eye's own coordinates: along the line of its corners and down from it, and pictures laid out in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from ....types import Landmarks
+
+UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (362, 398, 384, 385, 386, 387, 388, 466, 263))
+LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (362, 382, 381, 380, 374, 373, 390, 249, 263))
+LOWER_BROWS = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
+"""Points of the mesh from picture left to picture right, the eye that is left in an upright picture first."""
+STATIONS = np.linspace(-2.0, 2.0, 81, dtype=np.float32)
+"""Places along an eye at which its lids are known, in half widths; the corners are at −1 and 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class EyeFrame:
+    """Where one eye lies. Lengths in pixels of the texture."""
+
+    centre: np.ndarray
+    """Middle between the corners (x, y)."""
+    along: np.ndarray
+    """Unit vector (x, y) from the left corner to the right one."""
+    half: float
+    """Half the distance between the corners."""
+    unit: float
+    """I: distance between the centres of both eyes, in three dimensions."""
+    top: np.ndarray
+    """Upper lid's edge at the stations, down from the corners' line, (81,)."""
+    bottom: np.ndarray
+    """Lower lid's edge at the stations, (81,)."""
+    brow: np.ndarray
+    """Lower edge of the brow at the stations, (81,)."""
+    iris: np.ndarray
+    """Middle of the iris (x, y)."""
+    radius: float
+    """The iris's."""
+    outer: int
+    """−1 where the outer corner is the left one, 1 where it is the right one."""
+    foreshortening: float
+    """Width over true width: below 1 where the head is turned."""
+
+    @property
+    def down(self) -> np.ndarray:
+        """Unit vector (x, y) square to ``along``."""
+        return np.array([-self.along[1], self.along[0]])
+
+    @property
+    def gap(self) -> float:
+        """Greatest distance between the lids."""
+        return float((self.bottom - self.top).max())
+
+    def local(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Turn places in the texture into (along, down), float32."""
+        x, y = x - np.float32(self.centre[0]), y - np.float32(self.centre[1])
+        ax, ay = self.along.astype(np.float32)
+        return x * ax + y * ay, y * ax - x * ay
+
+    def places(self, along: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Turn (along, down) into places in the texture (x, y), float32."""
+        (cx, cy), (ax, ay) = self.centre.astype(np.float32), self.along.astype(np.float32)
+        return cx + along * ax - down * ay, cy + along * ay + down * ax
+
+    def at(self, curve: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """Read a curve (81,) over the stations at ``along``, float32 of that shape."""
+        return np.interp(along / np.float32(self.half), STATIONS, curve).astype(np.float32)
+
+    def fitted(self, left: float, right: float, top: np.ndarray, bottom: np.ndarray) -> EyeFrame:
+        """Give the frame other corners, both on today's line, and other lids (curves over today's stations)."""
+        middle, half = (left + right) / 2, (right - left) / 2
+        moved = replace(self, centre=self.centre + self.along * middle, half=half)
+        here = (middle + STATIONS * half) / self.half
+        curves = (np.interp(here, STATIONS, curve).astype(np.float32) for curve in (top, bottom, self.brow))
+        upper, lower, brow = curves
+        return replace(moved, top=upper, bottom=lower, brow=brow)
+
+    def lowered(self, level: float, top: np.ndarray, bottom: np.ndarray) -> EyeFrame:
+        """Lower the corners' line by ``level`` and give the frame other lids, measured from the old line."""
+        level_32 = np.float32(level)
+        return replace(
+            self,
+            centre=self.centre + self.down * level,
+            top=np.minimum(top - level_32, 0),
+            bottom=np.maximum(bottom - level_32, 0),
+            brow=np.minimum(self.brow, top - np.float32(0.05 * self.unit)) - level_32,
+        )
+
+
+def face_unit(landmarks: Landmarks) -> float:
+    """Measure I, the distance between the eyes' centres in three dimensions, in pixels."""
+    points = landmarks.points
+    return float(np.linalg.norm(points[[33, 133]].mean(0) - points[[263, 362]].mean(0)))
+
+
+def eye_frames(landmarks: Landmarks) -> list[EyeFrame]:
+    """Lay a frame into each eye, the left one in an upright picture first."""
+    unit = face_unit(landmarks)
+    return [_frame(landmarks, number, unit) for number in (0, 1)]
+
+
+def _frame(landmarks: Landmarks, number: int, unit: float) -> EyeFrame:
+    points = landmarks.points.astype(np.float64)
+    left, right = points[UPPER_LIDS[number][0]], points[UPPER_LIDS[number][-1]]
+    across = right[:2] - left[:2]
+    half = max(float(np.hypot(*across)) / 2, 1.0)
+    centre, along = (left[:2] + right[:2]) / 2, across / (2 * half)
+    iris = landmarks.irises[number].astype(np.float64)
+
+    def curve(numbers: tuple[int, ...], lid: bool) -> np.ndarray:
+        offset = points[list(numbers), :2] - centre
+        share = offset @ along / half
+        height = offset @ np.array([-along[1], along[0]])
+        if lid:  # beyond the corners their line goes on
+            share, height = np.r_[-2, share, 2], np.r_[0, height, 0]
+        order = np.argsort(share)
+        line = np.interp(STATIONS, share[order], height[order]).astype(np.float32)
+        return cv2.GaussianBlur(line[None], (0, 0), 1.5, borderType=cv2.BORDER_REPLICATE)[0]
+
+    top, bottom = curve(UPPER_LIDS[number], True), curve(LOWER_LIDS[number], True)
+    middle = (top + bottom) / 2
+    return EyeFrame(
+        centre=centre,
+        along=along,
+        half=half,
+        unit=unit,
+        top=np.minimum(top, middle),
+        bottom=np.maximum(bottom, middle),
+        brow=curve(LOWER_BROWS[number], False),
+        iris=iris[0],
+        radius=float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()),
+        outer=2 * number - 1,
+        foreshortening=float(np.clip(2 * half / max(float(np.linalg.norm(right - left)), 1.0), 0.4, 1.0)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Pixels of the texture around an eye, laid out along its frame."""
+
+    along: np.ndarray
+    """(1, w)."""
+    down: np.ndarray
+    """(h, 1)."""
+    step: float
+    """Pixels of the texture from one sample to the next."""
+
+    def sample(self, frame: EyeFrame, picture: np.ndarray) -> np.ndarray:
+        """Lay out a picture (h, w, …) on the grid."""
+        along, down = np.broadcast_arrays(self.along, self.down)
+        return cv2.remap(picture, *frame.places(along, down), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def spread(self, field: np.ndarray, along: np.ndarray, down: np.ndarray) -> np.ndarray:
+        """Read a field on the grid at other places of the frame, float32."""
+        x = (along - self.along[0, 0]) / np.float32(self.step)
+        y = (down - self.down[0, 0]) / np.float32(self.step)
+        return cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def grid_around(frame: EyeFrame, beyond: float, above: float, below: float, samples: int = 160) -> Grid:
+    """Lay a grid of at most ``samples`` columns: ``beyond`` the corners, ``above`` and ``below`` their line, in I."""
+    reach = frame.half + beyond * frame.unit
+    step = max(1.0, 2 * reach / samples)
+    along = np.arange(-reach, reach + step, step, dtype=np.float32)[None]
+    down = np.arange(-above * frame.unit, below * frame.unit + step, step, dtype=np.float32)[:, None]
+    return Grid(along, down, step)

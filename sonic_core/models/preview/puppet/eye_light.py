@@ -1,0 +1,226 @@
+"""What a portrait shows around an eye: its skin, what is not skin, its lashes, and where the eye really ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ....types import Landmarks
+from .eye_frame import STATIONS, EyeFrame, Grid, face_unit, grid_around
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+SKIN_POINTS = (50, 280, 101, 330, 36, 266, 205, 425)
+"""Points of the mesh on the cheeks and beside the mouth."""
+_BEYOND, _ABOVE, _BELOW = 0.30, 0.42, 0.40  # I: what is looked at around an eye
+_HOLE_UP, _HOLE_DOWN, _HOLE_SIDE = 0.09, 0.08, 0.15  # I beyond the lids: eye, lashes and liner, never taken as skin
+_SOFT = 0.03  # I: over which such zones fade
+_BLACK = 0.18  # of the cheek's brightness: darker is hair or a frame, not a shaded socket
+_STRANGE = 0.15  # of the skin's brightness: scale of what is not skin any more
+_LOWER_REACH, _SIDE_REACH = 0.07, 0.13  # I: how far an eye may go on beyond the mesh's lid and corners
+_EYE_LIKE = 0.12  # of the skin's brightness: difference from skin at which an eye goes on
+_SHADOW, _IRIS_DARK = -0.06, -0.45  # of the skin's brightness: what is darker is shadow, and an iris again below
+_THICK = 0.095  # I: dark things thicker than this are shade, not lashes
+_LASH_REACH = 0.13  # I above the lid's edge
+
+
+def smooth_step(value: np.ndarray | float) -> np.ndarray:
+    """Rise smoothly from 0 to 1 where ``value`` goes from 0 to 1, float32."""
+    part = np.clip(np.asarray(value, np.float32), 0, 1)
+    return part * part * (3 - 2 * part)
+
+
+def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur by a Gaussian of ``sigma`` pixels, 0 or more."""
+    return cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) if sigma > 0.3 else picture
+
+
+def fill(picture: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Fill a picture (h, w, 3) smoothly where its weight (h, w) is low, from where it is high, fine to coarse."""
+    weight = np.maximum(weight.astype(np.float32), 1e-6)
+    levels = [(picture * weight[..., None], weight)]
+    while min(levels[-1][1].shape) > 4:
+        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
+    colours, weights = levels[-1]
+    filled = colours / weights[..., None]
+    for colours, weights in reversed(levels[:-1]):
+        rough = cv2.pyrUp(filled, dstsize=weights.shape[::-1])
+        sure = np.minimum(weights * 4, 1)[..., None]
+        filled = rough + sure * (colours / weights[..., None] - rough)
+    return filled
+
+
+def closeness(grid: Grid, frame: EyeFrame, wider: tuple[float, float, float], soft: float = _SOFT) -> np.ndarray:
+    """Tell how far the grid's samples lie in the eye made ``wider`` up, down and aside (I), (h, w) in [0, 1]."""
+    up, down, side = wider
+    unit = np.float32(frame.unit)
+    above = (frame.at(frame.top, grid.along) - grid.down) / unit - np.float32(up)
+    below = (grid.down - frame.at(frame.bottom, grid.along)) / unit - np.float32(down)
+    beside = (np.abs(grid.along) - np.float32(frame.half)) / unit - np.float32(side)
+    beyond = np.maximum(np.maximum(above, below), beside)
+    return smooth_step(1 - beyond / np.float32(soft))
+
+
+def face_brightness(landmarks: Landmarks, texture: np.ndarray) -> float:
+    """Measure the brightness of a face's skin: median of small patches on its cheeks and beside its mouth."""
+    unit = face_unit(landmarks)
+    reach = max(1, round(0.03 * unit))
+    height, width = texture.shape[:2]
+    places = np.rint(landmarks.points[list(SKIN_POINTS), :2]).astype(int)
+    found = []
+    for x, y in places:
+        column, row = (int(np.clip(place, reach, size - reach - 1)) for place, size in ((x, width), (y, height)))
+        patch = texture[row - reach : row + reach + 1, column - reach : column + reach + 1]
+        found.append(float(patch.mean((0, 1)) @ LUMA))
+    return max(float(np.median(found)), 0.02)
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What lies around an eye, on a grid; (h, w, 3) or (h, w) float32."""
+
+    grid: Grid
+    picture: np.ndarray
+    skin: np.ndarray
+    """The skin as if there were no eye."""
+    weight: np.ndarray
+    """How sure a sample is skin, in [0, 1]."""
+    strange: np.ndarray
+    """Difference from the skin, of the skin's brightness; hues count double."""
+    brightness: float
+    """The skin's."""
+
+
+def look_around(frame: EyeFrame, texture: np.ndarray, wide: float = 0.0) -> Surroundings:
+    """Read an eye's surroundings; ``wide`` (I) leaves more out around the eye."""
+    grid = grid_around(frame, _BEYOND, _ABOVE, _BELOW)
+    picture = grid.sample(frame, texture)
+    soft = blurred(picture, 0.008 * frame.unit / grid.step)
+    hole = closeness(grid, frame, (_HOLE_UP + 0.7 * wide, _HOLE_DOWN + wide, min(_HOLE_SIDE + wide, 0.24)))
+    under_brow = smooth_step((grid.down - frame.at(frame.brow, grid.along)) / np.float32(_SOFT * frame.unit) - 0.3)
+    luma = soft @ LUMA
+    cheek = float(np.percentile(luma[grid.down[:, 0] > frame.bottom.max() + _HOLE_DOWN * frame.unit], 70))
+    under_brow = under_brow * smooth_step((luma / max(cheek, 0.02) - _BLACK) / _BLACK)
+    allowed = (1 - hole) * (0.02 + 0.98 * under_brow) + 1e-4
+    weight, brightness = allowed, 1.0
+    skin = fill(soft, weight)
+    for _ in range(3):
+        brightness = max(float(np.median(skin @ LUMA)), 0.06)
+        weight = allowed * np.exp(-((difference(soft, skin) / (_STRANGE * brightness)) ** 2))
+        skin = fill(soft, weight)
+    return Surroundings(grid, picture, skin, weight, difference(soft, skin) / brightness, brightness)
+
+
+def difference(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Measure how two pictures (h, w, 3) differ, in brightness and, doubly, in hue, (h, w)."""
+    apart = picture - other
+    luma = apart @ LUMA
+    hue = np.abs(apart - luma[..., None]).max(2)
+    return np.abs(luma) + hue
+
+
+def fit_frame(frame: EyeFrame, texture: np.ndarray) -> EyeFrame:
+    """Let an eye end where the portrait's does: the mesh's lids are those of an average face."""
+    around = look_around(frame, texture)
+    grid, unit = around.grid, frame.unit
+    along = frame.half * STATIONS[:, None]
+    lower = frame.bottom[:, None]
+    steps = np.linspace(0, _LOWER_REACH, 15, dtype=np.float32)[None] * np.float32(unit)
+    lighter = (around.picture - around.skin) @ LUMA / np.float32(around.brightness)
+    eye_like = (around.strange > _EYE_LIKE) & ((lighter > _SHADOW) | (lighter < _IRIS_DARK))
+    eye_like = blurred(eye_like.astype(np.float32), 0.01 * unit / grid.step)
+    beyond = grid.spread(eye_like, np.broadcast_to(along, (81, 15)), lower + steps) > 0.5
+    reach = np.cumprod(beyond, axis=1).mean(1).astype(np.float32) * np.float32(_LOWER_REACH * unit)
+    reach *= smooth_step((1.15 - np.abs(STATIONS)) / 0.3)
+    reach = blurred(cv2.erode(reach[None], np.ones((1, 5), np.uint8)), 6.0)[0]
+    left, right = (_corner(around, frame, side) for side in (-1, 1))
+    bottom = (frame.bottom + reach).astype(np.float32)
+    if left > 0 or right > 0:
+        stretched = np.where(STATIONS < 0, 1 + left / frame.half, 1 + right / frame.half)
+        shorter = STATIONS / stretched
+        top = np.interp(shorter, STATIONS, frame.top).astype(np.float32)
+        bottom = np.maximum(np.interp(shorter, STATIONS, frame.bottom), bottom).astype(np.float32)
+        return frame.fitted(-frame.half - left, frame.half + right, top, bottom)
+    return frame.fitted(-frame.half, frame.half, frame.top, bottom)
+
+
+def _corner(around: Surroundings, frame: EyeFrame, side: int) -> float:
+    """Follow the white beyond a corner: pixels by which the eye goes on there. Darker things are lashes and liner."""
+    steps = np.linspace(0.01, _SIDE_REACH, 13, dtype=np.float32) * np.float32(frame.unit)
+    rows = np.linspace(-0.03, 0.03, 5, dtype=np.float32)[:, None] * np.float32(frame.unit)
+    along = np.broadcast_to(side * (np.float32(frame.half) + steps), (5, 13))
+    rows = np.broadcast_to(rows, (5, 13))
+    lighter = around.picture @ LUMA - around.skin @ LUMA
+    strange = around.grid.spread(around.strange, along, rows) > _EYE_LIKE
+    light = around.grid.spread(lighter, along, rows) > _SHADOW * around.brightness
+    goes_on = ((strange & light).sum(0) >= 2).cumprod()
+    return float(goes_on.mean() * _SIDE_REACH * frame.unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Lashes:
+    """What darkens the upper lid's edge."""
+
+    marks: np.ndarray
+    """Colour of lashes and liner over that of skin, laid out as the surroundings, (h, w, 3) in [0, 1]."""
+    line: np.ndarray
+    """Colour of the line at the lid's edge over that of skin, at the stations, (81, 3)."""
+    root: np.ndarray
+    """How far above the mesh's edge that line lies, at the stations, (81,), pixels of the texture."""
+
+
+def find_lashes(frame: EyeFrame, around: Surroundings) -> Lashes:
+    """Find what is dark without a gap from the upper lid's edge upward; a fold above the lid is not."""
+    grid, unit = around.grid, np.float32(frame.unit)
+    height = (frame.at(frame.top, grid.along) - grid.down) / unit
+    lid = np.where((height > 0)[..., None], around.picture, around.skin)
+    wide = max(3, round(_THICK * frame.unit / grid.step))
+    smooth = cv2.morphologyEx(
+        blurred(lid, 0.5), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
+    )
+    smooth = blurred(smooth, 0.01 * frame.unit / grid.step)
+    ratio = np.clip(around.picture / np.maximum(smooth, 0.02), 0.08, 1)
+    dark = 1 - ratio @ LUMA
+    thick = cv2.dilate(blurred(dark, 0.006 * frame.unit / grid.step), np.ones((3, 5), np.uint8))
+    linked = np.where(height > 0.004, thick, 1.0)[::-1]
+    linked = np.minimum.accumulate(linked, axis=0)[::-1]
+    outward = frame.outer * grid.along / np.float32(frame.half)
+    reach = np.float32(0.095) + np.float32(_LASH_REACH - 0.095) * smooth_step((outward - 0.5) / 0.5)
+    weight = smooth_step((linked - 0.08) / 0.12) * smooth_step((reach - height) / 0.03)
+    weight *= smooth_step((np.float32(frame.half) + 0.20 * unit - np.abs(grid.along)) / (0.05 * unit))
+    weight *= smooth_step((outward + 1.02) / 0.2)
+    marks = (1 - (1 - ratio) * weight[..., None]).astype(np.float32)
+    line, root = _lash_line(frame, grid, ratio, dark * weight)
+    return Lashes(marks, line, root)
+
+
+def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Measure the line of lashes: its colour over the skin's, (81, 3), and its height above the mesh's edge, (81,)."""
+    rows = np.linspace(0.05, -0.006, 29, dtype=np.float32)[None] * np.float32(frame.unit)
+    along = np.broadcast_to(np.float32(frame.half) * STATIONS[:, None], (81, 29))
+    places = along, frame.top[:, None] - rows
+    sharp = grid.spread(dark, *places) ** 3 + 1e-6
+    root = (sharp * rows).sum(1) / sharp.sum(1)
+    colours = grid.spread(ratio, *places)
+    line = (colours * sharp[..., None]).sum(1) / sharp.sum(1)[:, None]
+    root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], 4.0)[0]
+    line = np.repeat((blurred(line[None], 3.0)[0] @ LUMA)[:, None], 3, axis=1)
+    return np.clip(line, 0.25, 1).astype(np.float32), root.astype(np.float32)
+
+
+def skin_grain(frame: EyeFrame, around: Surroundings) -> np.ndarray:
+    """Mirror the grain of the skin below the eye upward, laid out as the surroundings, (h, w, 3)."""
+    grid, unit = around.grid, np.float32(frame.unit)
+    rough = around.picture - blurred(around.picture, 0.018 * frame.unit / grid.step)
+    bottom = frame.at(frame.bottom, grid.along) + np.float32(0.05) * unit
+    height = np.maximum(bottom - grid.down, 0)
+    period = 0.26 * unit
+    height = period - np.abs(height % (2 * period) - period)
+    along = np.broadcast_to(grid.along, height.shape)
+    grain = grid.spread(rough, along, bottom + height)
+    size = np.abs(grain).max(2)
+    usual = 2.5 * float(np.median(size)) + 1e-4
+    wide = 2 * max(1, round(0.015 * frame.unit / grid.step)) + 1
+    feature = blurred(cv2.dilate(size, np.ones((wide, wide), np.uint8)), wide / 2)
+    return grain * smooth_step(3.0 - feature / np.float32(usual))[..., None]  # lines are no grain

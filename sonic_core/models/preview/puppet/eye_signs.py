@@ -1,0 +1,97 @@
+"""What can be told of an eye before anything is drawn: whether it is there to be seen, open, and read rightly."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .eye_frame import STATIONS, EyeFrame
+from .eye_light import LUMA, Surroundings, blurred, closeness, look_around, smooth_step
+
+_MIDDLE = 0.8  # of the half width: part of the eye whose lower surroundings are judged
+_BELOW_EYE = (0.035, 0.09)  # I below the lower lid: where that is
+_STRANGE = 0.2  # of the skin's brightness: difference from which something is no skin
+_LASH_HEIGHT = 0.14  # I: shut eyes (two) show dark lashes of .115 and .125, open ones .135 and more
+_NO_WHITE, _DARK = 1.0, 0.4  # of the skin's brightness: in shut eyes the 90th percentile is below, the 25th too
+_BIG_REACH = 0.32  # I: how far a drawn eye may go below the mesh's
+_OPENING = 0.02  # I: things thinner than this do not belong to a drawn eye
+
+
+def contrast(frame: EyeFrame, around: Surroundings) -> float:
+    """Measure how far an eye's light and dark lie apart, of the skin's brightness; behind dark lenses it is little."""
+    inside = closeness(around.grid, frame, (-0.01, -0.01, -0.02), 1e-3) > 0.5
+    if inside.sum() < 8:
+        return 0.0
+    low, high = np.percentile(around.picture[inside] @ LUMA, (5, 95))
+    return float(high - low) / around.brightness
+
+
+def ring_brightness(frame: EyeFrame, around: Surroundings) -> float:
+    """Measure the light skin around an eye, 75th percentile of a ring: behind dark glasses it is dark."""
+    grid = around.grid
+    outer, inner = (closeness(grid, frame, reach, 1e-3) > 0.5 for reach in ((0.10, 0.09, 0.06), (0.03, 0.03, 0.02)))
+    ring = outer & ~inner
+    return float(np.percentile(around.picture[ring] @ LUMA, 75)) if ring.any() else 0.0
+
+
+def unrest_below(frame: EyeFrame, around: Surroundings) -> float:
+    """Measure how the brightness changes along the eye just below it, of the skin's: much where an eye goes on."""
+    grid, unit = around.grid, np.float32(frame.unit)
+    middle = np.abs(STATIONS) <= _MIDDLE
+    rows = np.linspace(*_BELOW_EYE, 12, dtype=np.float32)[None] * unit
+    luma = blurred(around.picture @ LUMA, 0.01 * frame.unit / grid.step) / np.float32(around.brightness)
+    along = np.broadcast_to(np.float32(frame.half) * STATIONS[middle, None], (int(middle.sum()), 12))
+    band = grid.spread(luma, along, frame.bottom[middle, None] + rows)
+    slope = np.stack([np.ones_like(STATIONS[middle]), STATIONS[middle]], 1)
+    band = band - slope @ np.linalg.lstsq(slope, band, rcond=None)[0]
+    low, high = np.percentile(band, (5, 95), axis=0)
+    return float(np.median(high - low))
+
+
+def is_shut(frame: EyeFrame, around: Surroundings) -> bool:
+    """Tell whether the portrait's own eye is shut: a mere line of lashes, which the mesh takes for an opening."""
+    grid, unit = around.grid, np.float32(frame.unit)
+    middle = np.abs(STATIONS) <= 0.5
+    steps = np.arange(-0.06, 0.30, 0.005, dtype=np.float32)[None]
+    rows = frame.top[middle, None] + steps * unit
+    along = np.broadcast_to(np.float32(frame.half) * STATIONS[middle, None], rows.shape)
+    strange = grid.spread(around.strange, along, rows) > _STRANGE
+    strange &= rows < frame.bottom[middle, None] + np.float32(0.03) * unit
+    inside = closeness(grid, frame, (-0.01, 0.0, -0.03), 1e-3) > 0.5
+    if float(np.median(strange.sum(1))) * 0.005 >= _LASH_HEIGHT or inside.sum() < 8:
+        return False
+    share = (around.picture @ LUMA)[inside] / np.maximum((around.skin @ LUMA)[inside], 0.02)
+    dark, light = np.percentile(share, (25, 90))
+    return bool(light < _NO_WHITE and dark < _DARK)
+
+
+def fit_big(frame: EyeFrame, texture: np.ndarray) -> EyeFrame | None:
+    """Find a drawn eye that is far bigger than the mesh believes: a patch that is not skin, whole within reach."""
+    around = look_around(frame, texture, wide=0.22)
+    grid, unit = around.grid, frame.unit
+    wide = max(2, round(_OPENING * unit / grid.step))
+    mask = cv2.morphologyEx(
+        (around.strange > _STRANGE).astype(np.uint8), cv2.MORPH_OPEN, np.ones((wide, wide), np.uint8)
+    )
+    middle = closeness(grid, frame, (0, 0.05, 0), 1e-3) > 0.5
+    _, labels = cv2.connectedComponents(np.maximum(mask, middle.astype(np.uint8)), connectivity=4)
+    patch = labels == np.bincount(labels[middle]).argmax() if middle.any() else middle
+    columns = np.flatnonzero(patch.any(0))
+    if len(columns) < 8:
+        return None
+    along, down = grid.along[0, columns], grid.down[:, 0]
+    ends = np.array([np.flatnonzero(patch[:, column])[[0, -1]] for column in columns])
+    top, bottom = down[ends[:, 0]], down[ends[:, 1]]
+    reach = float(bottom.max() - frame.bottom.max())
+    if not 0.03 * unit < reach < _BIG_REACH * unit:
+        return None
+    left, right = float(along[0]), float(along[-1])
+    level = float(np.interp(0.5, [0, 1], [top.max(), bottom.min()])) if top.max() < bottom.min() else 0.0
+    moved = frame.fitted(left, right, frame.top, frame.bottom)
+    here = (left + right) / 2 + STATIONS * np.float32(moved.half)
+    round_off = smooth_step((1 - np.abs(STATIONS)) / 0.12)
+    upper, lower = (
+        blurred((level + (np.interp(here, along, curve) - level) * round_off).astype(np.float32)[None], 1.5)[0]
+        for curve in (top, bottom)
+    )
+    return moved.lowered(level, upper, lower)
