@@ -167,3 +167,40 @@ def grid_around(frame: EyeFrame, beyond: float, above: float, below: float, samp
     along = np.arange(-reach, reach + step, step, dtype=np.float32)[None]
     down = np.arange(-above * frame.unit, below * frame.unit + step, step, dtype=np.float32)[:, None]
     return Grid(along, down, step)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A part of the texture around an eye, at every pixel of it or at every second one."""
+
+    frame: EyeFrame
+    area: tuple[slice, slice]
+    """Rows and columns of the texture."""
+    step: int
+    """Pixels of the texture from one sample to the next."""
+    columns: np.ndarray
+    """Samples from the left border, (h, w) float32."""
+    rows: np.ndarray
+    """Samples from the upper border, (h, w) float32."""
+    along: np.ndarray
+    """The samples' places in the eye's frame, (h, w) float32."""
+    down: np.ndarray
+
+    def fetch(self, picture: np.ndarray, along: np.ndarray | None, down: np.ndarray) -> np.ndarray:
+        """Take each sample from ``along`` and ``down`` further on, pixels of the texture in the eye's frame, (h, w)."""
+        ax, ay = (self.frame.along / self.step).astype(np.float32)
+        x, y = self.columns - down * ay, self.rows + down * ax
+        if along is not None:
+            x += along * ax
+            y += along * ay
+        return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def window_at(frame: EyeFrame, area: tuple[slice, slice], step: int) -> Window:
+    """Lay samples over rows and columns of the texture, in the middles of squares of ``step`` pixels."""
+    rows, columns = area
+    height, width = (max(1, (part.stop - part.start) // step) for part in area)
+    row, column = np.mgrid[:height, :width].astype(np.float32)
+    middle = (step - 1) / 2
+    places = column * step + np.float32(columns.start + middle), row * step + np.float32(rows.start + middle)
+    return Window(frame, area, step, column, row, *frame.local(*places))

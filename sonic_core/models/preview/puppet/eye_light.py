@@ -80,6 +80,7 @@ def face_brightness(landmarks: Landmarks, texture: np.ndarray) -> float:
 class Surroundings:
     """What lies around an eye, on a grid; (h, w, 3) or (h, w) float32."""
 
+    frame: EyeFrame
     grid: Grid
     picture: np.ndarray
     skin: np.ndarray
@@ -100,7 +101,8 @@ def look_around(frame: EyeFrame, texture: np.ndarray, wide: float = 0.0) -> Surr
     hole = closeness(grid, frame, (_HOLE_UP + 0.7 * wide, _HOLE_DOWN + wide, min(_HOLE_SIDE + wide, 0.24)))
     under_brow = smooth_step((grid.down - frame.at(frame.brow, grid.along)) / np.float32(_SOFT * frame.unit) - 0.3)
     luma = soft @ LUMA
-    cheek = float(np.percentile(luma[grid.down[:, 0] > frame.bottom.max() + _HOLE_DOWN * frame.unit], 70))
+    below = min(frame.bottom.max() + _HOLE_DOWN * frame.unit, grid.down[-4, 0])
+    cheek = float(np.percentile(luma[grid.down[:, 0] >= below], 70))
     under_brow = under_brow * smooth_step((luma / max(cheek, 0.02) - _BLACK) / _BLACK)
     allowed = (1 - hole) * (0.02 + 0.98 * under_brow) + 1e-4
     weight, brightness = allowed, 1.0
@@ -109,14 +111,14 @@ def look_around(frame: EyeFrame, texture: np.ndarray, wide: float = 0.0) -> Surr
         brightness = max(float(np.median(skin @ LUMA)), 0.06)
         weight = allowed * np.exp(-((difference(soft, skin) / (_STRANGE * brightness)) ** 2))
         skin = fill(soft, weight)
-    return Surroundings(grid, picture, skin, weight, difference(soft, skin) / brightness, brightness)
+    return Surroundings(frame, grid, picture, skin, weight, difference(soft, skin) / brightness, brightness)
 
 
 def difference(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Measure how two pictures (h, w, 3) differ, in brightness and, doubly, in hue, (h, w)."""
     apart = picture - other
     luma = apart @ LUMA
-    hue = np.abs(apart - luma[..., None]).max(2)
+    hue = np.maximum.reduce([np.abs(apart[..., channel] - luma) for channel in range(3)])
     return np.abs(luma) + hue
 
 
@@ -219,7 +221,7 @@ def skin_grain(frame: EyeFrame, around: Surroundings) -> np.ndarray:
     height = period - np.abs(height % (2 * period) - period)
     along = np.broadcast_to(grid.along, height.shape)
     grain = grid.spread(rough, along, bottom + height)
-    size = np.abs(grain).max(2)
+    size = np.abs(grain @ LUMA)
     usual = 2.5 * float(np.median(size)) + 1e-4
     wide = 2 * max(1, round(0.015 * frame.unit / grid.step)) + 1
     feature = blurred(cv2.dilate(size, np.ones((wide, wide), np.uint8)), wide / 2)

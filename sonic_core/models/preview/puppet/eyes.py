@@ -8,23 +8,25 @@ import cv2
 import numpy as np
 
 from ....types import Landmarks
-from .eye_frame import EyeFrame, eye_frames
-from .eye_light import LUMA, Surroundings, face_brightness, fit_frame, look_around
+from .eye_frame import EyeFrame, eye_frames, window_at
+from .eye_light import LUMA, Surroundings, closeness, face_brightness, fit_frame, look_around
 from .eye_signs import contrast, fit_big, is_shut, ring_brightness, unrest_below
 from .gaze import Gaze
-from .lids import Lid, make_lid
+from .lids import make_lid
 
 Patch = tuple[slice, slice, np.ndarray]
-LEVELS = 40
+LEVELS = 28
 """Steps from an open to a shut eye."""
 GAZE_STEP = 0.4
 """Degrees between two gazes that are told apart: a fifth of a pixel of a 512 portrait's texture."""
+_BLINK_GAZE_STEP = 1.2  # degrees, while lids move: more would be seen no better
 _CONTRAST = 0.30  # of the skin's brightness: less in an eye means dark lenses, statues, blurs (.03–.28; people ≥ .33)
 _SHADE = 0.38  # of the cheeks' brightness: darker around both eyes means dark lenses (.29, .34; 110 people ≥ .43)
 _UNREST = 0.40  # of the skin's brightness: three drawn faces and one with glasses .46–.62, 120 others ≤ .29
 _SHUT = 0.02  # I: an eye less open than this is shut already
-_CACHE_BYTES = 64 << 20
-_BESIDE, _ABOVE, _BELOW = 0.22, 0.32, 0.24  # I: room around an eye in its window
+_CACHE_BYTES = 96 << 20
+_BESIDE, _ABOVE, _BELOW = 0.19, 0.23, 0.18  # I: room around an eye in its window
+_LEAST = 2.0  # pixels of the texture: what is less open shows nothing
 
 
 class Eyes:
@@ -56,9 +58,9 @@ class Eyes:
         self.shut = all(is_shut(*pair) for pair in pairs)
         """Whether the portrait's eyes are shut: then nothing is drawn either."""
         if self.readable and not self.shut:
-            eyes = [_Eye(frame, view, texture) for frame, view in pairs if frame.gap > _SHUT * frame.unit]
-            self._eyes = [eye for eye in eyes if min(eye.original.shape[:2]) > 2]
-        self._room = np.min([eye.gaze.room for eye in self._eyes] or [np.ones(2)], axis=0)
+            large = [view for frame, view in pairs if frame.gap > max(_SHUT * frame.unit, _LEAST)]
+            self._eyes = [_Eye(view, texture) for view in large]
+        self._room = np.min([eye.room for eye in self._eyes] or [np.ones(2)], axis=0)
 
     @property
     def windows(self) -> list[tuple[slice, slice]]:
@@ -76,12 +78,14 @@ class Eyes:
         Returns:
             Rows, columns and their pixels (h, w, 3), to be read only.
         """
-        gaze_x *= float(self._room[int(gaze_x > 0)])
-        key = (round(min(max(blink, 0.0), 1.0) * LEVELS), round(gaze_x / GAZE_STEP), round(gaze_y / GAZE_STEP))
+        level = round(min(max(blink, 0.0), 1.0) * LEVELS)
+        step = _BLINK_GAZE_STEP if level else GAZE_STEP
+        x, y = round(gaze_x * float(self._room[int(gaze_x > 0)]) / step), round(gaze_y / step)
+        key = level, x, y
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        patches = [(*eye.area, eye.draw(key[0] / LEVELS, key[1] * GAZE_STEP, key[2] * GAZE_STEP)) for eye in self._eyes]
+        patches = [(*eye.area, eye.draw(level / LEVELS, x * step, y * step)) for eye in self._eyes]
         self._cache[key] = patches
         self._bytes += sum(pixels.nbytes for _, _, pixels in patches)
         while self._bytes > _CACHE_BYTES and len(self._cache) > 1:
@@ -97,28 +101,56 @@ def _read(landmarks: Landmarks, texture: np.ndarray) -> tuple[list[EyeFrame], li
     around = [look_around(frame, texture) for frame in frames]
     if min(unrest_below(*pair) for pair in zip(frames, around, strict=True)) >= _UNREST:
         big = [frame for frame in (fit_big(mesh, texture) for mesh in meshes) if frame is not None]
-        if len(big) == len(frames):
-            return big, [look_around(frame, texture) for frame in big]
+        views = [look_around(frame, texture) for frame in big]
+        if len(big) == len(frames) and max(map(unrest_below, big, views)) < _UNREST:
+            return big, views
     return frames, around
 
 
 class _Eye:
-    """One eye's window, lids and gaze."""
+    """One eye's window, lids and gaze.
 
-    def __init__(self, frame: EyeFrame, around: Surroundings, texture: np.ndarray) -> None:
-        self.area = _window(frame, texture.shape[:2])
-        rows, columns = self.area
-        self.original = np.ascontiguousarray(texture[self.area])
-        self._lid: Lid = make_lid(frame, around, self.original, (columns.start, rows.start), edge_width(self.original))
-        self.gaze = Gaze(frame, self._lid.along, self._lid.down)
-        self._border = _border(self.original.shape[:2], 0.03 * frame.unit)[..., None]
+    A gaze is drawn at the texture's own resolution, since it stays. Lids are drawn at every second pixel, that is at
+    the portrait's resolution, and enlarged: they pass in a few frames.
+    """
+
+    def __init__(self, around: Surroundings, texture: np.ndarray) -> None:
+        frame = around.frame
+        self.area = area = _window(frame, texture.shape[:2], (_BESIDE, _ABOVE, _BELOW))
+        self._original = original = np.ascontiguousarray(texture[area])
+        height, width = original.shape[:2]
+        half = cv2.resize(original, (width // 2, height // 2), interpolation=cv2.INTER_CUBIC)
+        coarse = window_at(frame, area, 2)
+        self._lid = make_lid(coarse, around, half, edge_width(half) * 2)
+        self._coarse_gaze = Gaze(coarse)
+        self._iris_area = iris = _window(frame, texture.shape[:2], (0.04, 0.16, 0.14))
+        self._iris = window_at(frame, iris, 1)
+        self._iris_original = np.ascontiguousarray(texture[iris])
+        self._gaze = Gaze(self._iris)
+        self.room = self._gaze.room
+        fine = window_at(frame, area, 1)
+        near = around.grid.spread(closeness(around.grid, frame, (0.17, 0.12, 0.12), 0.06), fine.along, fine.down)
+        self._weight = cv2.cvtColor(near * _border((height, width), 0.03 * frame.unit), cv2.COLOR_GRAY2RGB)
 
     def draw(self, blink: float, x: float, y: float) -> np.ndarray:
         """Draw the window, (h, w, 3); at rest it is the portrait's own."""
         if blink == 0 and x == 0 and y == 0:
-            return self.original
-        drawn = self._lid.draw(self.original, self.gaze.look(x, y), blink)
-        return self.original + self._border * (drawn - self.original)
+            return self._original
+        if blink == 0:
+            drawn = self._original.copy()
+            look = self._gaze.look(x, y)
+            rows, columns = (
+                slice(inner.start - outer.start, inner.stop - outer.start)
+                for inner, outer in zip(self._iris_area, self.area, strict=True)
+            )
+            drawn[rows, columns] = self._iris.fetch(self._iris_original, look.along, look.down)
+            return drawn
+        lids = self._lid.draw(self._coarse_gaze.look(x, y), blink)
+        drawn = cv2.resize(lids, self._original.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        drawn -= self._original
+        drawn *= self._weight
+        drawn += self._original
+        return np.clip(drawn, 0, 1, out=drawn)
 
 
 def edge_width(picture: np.ndarray) -> float:
@@ -129,14 +161,15 @@ def edge_width(picture: np.ndarray) -> float:
     return float(np.clip((high - low) / max(float(np.percentile(np.hypot(across, down), 99)), 1e-3), 2.0, 12.0))
 
 
-def _window(frame: EyeFrame, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Cut out an eye with its lid and what the lower lid carries along."""
-    reach = frame.half + _BESIDE * frame.unit
-    up, low = float(frame.top.min()) - _ABOVE * frame.unit, float(frame.bottom.max()) + _BELOW * frame.unit
+def _window(frame: EyeFrame, size: tuple[int, int], room: tuple[float, float, float]) -> tuple[slice, slice]:
+    """Cut out an eye with ``room`` (I) beside, above and below it: an even number of rows and columns."""
+    beside, above, below = (part * frame.unit for part in room)
+    reach = frame.half + beside
+    up, low = float(frame.top.min()) - above, float(frame.bottom.max()) + below
     x, y = frame.places(np.array([-reach, reach, -reach, reach]), np.array([up, up, low, low]))
-    left, right = max(int(x.min()), 0), min(int(x.max()) + 2, size[1])
-    top, bottom = max(int(y.min()), 0), min(int(y.max()) + 2, size[0])
-    return slice(top, max(bottom, top)), slice(left, max(right, left))
+    left, right = (int(np.clip(end, 0, size[1])) for end in (x.min(), x.max() + 1))
+    top, bottom = (int(np.clip(end, 0, size[0])) for end in (y.min(), y.max() + 1))
+    return slice(top, bottom - (bottom - top) % 2), slice(left, right - (right - left) % 2)
 
 
 def _border(size: tuple[int, int], soft: float) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .eye_frame import EyeFrame
+from .eye_frame import Window
 from .eye_light import smooth_step
 
 SHIFT = 0.0033
@@ -21,7 +21,7 @@ _UPPER_DOWN, _UPPER_UP, _LOWER = 0.8, 0.35, 0.3  # shares of the iris's way that
 class Look:
     """Where each place's colour is fetched from for one gaze, relative to itself, in pixels along the eye's frame."""
 
-    across: np.ndarray
+    along: np.ndarray
     down: np.ndarray
     lid: np.ndarray | float
     """How far the upper lid's edge has moved down."""
@@ -30,9 +30,10 @@ class Look:
 class Gaze:
     """Shifts one eye's iris."""
 
-    def __init__(self, frame: EyeFrame, along: np.ndarray, down: np.ndarray) -> None:
-        """Measure weights at places (along, down) of the frame, (h, w) each."""
-        self._frame = frame
+    def __init__(self, window: Window) -> None:
+        """Measure how far each sample of a window goes along with iris and lids."""
+        self._frame = frame = window.frame
+        along, down = window.along, window.down
         unit = np.float32(frame.unit)
         top, bottom = frame.at(frame.top, along), frame.at(frame.bottom, along)
         gap = np.maximum(bottom - top, 1)

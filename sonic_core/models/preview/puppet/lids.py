@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .eye_frame import STATIONS, EyeFrame
+from .eye_frame import STATIONS, EyeFrame, Grid, Window
 from .eye_light import LUMA, Surroundings, blurred, closeness, fill, find_lashes, skin_grain, smooth_step
 from .gaze import Look
 
@@ -26,6 +26,8 @@ _LINE_FROM = 0.3  # share of the way by which the lid's own line is whole
 _FALL = 0.035  # I: how long lashes seem that point down at the viewer
 _LINE = 0.008  # I: standard deviation of the lash line across itself (real lines are .02–.04 thick)
 _THING = 0.3  # of the skin's brightness: difference from which something may be a thing in front
+_STRETCH_MOST = 0.6  # of the span: the skin stretches no further
+_CLEAR_FROM = 0.6  # share of the way from which what is left of the eye goes
 _CROSS = 0.14  # share of the way over which the drawn lid replaces the portrait's
 
 
@@ -33,176 +35,145 @@ _CROSS = 0.14  # share of the way over which the drawn lid replaces the portrait
 class Lid:
     """One eye's lids over its window; arrays are (h, w) float32 unless they say otherwise."""
 
-    frame: EyeFrame
-    around: Surroundings
-    along: np.ndarray
-    down: np.ndarray
+    window: Window
+    grid: Grid
+    picture: np.ndarray
+    """What the window shows, (h, w, 3)."""
+    bare: np.ndarray
+    """The same without eye and lashes, (h, w, 3)."""
+    fresh: np.ndarray
+    """The shut lid's skin, (h, w, 3)."""
     top: np.ndarray
     """Upper lid's edge in the portrait, in the frame's down."""
     shut: np.ndarray
     """Where both edges meet, shut."""
     rise: np.ndarray
     """How far each place is carried up when the eye is shut: lower lid and cheek."""
-    bare: np.ndarray
-    """The window without lashes, (h, w, 3)."""
-    fresh: np.ndarray
-    """The shut lid's skin, (h, w, 3)."""
+    stretch: np.ndarray
+    """Where the skin that stretches begins."""
     middle: np.ndarray
     """1 between the corners, 0 beyond: there skin is only what lies nearest."""
     region: np.ndarray
     """Where lid and lashes may be drawn, in [0, 1]."""
     cleared: np.ndarray
     """Where the eye lies, in [0, 1]: nothing of it stays when it is shut."""
-    stretch: np.ndarray
-    """Where skin stretches: heights of its upper end."""
     marks: np.ndarray
-    """Lashes on the grid of the surroundings, (h, w, 3)."""
+    """Lashes on the grid, (h, w, 3)."""
     line: np.ndarray
     """Colour of the line at the lid's edge over the skin's, (h, w, 3)."""
     root: np.ndarray
     """How far that line lies above the edge in the portrait."""
     turning: np.ndarray
-    """How far lashes turn on the way, per place."""
+    """How far lashes turn on the way, share of ``_TURN``."""
     spread: np.ndarray
     """Standard deviation of the line across itself in pixels."""
     softness: np.ndarray
     """Pixels over which the lid's edge spreads."""
 
-    def draw(self, window: np.ndarray, look: Look, blink: float) -> np.ndarray:
-        """Draw lids and gaze over ``window`` (h, w, 3) of the texture; ``blink`` is 0 open … 1 shut."""
-        way = np.float32(blink)
-        # the eye, with what the lower lid carries up
-        cleared = window
-        if blink > 0.6:
-            clear = (smooth_step((blink - 0.6) / 0.3) * self.cleared)[..., None]
-            cleared = window + clear * (self.bare - window)
-        base = self._moved(cleared, look.across, look.down + self.rise * way)
-        if blink <= 0:
-            return base
+    def draw(self, look: Look, blink: float) -> np.ndarray:
+        """Draw the window, (h, w, 3), with a gaze and with lids at ``blink``, above 0 (open) up to 1 (shut)."""
+        way, started = np.float32(blink), np.float32(smooth_step(blink / _CROSS))
+        eye = self.picture
+        if blink > _CLEAR_FROM:
+            clear = smooth_step((blink - _CLEAR_FROM) / (0.9 - _CLEAR_FROM)) * self.cleared
+            eye = eye + clear[..., None] * (self.bare - eye)
+        drawn = self.window.fetch(eye, look.along, look.down + self.rise * way)
         edge = self.top + look.lid
         edge = edge + way * (self.shut - edge)
-        height = edge - self.down
-        skin = self._skin(blink, edge, height)
-        cover = smooth_step(0.5 + height / self.softness) * self.region
-        cover *= smooth_step(blink / _CROSS)
-        base += cover[..., None] * (skin - base)
-        base *= self._ink(blink, height)
-        return base
+        height = edge - self.window.down
+        cover = smooth_step(0.5 + height / self.softness) * (self.region * started)
+        drawn += cover[..., None] * (self._skin(blink, edge) - drawn)
+        drawn *= self._ink(blink, height)
+        return drawn
 
-    def _skin(self, blink: float, edge: np.ndarray, height: np.ndarray) -> np.ndarray:
-        """Stretch the lash-free skin down to the edge and mix it with fresh skin."""
+    def _skin(self, blink: float, edge: np.ndarray) -> np.ndarray:
+        """Stretch the skin without lashes down to the edge and mix it with fresh skin, (h, w, 3)."""
         span = np.maximum(edge - self.stretch, 1)
-        moved = edge - self.top
-        moved = np.minimum(moved, 0.6 * span)
-        part = np.clip((self.down - self.stretch) / span, 0, 1)
-        skin = self._moved(self.bare, None, moved * part ** np.float32(1.4), minus=True)
-        fresh = np.float32(_FRESH) * smooth_step(blink / 0.75) * smooth_step(part / 0.5) * self.middle
-        return skin + fresh[..., None] * (self.fresh - skin)
+        moved = np.minimum(edge - self.top, np.float32(_STRETCH_MOST) * span)
+        part = np.clip((self.window.down - self.stretch) / span, 0, 1)
+        skin = self.window.fetch(self.bare, None, moved * part * (-0.5 - 0.5 * part))
+        fresh = np.float32(_FRESH * smooth_step(blink / 0.75)) * smooth_step(2 * part) * self.middle
+        skin += fresh[..., None] * (self.fresh - skin)
+        return skin
 
     def _ink(self, blink: float, height: np.ndarray) -> np.ndarray:
         """Draw lashes and their line as factors, (h, w, 3)."""
+        unit = np.float32(self.window.frame.unit)
         turn = 1 - np.float32(_TURN * blink) * self.turning
-        turn = np.where(np.abs(turn) < 0.12, np.where(turn < 0, -0.12, 0.12), turn).astype(np.float32)
+        turn = np.copysign(np.maximum(np.abs(turn), np.float32(0.12)), turn)
         above = height - self.root * np.float32(1 - blink)
         reach = self.root + above / turn
-        marks = self.around.grid.spread(self.marks, self.along, self.top - np.maximum(reach, 0))
-        fallen = smooth_step((0.3 - turn) / 0.6) * (
-            1 - np.exp(-np.maximum(reach - self.root, 0) / (_FALL * self.frame.unit))
-        )
-        own = (
-            (1 - fallen) * smooth_step(blink / _CROSS) * self.region * smooth_step(reach / (0.01 * self.frame.unit))
-        )[..., None]
-        line = np.exp(-np.square(above / self.spread) / 2)
-        line *= np.float32(smooth_step(blink / _LINE_FROM)) * self.region
-        return np.minimum(1 - own * (1 - marks), 1 - line[..., None] * (1 - self.line))
-
-    def _moved(
-        self, picture: np.ndarray, across: np.ndarray | None, down: np.ndarray, minus: bool = False
-    ) -> np.ndarray:
-        """Fetch each place's colour from ``across`` and ``down`` further on (or back), in pixels of the frame."""
-        ax, ay = self.frame.along.astype(np.float32)
-        if minus:
-            down = -down
-        x = self._x - down * ay
-        y = self._y + down * ax
-        if across is not None:
-            x += across * ax
-            y += across * ay
-        return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-    @property
-    def _x(self) -> np.ndarray:
-        return np.broadcast_to(np.arange(self.down.shape[1], dtype=np.float32)[None], self.down.shape)
-
-    @property
-    def _y(self) -> np.ndarray:
-        return np.broadcast_to(np.arange(self.down.shape[0], dtype=np.float32)[:, None], self.down.shape)
+        marks = self.grid.spread(self.marks, self.window.along, self.top - np.maximum(reach, 0))
+        own = self.region * smooth_step(reach / (np.float32(0.01) * unit)) * np.float32(smooth_step(blink / _CROSS))
+        if blink > 0.7 / _TURN:
+            beyond = np.maximum(reach - self.root, 0) / (np.float32(_FALL) * unit)
+            own *= 1 - smooth_step((0.3 - turn) / 0.6) * (1 - np.exp(-beyond))
+        line = np.exp(np.square(above / self.spread) * np.float32(-0.5))
+        line *= self.region * np.float32(smooth_step(blink / _LINE_FROM))
+        return np.minimum(1 - own[..., None] * (1 - marks), 1 - line[..., None] * (1 - self.line))
 
 
-def make_lid(
-    frame: EyeFrame, around: Surroundings, window: np.ndarray, corner: tuple[int, int], softness: float
-) -> Lid:
+def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness: float) -> Lid:
     """Prepare the lids of one eye.
 
     Args:
-        frame: Where the eye is.
-        around: What lies around it.
-        window: Its part of the texture, (h, w, 3).
-        corner: Where that part begins (x, y).
-        softness: Pixels over which an edge of the portrait spreads.
+        window: Where they are drawn.
+        around: What lies around the eye.
+        picture: What the window shows, (h, w, 3).
+        softness: Pixels of the texture over which an edge of the portrait spreads.
     """
-    grid, unit = around.grid, np.float32(frame.unit)
-    y, x = np.mgrid[: window.shape[0], : window.shape[1]].astype(np.float32)
-    along, down = frame.local(x + np.float32(corner[0]), y + np.float32(corner[1]))
+    frame, grid, along, down = window.frame, around.grid, window.along, window.down
+    unit = np.float32(frame.unit)
     top, bottom = frame.at(frame.top, along), frame.at(frame.bottom, along)
-    shut = _shut_line(frame)
-    shut_here = frame.at(shut, along)
-    lift = bottom - shut_here
+    shut = frame.at(_shut_line(frame), along)
+    lift = bottom - shut
     below = smooth_step(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
     within = smooth_step((down - top) / np.maximum(bottom - top, 0.02 * unit))
     lashes = find_lashes(frame, around)
-    bare, fresh = _bare(frame, around, lashes.marks), _fresh(frame, around)
-    hole = closeness(grid, frame, (-0.005, 0.0, 0.02), 0.02)
-    hole = np.maximum(
-        hole, smooth_step((1 - lashes.marks.min(2)) / 0.12) * (grid.down < frame.at(frame.bottom, grid.along))
-    )
-    hole = blurred(cv2.dilate(hole, np.ones((5, 5), np.uint8)), 0.008 * frame.unit / grid.step)
     free = _not_things(frame, around)
-    hole_here = grid.spread(hole * free, along, down)[..., None]
-    bare = window + hole_here * (grid.spread(bare, along, down) - window)
-    region = closeness(grid, frame, (0.11, 0.04, 0.09), 0.11) * free
-    inward = -frame.outer * grid.along / unit - np.float32(frame.half / frame.unit)
-    region *= smooth_step((0.09 - inward) / 0.09)
-    region_here = grid.spread(region, along, down)
-    fresh = window + region_here[..., None] * (grid.spread(fresh, along, down) - window)
+    hole, region = (grid.spread(part * free, along, down) for part in (_hole(around, lashes.marks), _region(around)))
+    bare, fresh = (grid.spread(part, along, down) for part in (_bare(around, lashes.marks), _fresh(around)))
     brow = frame.at(frame.brow, along) + np.float32(0.02) * unit
-    start = np.clip(brow, top - np.float32(_SPAN) * unit, top - np.float32(0.06) * unit)
     share = np.abs(along) / np.float32(frame.half)
-    corner_fade = smooth_step((1.25 - share) / 0.35) * smooth_step(
-        (frame.outer * along / np.float32(frame.half) + 1.05) / 0.5
-    )
+    outward = frame.outer * along / np.float32(frame.half)
+    fade = smooth_step((1.25 - share) / 0.35) * smooth_step((outward + 1.05) / 0.5) * (1 - 0.35 * share**2)
     line = np.stack([frame.at(part, along) for part in lashes.line.T], -1)
     return Lid(
-        frame=frame,
-        around=around,
-        along=along,
-        down=down,
+        window=window,
+        grid=grid,
+        picture=picture,
+        bare=picture + hole[..., None] * (bare - picture),
+        fresh=picture + region[..., None] * (fresh - picture),
         top=top,
-        shut=shut_here + np.float32(_OVERLAP) * unit * smooth_step(lift / (0.02 * unit)),
-        rise=(lift * below * within).astype(np.float32),
-        bare=bare,
-        fresh=fresh,
+        shut=shut + np.float32(_OVERLAP) * unit * smooth_step(lift / (0.02 * unit)),
+        rise=lift * below * within,
+        stretch=np.clip(brow, top - np.float32(_SPAN) * unit, top - np.float32(0.06) * unit),
         middle=smooth_step((1.2 - share) / 0.35),
-        region=region_here,
+        region=region,
         cleared=grid.spread(closeness(grid, frame, (0.0, 0.015, 0.02), 0.02), along, down),
-        stretch=start,
         marks=lashes.marks,
-        line=1 - (1 - line) * (corner_fade * (1 - 0.35 * share**2))[..., None],
+        line=1 - (1 - line) * fade[..., None],
         root=frame.at(lashes.root, along),
         turning=0.55 + 0.45 * smooth_step((1.25 - share) / 0.35),
         spread=np.float32(_LINE) * unit * (1 - 0.5 * np.minimum(share, 1.2) ** 2) + np.float32(0.2 * softness),
         softness=np.float32(softness) + np.float32(0.14) * unit * np.clip((share - 0.9) / 0.4, 0, 1),
     )
+
+
+def _hole(around: Surroundings, marks: np.ndarray) -> np.ndarray:
+    """Tell where eye and lashes are taken out, (h, w) in [0, 1] on the grid."""
+    frame, grid = around.frame, around.grid
+    hole = closeness(grid, frame, (-0.005, 0.0, 0.02), 0.02)
+    lashes = smooth_step((1 - marks.min(2)) / 0.12) * (grid.down < frame.at(frame.bottom, grid.along))
+    hole = cv2.dilate(np.maximum(hole, lashes), np.ones((5, 5), np.uint8))
+    return blurred(hole, 0.008 * frame.unit / grid.step)
+
+
+def _region(around: Surroundings) -> np.ndarray:
+    """Tell where a lid may be drawn, (h, w) in [0, 1] on the grid; it ends early towards the nose."""
+    frame, grid = around.frame, around.grid
+    inward = (-frame.outer * grid.along - np.float32(frame.half)) / np.float32(frame.unit)
+    return closeness(grid, frame, (0.11, 0.04, 0.09), 0.11) * smooth_step((0.09 - inward) / 0.09)
 
 
 def _shut_line(frame: EyeFrame) -> np.ndarray:
@@ -218,17 +189,17 @@ def _shut_line(frame: EyeFrame) -> np.ndarray:
     return np.where(inside, arc @ bow, 0).astype(np.float32)
 
 
-def _bare(frame: EyeFrame, around: Surroundings, marks: np.ndarray) -> np.ndarray:
+def _bare(around: Surroundings, marks: np.ndarray) -> np.ndarray:
     """Fill eye and lashes from the nearest skin, shade and make-up kept, (h, w, 3) on the grid."""
-    hole = closeness(around.grid, frame, (0.012, 0.02, 0.03), 0.02)
+    hole = closeness(around.grid, around.frame, (0.012, 0.02, 0.03), 0.02)
     lash = smooth_step((1 - marks.min(2)) / 0.15)
     lash = cv2.dilate(lash, np.ones((3, 3), np.uint8))
     return fill(around.picture, (1 - hole) * (1 - lash) + 1e-4)
 
 
-def _fresh(frame: EyeFrame, around: Surroundings) -> np.ndarray:
+def _fresh(around: Surroundings) -> np.ndarray:
     """Make the skin of a shut lid, (h, w, 3) on the grid: what is bright around the eye counts for more."""
-    grid = around.grid
+    frame, grid = around.frame, around.grid
     soft = blurred(around.picture, 0.012 * frame.unit / grid.step)
     light = soft.mean(2) / np.float32(max(around.brightness, 0.05))
     bright = fill(soft, around.weight * np.clip(light, 0.2, 1.6) ** np.float32(_BRIGHT_POWER) + 1e-6)
