@@ -18,9 +18,15 @@ _HOLE_UP, _HOLE_DOWN, _HOLE_SIDE = 0.09, 0.08, 0.15  # I beyond the lids: eye, l
 _SOFT = 0.03  # I: over which such zones fade
 _BLACK = 0.18  # of the cheek's brightness: darker is hair or a frame, not a shaded socket
 _STRANGE = 0.15  # of the skin's brightness: scale of what is not skin any more
-_LOWER_REACH, _SIDE_REACH = 0.07, 0.13  # I: how far an eye may go on beyond the mesh's lid and corners
+_LOWER_REACH, _UPPER_REACH, _SIDE_REACH = (
+    0.07,
+    0.07,
+    0.13,
+)  # I: how far an eye may go on beyond the mesh's lid and corners
 _EYE_LIKE = 0.12  # of the skin's brightness: difference from skin at which an eye goes on
 _SHADOW, _IRIS_DARK = -0.06, -0.45  # of the skin's brightness: what is darker is shadow, and an iris again below
+_IRIS_HUE = 0.22  # of the skin's brightness: difference in hue that only an iris shows
+_NEUTRAL, _WHITE_SHADE = 0.55, -0.3  # of the skin's colourfulness and brightness: bounds of a shaded eye's white
 _THICK = 0.095  # I: dark things thicker than this are shade, not lashes
 _LASH_REACH = 0.13  # I above the lid's edge
 
@@ -122,41 +128,53 @@ def difference(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.abs(luma) + hue
 
 
-def fit_frame(frame: EyeFrame, texture: np.ndarray) -> EyeFrame:
+def fit_frame(around: Surroundings) -> EyeFrame:
     """Let an eye end where the portrait's does: the mesh's lids are those of an average face."""
-    around = look_around(frame, texture)
-    grid, unit = around.grid, frame.unit
-    along = frame.half * STATIONS[:, None]
-    lower = frame.bottom[:, None]
-    steps = np.linspace(0, _LOWER_REACH, 15, dtype=np.float32)[None] * np.float32(unit)
-    lighter = (around.picture - around.skin) @ LUMA / np.float32(around.brightness)
-    eye_like = (around.strange > _EYE_LIKE) & ((lighter > _SHADOW) | (lighter < _IRIS_DARK))
-    eye_like = blurred(eye_like.astype(np.float32), 0.01 * unit / grid.step)
-    beyond = grid.spread(eye_like, np.broadcast_to(along, (81, 15)), lower + steps) > 0.5
-    reach = np.cumprod(beyond, axis=1).mean(1).astype(np.float32) * np.float32(_LOWER_REACH * unit)
-    reach *= smooth_step((1.15 - np.abs(STATIONS)) / 0.3)
-    reach = blurred(cv2.erode(reach[None], np.ones((1, 5), np.uint8)), 6.0)[0]
-    left, right = (_corner(around, frame, side) for side in (-1, 1))
-    bottom = (frame.bottom + reach).astype(np.float32)
+    frame = around.frame
+    white, dark = _eye_like(around)
+    lower = _reach(around, frame.bottom, white | dark, _LOWER_REACH)
+    upper = _reach(around, frame.top, white, -_UPPER_REACH)
+    fitted = frame.top - upper, frame.bottom + lower
+    left, right = (_corner(around, side) for side in (-1, 1))
     if left > 0 or right > 0:
         stretched = np.where(STATIONS < 0, 1 + left / frame.half, 1 + right / frame.half)
-        shorter = STATIONS / stretched
-        top = np.interp(shorter, STATIONS, frame.top).astype(np.float32)
-        bottom = np.maximum(np.interp(shorter, STATIONS, frame.bottom), bottom).astype(np.float32)
-        return frame.fitted(-frame.half - left, frame.half + right, top, bottom)
-    return frame.fitted(-frame.half, frame.half, frame.top, bottom)
+        top, bottom = (np.interp(STATIONS / stretched, STATIONS, curve) for curve in (frame.top, frame.bottom))
+        fitted = np.minimum(top, fitted[0]), np.maximum(bottom, fitted[1])
+    top, bottom = (curve.astype(np.float32) for curve in fitted)
+    return frame.fitted(-frame.half - left, frame.half + right, top, bottom)
 
 
-def _corner(around: Surroundings, frame: EyeFrame, side: int) -> float:
+def _reach(around: Surroundings, curve: np.ndarray, eye_like: np.ndarray, most: float) -> np.ndarray:
+    """Follow what is like an eye beyond a lid: pixels at the stations, (81,); ``most`` (I) is negative upward."""
+    grid, frame = around.grid, around.frame
+    soft = blurred(eye_like.astype(np.float32), 0.01 * frame.unit / grid.step)
+    steps = np.linspace(0, most, 15, dtype=np.float32)[None] * np.float32(frame.unit)
+    along = np.broadcast_to(frame.half * STATIONS[:, None], (81, 15))
+    reach = np.cumprod(grid.spread(soft, along, curve[:, None] + steps) > 0.5, axis=1).mean(1)
+    reach = reach.astype(np.float32) * np.float32(abs(most) * frame.unit) * smooth_step((1.15 - np.abs(STATIONS)) / 0.3)
+    return blurred(cv2.erode(reach[None], np.ones((1, 3), np.uint8)), 3.5)[0]
+
+
+def _eye_like(around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
+    """Tell what may be an eye's white or coloured iris, and what may be a dark iris, (h, w) bool each; shade is not."""
+    apart = (around.picture - around.skin) / np.float32(around.brightness)
+    lighter = apart @ LUMA
+    hue = np.maximum.reduce([np.abs(apart[..., channel] - lighter) for channel in range(3)])
+    colourful, usual = (part.max(2) - part.min(2) for part in (around.picture, around.skin))
+    neutral = (colourful < _NEUTRAL * usual) & (lighter > _WHITE_SHADE)
+    strange = around.strange > _EYE_LIKE
+    return strange & ((lighter > _SHADOW) | neutral | (hue > _IRIS_HUE)), strange & (lighter < _IRIS_DARK)
+
+
+def _corner(around: Surroundings, side: int) -> float:
     """Follow the white beyond a corner: pixels by which the eye goes on there. Darker things are lashes and liner."""
+    frame = around.frame
     steps = np.linspace(0.01, _SIDE_REACH, 13, dtype=np.float32) * np.float32(frame.unit)
     rows = np.linspace(-0.03, 0.03, 5, dtype=np.float32)[:, None] * np.float32(frame.unit)
     along = np.broadcast_to(side * (np.float32(frame.half) + steps), (5, 13))
     rows = np.broadcast_to(rows, (5, 13))
-    lighter = around.picture @ LUMA - around.skin @ LUMA
-    strange = around.grid.spread(around.strange, along, rows) > _EYE_LIKE
-    light = around.grid.spread(lighter, along, rows) > _SHADOW * around.brightness
-    goes_on = ((strange & light).sum(0) >= 2).cumprod()
+    white = around.grid.spread(_eye_like(around)[0].astype(np.float32), along, rows) > 0.5
+    goes_on = (white.sum(0) >= 2).cumprod()
     return float(goes_on.mean() * _SIDE_REACH * frame.unit)
 
 
@@ -172,9 +190,9 @@ class Lashes:
     """How far above the mesh's edge that line lies, at the stations, (81,), pixels of the texture."""
 
 
-def find_lashes(frame: EyeFrame, around: Surroundings) -> Lashes:
+def find_lashes(around: Surroundings) -> Lashes:
     """Find what is dark without a gap from the upper lid's edge upward; a fold above the lid is not."""
-    grid, unit = around.grid, np.float32(frame.unit)
+    frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
     height = (frame.at(frame.top, grid.along) - grid.down) / unit
     lid = np.where((height > 0)[..., None], around.picture, around.skin)
     wide = max(3, round(_THICK * frame.unit / grid.step))
@@ -211,9 +229,9 @@ def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray)
     return np.clip(line, 0.25, 1).astype(np.float32), root.astype(np.float32)
 
 
-def skin_grain(frame: EyeFrame, around: Surroundings) -> np.ndarray:
+def skin_grain(around: Surroundings) -> np.ndarray:
     """Mirror the grain of the skin below the eye upward, laid out as the surroundings, (h, w, 3)."""
-    grid, unit = around.grid, np.float32(frame.unit)
+    frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
     rough = around.picture - blurred(around.picture, 0.018 * frame.unit / grid.step)
     bottom = frame.at(frame.bottom, grid.along) + np.float32(0.05) * unit
     height = np.maximum(bottom - grid.down, 0)

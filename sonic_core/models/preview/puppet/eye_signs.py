@@ -17,26 +17,26 @@ _BIG_REACH = 0.32  # I: how far a drawn eye may go below the mesh's
 _OPENING = 0.02  # I: things thinner than this do not belong to a drawn eye
 
 
-def contrast(frame: EyeFrame, around: Surroundings) -> float:
+def contrast(around: Surroundings) -> float:
     """Measure how far an eye's light and dark lie apart, of the skin's brightness; behind dark lenses it is little."""
-    inside = closeness(around.grid, frame, (-0.01, -0.01, -0.02), 1e-3) > 0.5
+    inside = closeness(around.grid, around.frame, (-0.01, -0.01, -0.02), 1e-3) > 0.5
     if inside.sum() < 8:
         return 0.0
     low, high = np.percentile(around.picture[inside] @ LUMA, (5, 95))
     return float(high - low) / around.brightness
 
 
-def ring_brightness(frame: EyeFrame, around: Surroundings) -> float:
+def ring_brightness(around: Surroundings) -> float:
     """Measure the light skin around an eye, 75th percentile of a ring: behind dark glasses it is dark."""
-    grid = around.grid
+    frame, grid = around.frame, around.grid
     outer, inner = (closeness(grid, frame, reach, 1e-3) > 0.5 for reach in ((0.10, 0.09, 0.06), (0.03, 0.03, 0.02)))
     ring = outer & ~inner
     return float(np.percentile(around.picture[ring] @ LUMA, 75)) if ring.any() else 0.0
 
 
-def unrest_below(frame: EyeFrame, around: Surroundings) -> float:
+def unrest_below(around: Surroundings) -> float:
     """Measure how the brightness changes along the eye just below it, of the skin's: much where an eye goes on."""
-    grid, unit = around.grid, np.float32(frame.unit)
+    frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
     middle = np.abs(STATIONS) <= _MIDDLE
     rows = np.linspace(*_BELOW_EYE, 12, dtype=np.float32)[None] * unit
     luma = blurred(around.picture @ LUMA, 0.01 * frame.unit / grid.step) / np.float32(around.brightness)
@@ -48,9 +48,9 @@ def unrest_below(frame: EyeFrame, around: Surroundings) -> float:
     return float(np.median(high - low))
 
 
-def is_shut(frame: EyeFrame, around: Surroundings) -> bool:
+def is_shut(around: Surroundings) -> bool:
     """Tell whether the portrait's own eye is shut: a mere line of lashes, which the mesh takes for an opening."""
-    grid, unit = around.grid, np.float32(frame.unit)
+    frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
     middle = np.abs(STATIONS) <= 0.5
     steps = np.arange(-0.06, 0.30, 0.005, dtype=np.float32)[None]
     rows = frame.top[middle, None] + steps * unit

@@ -44,21 +44,19 @@ class Eyes:
         self._eyes: list[_Eye] = []
         self._cache: OrderedDict[tuple[int, int, int], list[Patch]] = OrderedDict()
         self._bytes = 0
-        frames, around = _read(landmarks, texture)
-        pairs = list(zip(frames, around, strict=True))
-        self.contrast = min(contrast(*pair) for pair in pairs)
-        """Light against dark inside the eyes, of the skin's brightness."""
-        self.shade = max(ring_brightness(*pair) for pair in pairs) / face_brightness(landmarks, texture)
-        """Brightness of the skin around the eyes, of the cheeks'."""
-        self.unrest = min(unrest_below(*pair) for pair in pairs)
+        around, self.unrest = _read(landmarks, texture)
         """How much of an eye seems to lie below where the mesh ends it, of the skin's brightness."""
+        self.contrast = min(map(contrast, around))
+        """Light against dark inside the eyes, of the skin's brightness."""
+        self.shade = max(map(ring_brightness, around)) / face_brightness(landmarks, texture)
+        """Brightness of the skin around the eyes, of the cheeks'."""
         seen = self.contrast >= _CONTRAST and self.shade >= _SHADE and self.unrest < _UNREST
         self.readable = seen and not hidden
         """Whether there are eyes to be seen; if not, nothing is ever drawn."""
-        self.shut = all(is_shut(*pair) for pair in pairs)
+        self.shut = all(map(is_shut, around))
         """Whether the portrait's eyes are shut: then nothing is drawn either."""
         if self.readable and not self.shut:
-            large = [view for frame, view in pairs if frame.gap > max(_SHUT * frame.unit, _LEAST)]
+            large = [view for view in around if view.frame.gap > max(_SHUT * view.frame.unit, _LEAST)]
             self._eyes = [_Eye(view, texture) for view in large]
         self._room = np.min([eye.room for eye in self._eyes] or [np.ones(2)], axis=0)
 
@@ -94,17 +92,20 @@ class Eyes:
         return patches
 
 
-def _read(landmarks: Landmarks, texture: np.ndarray) -> tuple[list[EyeFrame], list[Surroundings]]:
-    """Fit both eyes and look around them; drawn eyes that go on far below the mesh are fitted anew."""
-    meshes = eye_frames(landmarks)
-    frames = [fit_frame(frame, texture) for frame in meshes]
-    around = [look_around(frame, texture) for frame in frames]
-    if min(unrest_below(*pair) for pair in zip(frames, around, strict=True)) >= _UNREST:
-        big = [frame for frame in (fit_big(mesh, texture) for mesh in meshes) if frame is not None]
-        views = [look_around(frame, texture) for frame in big]
-        if len(big) == len(frames) and max(map(unrest_below, big, views)) < _UNREST:
-            return big, views
-    return frames, around
+def _read(landmarks: Landmarks, texture: np.ndarray) -> tuple[list[Surroundings], float]:
+    """Fit both eyes and look around them; drawn eyes that go on far below the mesh are fitted anew.
+
+    Returns:
+        Both eyes' surroundings, and how much of an eye is still left below them.
+    """
+    meshes = [look_around(frame, texture) for frame in eye_frames(landmarks)]
+    unrest = min(map(unrest_below, meshes))
+    if unrest >= _UNREST:
+        big = [fit_big(view.frame, texture) for view in meshes]
+        around = [look_around(frame, texture) for frame in big if frame is not None]
+        if len(around) == len(meshes):
+            return around, max(map(unrest_below, around))
+    return [look_around(fit_frame(view), texture) for view in meshes], unrest
 
 
 class _Eye:

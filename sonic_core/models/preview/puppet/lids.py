@@ -19,6 +19,8 @@ _LOWER_FADE = 0.20  # I below the lower lid over which the cheek goes along
 _SPAN = 0.28  # I above the lid: where the skin that stretches begins at the highest
 _BRIGHT_POWER = 1.5  # how much brighter skin around the eye counts for more: a lid is not the socket's shade
 _BRIGHTEST = 1.2  # times the brightness of the skin around: a lid in the shade is not lit
+_LIFT = 1.45  # times the brightness of what lies next to the eye, make-up and shade: the same for those
+_PAINT, _PAINT_KEPT = 0.13, 0.85  # difference of hues (colour over brightness) from which it is paint; share kept
 _FRESH = 0.85  # share of made skin in a shut lid; the rest is stretched
 _BULGE = 0.05  # how much brighter the middle of a shut lid is: the ball beneath
 _TURN = 1.7  # lashes point up (1) when open and down (1 − this) when shut
@@ -129,10 +131,11 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     lift = bottom - shut
     below = smooth_step(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
     within = smooth_step((down - top) / np.maximum(bottom - top, 0.02 * unit))
-    lashes = find_lashes(frame, around)
-    free = _not_things(frame, around)
+    lashes = find_lashes(around)
+    free = _not_things(around)
     hole, region = (grid.spread(part * free, along, down) for part in (_hole(around, lashes.marks), _region(around)))
-    bare, fresh = (grid.spread(part, along, down) for part in (_bare(around, lashes.marks), _fresh(around)))
+    filled = _bare(around, lashes.marks)
+    bare, fresh = (grid.spread(part, along, down) for part in (filled, _fresh(around, filled)))
     brow = frame.at(frame.brow, along) + np.float32(0.02) * unit
     share = np.abs(along) / np.float32(frame.half)
     outward = frame.outer * along / np.float32(frame.half)
@@ -197,25 +200,35 @@ def _bare(around: Surroundings, marks: np.ndarray) -> np.ndarray:
     return fill(around.picture, (1 - hole) * (1 - lash) + 1e-4)
 
 
-def _fresh(around: Surroundings) -> np.ndarray:
-    """Make the skin of a shut lid, (h, w, 3) on the grid: what is bright around the eye counts for more."""
+def _fresh(around: Surroundings, bare: np.ndarray) -> np.ndarray:
+    """Make the skin of a shut lid, (h, w, 3) on the grid: what is bright around the eye counts for more.
+
+    It is never much brighter than what lies next to it, and takes over its hue where that is painted.
+    """
     frame, grid = around.frame, around.grid
     soft = blurred(around.picture, 0.012 * frame.unit / grid.step)
     light = soft.mean(2) / np.float32(max(around.brightness, 0.05))
     bright = fill(soft, around.weight * np.clip(light, 0.2, 1.6) ** np.float32(_BRIGHT_POWER) + 1e-6)
-    own = np.maximum(around.skin @ LUMA, 0.02)
-    bright *= np.minimum(1, np.float32(_BRIGHTEST) * own / np.maximum(bright @ LUMA, 0.02))[..., None]
     bright = blurred(bright, 0.02 * frame.unit / grid.step)
+    near = blurred(bare, 0.03 * frame.unit / grid.step)
+    luma, near_luma = (np.maximum(part @ LUMA, 0.01) for part in (bright, near))
+    limit = np.minimum(np.float32(_BRIGHTEST) * np.maximum(around.skin @ LUMA, 0.02), np.float32(_LIFT) * near_luma)
+    level = np.minimum(luma, limit)
+    hue, near_hue = bright / luma[..., None], near / near_luma[..., None]
+    painted = smooth_step((np.abs(near_hue - hue).max(2) - _PAINT) / _PAINT) * smooth_step(
+        (near_luma / luma - 0.4) / 0.3
+    )
+    hue += (painted * np.float32(_PAINT_KEPT))[..., None] * (near_hue - hue)
     share = np.clip(np.abs(grid.along) / np.float32(frame.half), 0, 1)
     top, bottom = frame.at(frame.top, grid.along), frame.at(frame.bottom, grid.along)
-    level = (grid.down - top) / np.maximum(bottom - top, 1)
-    ball = np.float32(_BULGE) * (1 - share**2) * np.exp(-np.square((level - 0.35) / 0.5))
-    return np.clip(bright * (1 + ball[..., None]) + skin_grain(frame, around), 0, 1)
+    height = (grid.down - top) / np.maximum(bottom - top, 1)
+    ball = np.float32(_BULGE) * (1 - share**2) * np.exp(-np.square((height - 0.35) / 0.5))
+    return np.clip(hue * (level * (1 + ball))[..., None] + skin_grain(around), 0, 1)
 
 
-def _not_things(frame: EyeFrame, around: Surroundings) -> np.ndarray:
+def _not_things(around: Surroundings) -> np.ndarray:
     """Tell where nothing stands in front of the lids, (h, w) in [0, 1]: frames of glasses, hair and backdrop stay."""
-    grid = around.grid
+    frame, grid = around.frame, around.grid
     strange = (around.strange > _THING).astype(np.uint8)
     near = closeness(grid, frame, (0.08, 0.04, 0.06), 1e-3) > 0.5
     near |= (closeness(grid, frame, (0.12, 0.04, 0.14), 1e-3) > 0.5) & (frame.outer * grid.along > 0.3 * frame.half)
