@@ -43,7 +43,7 @@ class Eyes:
         self._texture = texture
         self._eyes: list[_Eye] = []
         self._cache: OrderedDict[tuple[int, int, int], list[Patch]] = OrderedDict()
-        self._bytes = 0
+        self.held_bytes = 0
         around, self.unrest = _read(landmarks, texture)
         """How much of an eye seems to lie below where the mesh ends it, of the skin's brightness."""
         self.contrast = min(map(contrast, around))
@@ -85,10 +85,10 @@ class Eyes:
             return self._cache[key]
         patches = [(*eye.area, eye.draw(level / LEVELS, x * step, y * step)) for eye in self._eyes]
         self._cache[key] = patches
-        self._bytes += sum(pixels.nbytes for _, _, pixels in patches)
-        while self._bytes > _CACHE_BYTES and len(self._cache) > 1:
+        self.held_bytes += sum(pixels.nbytes for _, _, pixels in patches)
+        while self.held_bytes > _CACHE_BYTES and len(self._cache) > 1:
             _, oldest = self._cache.popitem(last=False)
-            self._bytes -= sum(pixels.nbytes for _, _, pixels in oldest)
+            self.held_bytes -= sum(pixels.nbytes for _, _, pixels in oldest)
         return patches
 
 
