@@ -131,7 +131,7 @@ def difference(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
 def fit_frame(around: Surroundings) -> EyeFrame:
     """Let an eye end where the portrait's does: the mesh's lids are those of an average face."""
     frame = around.frame
-    white, dark = _eye_like(around)
+    white, dark = eye_like_parts(around)
     lower = _reach(around, frame.bottom, white | dark, _LOWER_REACH)
     upper = _reach(around, frame.top, white, -_UPPER_REACH)
     fitted = frame.top - upper, frame.bottom + lower
@@ -152,10 +152,11 @@ def _reach(around: Surroundings, curve: np.ndarray, eye_like: np.ndarray, most: 
     along = np.broadcast_to(frame.half * STATIONS[:, None], (81, 15))
     reach = np.cumprod(grid.spread(soft, along, curve[:, None] + steps) > 0.5, axis=1).mean(1)
     reach = reach.astype(np.float32) * np.float32(abs(most) * frame.unit) * smooth_step((1.15 - np.abs(STATIONS)) / 0.3)
-    return blurred(cv2.erode(reach[None], np.ones((1, 3), np.uint8)), 3.5)[0]
+    narrow, wide = (3, 3.5) if most < 0 else (5, 6.0)  # a lower lid's bumps would be seen when the edges meet
+    return blurred(cv2.erode(reach[None], np.ones((1, narrow), np.uint8)), wide)[0]
 
 
-def _eye_like(around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
+def eye_like_parts(around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
     """Tell what may be an eye's white or coloured iris, and what may be a dark iris, (h, w) bool each; shade is not."""
     apart = (around.picture - around.skin) / np.float32(around.brightness)
     lighter = apart @ LUMA
@@ -173,7 +174,7 @@ def _corner(around: Surroundings, side: int) -> float:
     rows = np.linspace(-0.03, 0.03, 5, dtype=np.float32)[:, None] * np.float32(frame.unit)
     along = np.broadcast_to(side * (np.float32(frame.half) + steps), (5, 13))
     rows = np.broadcast_to(rows, (5, 13))
-    white = around.grid.spread(_eye_like(around)[0].astype(np.float32), along, rows) > 0.5
+    white = around.grid.spread(eye_like_parts(around)[0].astype(np.float32), along, rows) > 0.5
     goes_on = (white.sum(0) >= 2).cumprod()
     return float(goes_on.mean() * _SIDE_REACH * frame.unit)
 

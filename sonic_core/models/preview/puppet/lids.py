@@ -8,7 +8,17 @@ import cv2
 import numpy as np
 
 from .eye_frame import STATIONS, EyeFrame, Grid, Window
-from .eye_light import LUMA, Surroundings, blurred, closeness, fill, find_lashes, skin_grain, smooth_step
+from .eye_light import (
+    LUMA,
+    Surroundings,
+    blurred,
+    closeness,
+    eye_like_parts,
+    fill,
+    find_lashes,
+    skin_grain,
+    smooth_step,
+)
 from .gaze import Look
 
 _LOWER_SHARE = 0.2  # of the gap: how far the lower lid rises (measured on real blinks: a fifth)
@@ -131,10 +141,12 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     lift = bottom - shut
     below = smooth_step(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
     within = smooth_step((down - top) / np.maximum(bottom - top, 0.02 * unit))
-    lashes = find_lashes(around)
+    lashes, left = find_lashes(around), _leftover(around)
     free = _not_things(around)
-    hole, region = (grid.spread(part * free, along, down) for part in (_hole(around, lashes.marks), _region(around)))
-    filled = _bare(around, lashes.marks)
+    hole, region = (
+        grid.spread(part * free, along, down) for part in (_hole(around, lashes.marks, left), _region(around))
+    )
+    filled = _bare(around, lashes.marks, left)
     bare, fresh = (grid.spread(part, along, down) for part in (filled, _fresh(around, filled)))
     brow = frame.at(frame.brow, along) + np.float32(0.02) * unit
     share = np.abs(along) / np.float32(frame.half)
@@ -153,7 +165,7 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
         stretch=np.clip(brow, top - np.float32(_SPAN) * unit, top - np.float32(0.06) * unit),
         middle=smooth_step((1.2 - share) / 0.35),
         region=region,
-        cleared=grid.spread(closeness(grid, frame, (0.0, 0.015, 0.02), 0.02), along, down),
+        cleared=grid.spread(np.maximum(closeness(grid, frame, (0.0, 0.015, 0.02), 0.02), left), along, down),
         marks=lashes.marks,
         line=1 - (1 - line) * fade[..., None],
         root=frame.at(lashes.root, along),
@@ -163,12 +175,20 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     )
 
 
-def _hole(around: Surroundings, marks: np.ndarray) -> np.ndarray:
+def _leftover(around: Surroundings) -> np.ndarray:
+    """Find what is like an eye's white just outside the lids as they were read, (h, w) in [0, 1] on the grid."""
+    grid, unit = around.grid, around.frame.unit
+    white = eye_like_parts(around)[0] * closeness(grid, around.frame, (0.0, 0.05, 0.04), 0.02)
+    wide = 2 * max(1, round(0.006 * unit / grid.step)) + 1
+    return blurred(cv2.dilate(white.astype(np.float32), np.ones((wide, wide), np.uint8)), 0.006 * unit / grid.step)
+
+
+def _hole(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Tell where eye and lashes are taken out, (h, w) in [0, 1] on the grid."""
     frame, grid = around.frame, around.grid
     hole = closeness(grid, frame, (-0.005, 0.0, 0.02), 0.02)
     lashes = smooth_step((1 - marks.min(2)) / 0.12) * (grid.down < frame.at(frame.bottom, grid.along))
-    hole = cv2.dilate(np.maximum(hole, lashes), np.ones((5, 5), np.uint8))
+    hole = cv2.dilate(np.maximum.reduce([hole, lashes, left]), np.ones((5, 5), np.uint8))
     return blurred(hole, 0.008 * frame.unit / grid.step)
 
 
@@ -192,12 +212,12 @@ def _shut_line(frame: EyeFrame) -> np.ndarray:
     return np.where(inside, arc @ bow, 0).astype(np.float32)
 
 
-def _bare(around: Surroundings, marks: np.ndarray) -> np.ndarray:
+def _bare(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Fill eye and lashes from the nearest skin, shade and make-up kept, (h, w, 3) on the grid."""
     hole = closeness(around.grid, around.frame, (0.012, 0.02, 0.03), 0.02)
     lash = smooth_step((1 - marks.min(2)) / 0.15)
     lash = cv2.dilate(lash, np.ones((3, 3), np.uint8))
-    return fill(around.picture, (1 - hole) * (1 - lash) + 1e-4)
+    return fill(around.picture, (1 - hole) * (1 - lash) * (1 - left).clip(0, 1) + 1e-4)
 
 
 def _fresh(around: Surroundings, bare: np.ndarray) -> np.ndarray:
