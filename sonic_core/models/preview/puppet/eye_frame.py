@@ -16,6 +16,8 @@ LOWER_BROWS = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
 STATIONS = np.linspace(-2.0, 2.0, 81, dtype=np.float32)
 """Places along an eye at which its lids are known, in half widths; the corners are at −1 and 1."""
 
+_PER_HALF = (len(STATIONS) - 1) / 4  # stations to a half width
+
 
 @dataclass(frozen=True, eq=False)
 class EyeFrame:
@@ -67,7 +69,11 @@ class EyeFrame:
 
     def at(self, curve: np.ndarray, along: np.ndarray) -> np.ndarray:
         """Read a curve (81,) over the stations at ``along``, float32 of that shape."""
-        return np.interp(along / np.float32(self.half), STATIONS, curve).astype(np.float32)
+        along = np.asarray(along, np.float32)
+        places = np.atleast_2d(along) * np.float32(_PER_HALF / self.half) + np.float32((len(STATIONS) - 1) / 2)
+        line = np.ascontiguousarray(curve[None], np.float32)
+        read = cv2.remap(line, places, np.zeros_like(places), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return read.reshape(along.shape)
 
     def fitted(self, left: float, right: float, top: np.ndarray, bottom: np.ndarray) -> EyeFrame:
         """Give the frame other corners, both on today's line, and other lids (curves over today's stations)."""

@@ -26,6 +26,8 @@ _UNREST = 0.40  # of the skin's brightness: three drawn faces and one with glass
 _SHUT = 0.02  # I: an eye less open than this is shut already
 _CACHE_BYTES = 96 << 20
 _BESIDE, _ABOVE, _BELOW = 0.19, 0.23, 0.18  # I: room around an eye in its window
+_IRIS_ROOM = (0.04, 0.16, 0.14)  # I: the same where only the iris and the lids' edges move
+_FINEST = 240.0  # samples to an I at the most for lids, so that a state costs some milliseconds
 _LEAST = 2.0  # pixels of the texture: what is less open shows nothing
 
 
@@ -117,14 +119,16 @@ class _Eye:
 
     def __init__(self, around: Surroundings, texture: np.ndarray) -> None:
         frame = around.frame
-        self.area = area = _window(frame, texture.shape[:2], (_BESIDE, _ABOVE, _BELOW))
+        step = max(2, round(frame.unit / _FINEST))
+        self.area = area = _window(frame, texture.shape[:2], (_BESIDE, _ABOVE, _BELOW), step)
         self._original = original = np.ascontiguousarray(texture[area])
         height, width = original.shape[:2]
-        half = cv2.resize(original, (width // 2, height // 2), interpolation=cv2.INTER_CUBIC)
-        coarse = window_at(frame, area, 2)
-        self._lid = make_lid(coarse, around, half, edge_width(half) * 2)
+        way = cv2.INTER_CUBIC if step == 2 else cv2.INTER_AREA
+        small = cv2.resize(original, (width // step, height // step), interpolation=way)
+        coarse = window_at(frame, area, step)
+        self._lid = make_lid(coarse, around, small, edge_width(small) * step)
         self._coarse_gaze = Gaze(coarse)
-        self._iris_area = iris = _window(frame, texture.shape[:2], (0.04, 0.16, 0.14))
+        self._iris_area = iris = _window(frame, texture.shape[:2], _IRIS_ROOM, 1)
         self._iris = window_at(frame, iris, 1)
         self._iris_original = np.ascontiguousarray(texture[iris])
         self._gaze = Gaze(self._iris)
@@ -162,15 +166,15 @@ def edge_width(picture: np.ndarray) -> float:
     return float(np.clip((high - low) / max(float(np.percentile(np.hypot(across, down), 99)), 1e-3), 2.0, 12.0))
 
 
-def _window(frame: EyeFrame, size: tuple[int, int], room: tuple[float, float, float]) -> tuple[slice, slice]:
-    """Cut out an eye with ``room`` (I) beside, above and below it: an even number of rows and columns."""
+def _window(frame: EyeFrame, size: tuple[int, int], room: tuple[float, float, float], step: int) -> tuple[slice, slice]:
+    """Cut out an eye with ``room`` (I) beside, above and below it: a multiple of ``step`` rows and columns."""
     beside, above, below = (part * frame.unit for part in room)
     reach = frame.half + beside
     up, low = float(frame.top.min()) - above, float(frame.bottom.max()) + below
     x, y = frame.places(np.array([-reach, reach, -reach, reach]), np.array([up, up, low, low]))
     left, right = (int(np.clip(end, 0, size[1])) for end in (x.min(), x.max() + 1))
     top, bottom = (int(np.clip(end, 0, size[0])) for end in (y.min(), y.max() + 1))
-    return slice(top, bottom - (bottom - top) % 2), slice(left, right - (right - left) % 2)
+    return slice(top, bottom - (bottom - top) % step), slice(left, right - (right - left) % step)
 
 
 def _border(size: tuple[int, int], soft: float) -> np.ndarray:

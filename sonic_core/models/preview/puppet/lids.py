@@ -30,6 +30,7 @@ _SPAN = 0.28  # I above the lid: where the skin that stretches begins at the hig
 _BRIGHT_POWER = 1.5  # how much brighter skin around the eye counts for more: a lid is not the socket's shade
 _BRIGHTEST = 1.2  # times the brightness of the skin around: a lid in the shade is not lit
 _LIFT = 1.45  # times the brightness of what lies next to the eye, make-up and shade: the same for those
+_BELOW_PAINT = 0.02  # weight of what lies below the upper lid's edge for a lid's paint, beside 1
 _PAINT, _PAINT_KEPT = 0.13, 0.85  # difference of hues (colour over brightness) from which it is paint; share kept
 _FRESH = 0.85  # share of made skin in a shut lid; the rest is stretched
 _BULGE = 0.05  # how much brighter the middle of a shut lid is: the ball beneath
@@ -231,10 +232,12 @@ def _fresh(around: Surroundings, bare: np.ndarray) -> np.ndarray:
     bright = fill(soft, around.weight * np.clip(light, 0.2, 1.6) ** np.float32(_BRIGHT_POWER) + 1e-6)
     bright = blurred(bright, 0.02 * frame.unit / grid.step)
     near = blurred(bare, 0.03 * frame.unit / grid.step)
+    above = smooth_step((frame.at(frame.top, grid.along) - grid.down) / np.float32(0.02 * frame.unit))
+    paint = blurred(fill(bare, above + np.float32(_BELOW_PAINT)), 0.03 * frame.unit / grid.step)
     luma, near_luma = (np.maximum(part @ LUMA, 0.01) for part in (bright, near))
     limit = np.minimum(np.float32(_BRIGHTEST) * np.maximum(around.skin @ LUMA, 0.02), np.float32(_LIFT) * near_luma)
     level = np.minimum(luma, limit)
-    hue, near_hue = bright / luma[..., None], near / near_luma[..., None]
+    hue, near_hue = bright / luma[..., None], paint / np.maximum(paint @ LUMA, 0.01)[..., None]
     painted = smooth_step((np.abs(near_hue - hue).max(2) - _PAINT) / _PAINT) * smooth_step(
         (near_luma / luma - 0.4) / 0.3
     )
