@@ -1,8 +1,9 @@
 """What sonic-preview makes of portraits, to be looked at and to be judged.
 
 python benchmarks/portraits.py PORTRAIT… --sheet OUT.png                eight poses of each portrait
+python benchmarks/portraits.py PORTRAIT… --rate DIR                     sheets to rate by: poses, close-ups, speech
 python benchmarks/portraits.py PORTRAIT… --clips DIR [--sound FILE]     clips, and beside each what was asked of it
-PYTHON_WITH_MEDIAPIPE benchmarks/judge.py DIR                           what a face tracker sees in those clips
+PYTHON_WITH_DLIB benchmarks/judge.py DIR                                what another tracker sees in those clips
 python benchmarks/portraits.py PORTRAIT… --held-note                    how steady a picture stays while a note is held
 """
 
@@ -11,82 +12,91 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from fractions import Fraction
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.portrait_parts.sheets import refused, strips, tile, titled, write, write_together  # noqa: E402
+from benchmarks.portrait_parts.sitter import POSES, Sitter  # noqa: E402
 from sonic_core import Audio, Settings  # noqa: E402
+from sonic_core.errors import SonicError  # noqa: E402
 from sonic_core.media.audio import read_audio  # noqa: E402
 from sonic_core.media.image import read_image  # noqa: E402
-from sonic_core.media.mixing import resample  # noqa: E402
-from sonic_core.models.preview.anatomy import measure_anatomy  # noqa: E402
-from sonic_core.models.preview.drawing import Drawing  # noqa: E402
-from sonic_core.models.preview.model import WIDEST, PreviewModel, frame_poses  # noqa: E402
-from sonic_core.models.preview.pose import Pose  # noqa: E402
-from sonic_core.pipeline import prepare_portrait  # noqa: E402
+from sonic_core.media.mixing import cut, resample  # noqa: E402
+from sonic_core.models.preview.model import WIDEST  # noqa: E402
 
 SETTINGS = Settings()
-POSES = {
-    "at rest": {"rest": 1.0},
-    "closed": {"closure": 1.0},
-    "open": {"opening": 1.0, "jaw": 1.0, "upper": 0.5, "lower": 0.6},
-    "rounded": {"opening": 0.4, "rounding": 1.0, "width": -0.5, "jaw": 0.35},
-    "wide": {"opening": 0.35, "width": 0.9, "upper": 0.5, "jaw": 0.3},
-    "f and v": {"opening": 0.12, "lower": -0.9, "upper": 0.3, "jaw": 0.15},
-    "blink": {"blink": 1.0},
-    "turned": {"opening": 0.5, "jaw": 0.5, "yaw": 1.0, "pitch": 0.7, "roll": 0.7, "brows": 1.0},
-}
 TILE = 200, 230
+TILE_REACH = 2.1
+"""How much of the picture a tile shows across, in I."""
 
 
-def draw_sheet(files: Iterable[Path]) -> np.ndarray:
+def draw_sheet(files: Iterable[Path], sound: Audio) -> np.ndarray:
     """Draw one row of poses per portrait, cut around the face: (h, w, 3) RGB bytes."""
-    titles = [np.full((22, TILE[0], 3), 255, np.uint8) for _ in POSES]
-    for tile, name in zip(titles, POSES, strict=True):
-        cv2.putText(tile, name, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-    rows = [np.hstack(titles)]
+    rows = [np.hstack([titled(name, TILE[0]) for name in POSES])]
     for file in files:
-        portrait = prepare_portrait(read_image(file), SETTINGS)
-        image = np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy())
-        anatomy = measure_anatomy(portrait)
-        drawing, unit, (x, y) = Drawing(image, anatomy), anatomy.unit, anatomy.head.centre
-        tiles = []
-        for asked in POSES.values():
-            opening = asked.get("opening", 0.0) * WIDEST * unit
-            frame = (drawing.frame(Pose(**{**asked, "opening": opening})) * 255).round().astype(np.uint8)
-            cut = cv2.getRectSubPix(frame, (int(2.1 * unit), int(2.415 * unit)), (x, y + 0.15 * unit))
-            tiles.append(cv2.resize(cut, TILE, interpolation=cv2.INTER_AREA))
-        rows.append(np.hstack(tiles))
+        sitter = Sitter(file, SETTINGS, sound)
+        middle, across = (sitter.eyes + sitter.mouth) / 2, TILE_REACH * sitter.unit
+        rows.append(np.hstack([tile(sitter.posed(asked), middle, across, TILE) for asked in POSES.values()]))
         print(file.name, flush=True)
     return np.vstack(rows)
 
 
-def make_clip(file: Path, sound: Audio, folder: Path) -> None:
-    """Write a clip, the opening that was asked of each frame, the portrait's crop and where it ever changed."""
-    model = PreviewModel()
-    portrait = prepare_portrait(read_image(file), SETTINGS)
-    conditions = model.prepare(portrait, sound, SETTINGS)
-    clip = model.animate(conditions, SETTINGS)
+def rate_sheets(files: Iterable[Path], sound: Audio, folder: Path) -> None:
+    """Write a page per portrait, and sheets that show one thing of six portraits each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for file in files:
+        said: list[str] = []
+        try:
+            sitter = Sitter(file, SETTINGS, sound)
+            said, drawn = sitter.warnings, strips(sitter)
+        except SonicError as error:
+            said = [f"refused: {error}"]
+            picture = (read_image(file).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+            drawn = refused(picture, str(error))
+        title = " | ".join([file.stem, *said])
+        write(folder / f"{file.stem}.png", np.vstack([titled(title), *drawn.values()]))
+        for kind, row in drawn.items():
+            kinds.setdefault(kind, []).append((title, row))
+        print(title, flush=True)
+    for kind, rows in kinds.items():
+        write_together(kind, rows, folder)
+
+
+def make_clip(file: Path, sound: Audio, folder: Path) -> str:
+    """Write a clip, the crop it was made of, and what was asked of each frame; say what was said of the portrait.
+
+    ``NAME.npz`` holds every field of the poses, ``gap`` (n,) in I, ``fps``, and ``changed`` (h, w): by how much each
+    pixel, before encoding, ever differed from the crop, in 1/255.
+    """
+    try:
+        sitter = Sitter(file, SETTINGS, sound)
+    except SonicError as error:
+        return f"{file.name} | refused: {error}"
+    clip, poses = sitter.speak()
     clip.export(folder / f"{file.stem}.mp4", crf=14)
-    changed = torch.zeros(portrait.image.shape[1:], dtype=torch.bool)
+    picture = sitter.portrait.image
+    changed = torch.zeros(picture.shape[1:])
     for frames in clip.read():
-        changed |= (frames != portrait.image).any(1).any(0)
-    crop = (portrait.image.permute(1, 2, 0).numpy()[..., ::-1] * 255).round().astype(np.uint8)
-    cv2.imwrite(str(folder / f"{file.stem}.portrait.png"), crop)
-    cv2.imwrite(str(folder / f"{file.stem}.changed.png"), changed.numpy().astype(np.uint8) * 255)
-    poses = frame_poses(conditions, SETTINGS, clip.length, Fraction(clip.fps))
-    anatomy = conditions.anatomy
-    own = float((anatomy.mouth.lower_inner - anatomy.mouth.upper_inner).max())
-    asked = [(pose.opening + pose.rest * own) / anatomy.unit for pose in poses]
-    np.savez(folder / f"{file.stem}.npz", opening=asked)
-    print(file.name, flush=True)
+        changed = torch.maximum(changed, (frames - picture).abs().amax((0, 1)))
+    write(folder / f"{file.stem}.portrait.png", sitter.picture)
+    fields: dict[str, Any] = {name: np.array([getattr(pose, name) for pose in poses]) for name in asdict(poses[0])}
+    np.savez_compressed(
+        folder / f"{file.stem}.npz",
+        **fields,
+        gap=sitter.gaps(poses),
+        fps=float(clip.fps),
+        changed=(changed * 255).round().byte().numpy(),
+    )
+    return " | ".join([file.name, *sitter.warnings])
 
 
 def held_note() -> Audio:
@@ -111,14 +121,11 @@ def hold_note(file: Path) -> tuple[float, float, float]:
         frame with how much the opening does; and the largest change of the face between two frames in which the
         opening changed by less than 0.005, in 1/255 (root mean square over the lower face).
     """
-    settings, sound = Settings(motion_scale=0.0), held_note()
-    model = PreviewModel()
-    conditions = model.prepare(prepare_portrait(read_image(file), settings), sound, settings)
-    clip = model.animate(conditions, settings)
-    poses = frame_poses(conditions, settings, clip.length, Fraction(clip.fps))
+    sitter = Sitter(file, Settings(motion_scale=0.0), held_note())
+    clip, poses = sitter.speak()
     held = slice(int(5 * clip.fps), int(7 * clip.fps))
-    asked = np.array([pose.opening for pose in poses])[held] / (WIDEST * conditions.anatomy.unit)
-    below = slice(int(conditions.anatomy.head.centre[1]), None)
+    asked = sitter.gaps(poses)[held] / WIDEST
+    below = slice(int((sitter.eyes + sitter.mouth)[1] / 2), None)
     frames = torch.stack([frame[:, below] for frame in islice(clip.frames(), held.start, held.stop)])
     changes = (frames[1:] - frames[:-1]).square().mean((1, 2, 3)).sqrt().numpy() * 255
     moves = np.abs(np.diff(asked))
@@ -131,17 +138,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("portraits", nargs="+", type=Path)
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--rate", type=Path)
     parser.add_argument("--clips", type=Path)
     parser.add_argument("--sound", type=Path, default=ROOT / "assets" / "speech.wav")
+    parser.add_argument("--seconds", type=float, help="say no more than this of the sound")
     parser.add_argument("--held-note", action="store_true")
     asked = parser.parse_args()
+    sound = read_audio(asked.sound)
+    sound = sound if asked.seconds is None else cut(sound, min(asked.seconds, sound.duration))
     if asked.sheet:
-        cv2.imwrite(str(asked.sheet), draw_sheet(asked.portraits)[..., ::-1])
+        write(asked.sheet, draw_sheet(asked.portraits, sound))
+    if asked.rate:
+        rate_sheets(asked.portraits, sound, asked.rate)
     if asked.clips:
         asked.clips.mkdir(parents=True, exist_ok=True)
-        sound = read_audio(asked.sound)
         for file in asked.portraits:
-            make_clip(file, sound, asked.clips)
+            print(make_clip(file, sound, asked.clips), flush=True)
     if asked.held_note:
         for file in asked.portraits:
             print(

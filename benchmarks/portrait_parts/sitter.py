@@ -1,0 +1,80 @@
+"""A portrait that can be put into any pose: the one place here that knows how sonic-preview draws."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sonic_core import Audio, Clip, Settings
+from sonic_core.errors import SonicWarning
+from sonic_core.media.image import read_image
+from sonic_core.models.preview.drawing import Drawing
+from sonic_core.models.preview.model import WIDEST, PreviewConditions, PreviewModel, frame_poses
+from sonic_core.models.preview.pose import Pose
+from sonic_core.pipeline import prepare_portrait
+
+POSES = {
+    "at rest": {"rest": 1.0},
+    "closed": {"closure": 1.0},
+    "open": {"opening": 1.0, "jaw": 1.0, "upper": 0.5, "lower": 0.6},
+    "rounded": {"opening": 0.4, "rounding": 1.0, "width": -0.5, "jaw": 0.35},
+    "wide": {"opening": 0.35, "width": 0.9, "upper": 0.5, "jaw": 0.3},
+    "f and v": {"opening": 0.12, "lower": -0.9, "upper": 0.3, "jaw": 0.15},
+    "blink": {"blink": 1.0},
+    "turned": {"opening": 0.5, "jaw": 0.5, "yaw": 1.0, "pitch": 0.7, "roll": 0.7, "brows": 1.0},
+}
+"""Eight poses; an opening of 1 is the widest that speech asks for."""
+HALF_SHUT = {"blink": 0.5}
+EYES_TO_MOUTH = 1.05
+"""How far the mouth lies below the eyes, in I, at the least: what tells the size of a face seen from the side."""
+
+
+class Sitter:
+    """A portrait, what is known of its face and of what a sound asks of it."""
+
+    def __init__(self, file: Path, settings: Settings, sound: Audio) -> None:
+        self.name, self.settings, self.model = file.stem, settings, PreviewModel()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SonicWarning)
+            self.portrait = prepare_portrait(read_image(file), settings)
+            self.conditions: PreviewConditions = self.model.prepare(self.portrait, sound, settings)
+        self.warnings = [str(warning.message) for warning in caught if issubclass(warning.category, SonicWarning)]
+        points = np.array(self.portrait.face.points)
+        self.eyes, self.mouth = points[:2].mean(0), points[3:].mean(0)
+        self.unit = float(max(self.portrait.face.eye_distance, np.linalg.norm(self.mouth - self.eyes) / EYES_TO_MOUTH))
+        self._image = np.ascontiguousarray(self.portrait.image.permute(1, 2, 0).numpy())
+        self._drawing = Drawing(self._image, self.conditions.anatomy)
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The crop, (h, w, 3) RGB bytes."""
+        return _bytes(self._image)
+
+    def posed(self, asked: dict[str, float]) -> np.ndarray:
+        """Draw one of ``POSES``: (h, w, 3) RGB bytes."""
+        opening = asked.get("opening", 0.0) * WIDEST * self.conditions.anatomy.unit
+        return self.draw([Pose(**{**asked, "opening": opening})])[0]
+
+    def draw(self, poses: Sequence[Pose]) -> list[np.ndarray]:
+        """Draw poses as they are: each (h, w, 3) RGB bytes."""
+        return [_bytes(self._drawing.frame(pose)) for pose in poses]
+
+    def speak(self) -> tuple[Clip, list[Pose]]:
+        """Say the whole sound: the clip, and the pose of each of its frames."""
+        clip = self.model.animate(self.conditions, self.settings)
+        return clip, frame_poses(self.conditions, self.settings, clip.length, Fraction(clip.fps))
+
+    def gaps(self, poses: Sequence[Pose]) -> np.ndarray:
+        """Say which gap between the lips is asked for, at rest the portrait's own: (n,) in I."""
+        anatomy = self.conditions.anatomy
+        own = float((anatomy.mouth.lower_inner - anatomy.mouth.upper_inner).max())
+        return np.array([(pose.opening + pose.rest * own) / anatomy.unit for pose in poses])
+
+
+def _bytes(frame: np.ndarray) -> np.ndarray:
+    return cv2.convertScaleAbs(frame, alpha=255)
