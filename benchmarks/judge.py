@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from scipy.signal import savgol_filter
+from scipy.signal import medfilt, savgol_filter
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -30,13 +30,18 @@ from benchmarks.judge_parts.head import angles, brow_height, fit_head  # noqa: E
 from benchmarks.judge_parts.tables import print_goals, print_head, print_line  # noqa: E402
 from benchmarks.judge_parts.tracker import CALM, Tracker, read_frames  # noqa: E402
 
-WEAKER = 0.5
-"""How much lower than the portrait's own a frame's detection score may be before the face counts as lost (never
-below 0 for a portrait that is found clearly, so drawn and turned faces are measured by themselves)."""
+SPIKE = 5
+"""Frames of the median filter before that: points that leap for a frame or two are no movement."""
+CLEAR, WEAKER = -0.3, 0.5
+"""Detection score from which a face counts as found, 0 being dlib's own threshold for a face anywhere (here it also has
+to lie where it lay in the frame before); and how much lower than the still portrait's it may be where that is less:
+drawings and turned faces are measured by themselves."""
 OPEN = 0.1
 """Gap in I from which the mouth's inside is looked at."""
 AWAKE = 0.8
 """Share of its own usual height from which an eye counts as open."""
+BLINKING = 0.02
+"""Asked blink from which a frame says nothing of the gaze: what the tracker makes of lids in between is no eye."""
 SHUT = 0.65
 """Share of its own usual height below which an eye counts as shut."""
 DEGREE = 0.0033
@@ -46,7 +51,9 @@ DEGREE = 0.0033
 def spread(curve: np.ndarray) -> float:
     """Standard deviation of a curve (n,) after calming."""
     curve = curve[np.isfinite(curve)]
-    return float(np.std(np.asarray(savgol_filter(curve, CALM, 2)))) if len(curve) >= CALM else float("nan")
+    return (
+        float(np.std(np.asarray(savgol_filter(medfilt(curve, SPIKE), CALM, 2)))) if len(curve) >= CALM else float("nan")
+    )
 
 
 def count_blinks(opening: np.ndarray) -> tuple[int, float]:
@@ -67,13 +74,12 @@ def correlations(seen: np.ndarray, asked: np.ndarray) -> dict[int, float]:
     return rs
 
 
-def asked_of(file: Path) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Read the gap that was asked for, in I, and how much each pixel ever changed; for a real clip what is there."""
-    for name, curve in ((file.with_suffix(".npz"), "gap"), (file.with_suffix(".lips.npz"), "aperture")):
-        if name.exists():
-            kept = np.load(name)
-            return kept[curve], kept.get("changed")
-    return None, None
+def asked_of(file: Path) -> dict[str, np.ndarray]:
+    """Read what was asked for: ``gap`` in I, ``blink``, how much each pixel ``changed``; for a real clip the gap."""
+    if file.with_suffix(".npz").exists():
+        return dict(np.load(file.with_suffix(".npz")))
+    lips = file.with_suffix(".lips.npz")
+    return {"gap": np.load(lips)["aperture"]} if lips.exists() else {}
 
 
 def against_asked(gap: np.ndarray, asked: np.ndarray | None) -> dict[str, float]:
@@ -109,9 +115,9 @@ def judge(file: Path, seconds: float, tracker: Tracker) -> dict[str, Any]:
     """Measure one clip."""
     frames, rate = read_frames(file, seconds)
     scores, points = tracker.track(frames)
-    asked, changed = asked_of(file)
+    asked = asked_of(file)
     own = portrait_score(file.with_suffix(".portrait.png"), tracker)
-    found = scores >= min(0.0, own - WEAKER)
+    found = scores >= min(CLEAR, own - WEAKER)
     figures: dict[str, Any] = {
         "clip": file.stem, "real": not file.with_suffix(".npz").exists(), "frames": len(frames), "rate": rate,
         "tracked": float(found.mean()), "worst_score": float(scores.min()),
@@ -121,9 +127,9 @@ def judge(file: Path, seconds: float, tracker: Tracker) -> dict[str, Any]:
     if found.sum() >= CALM:
         heads = fit_head(points)
         gap = lip_gap(points) / heads[:, 3]
-        figures |= movement(heads, points, gap) | eyes(frames, points, heads[:, 3], rate)
-        figures |= openings(frames, points, gap) | against_asked(gap, asked)
-    return figures | corners(changed)
+        figures |= movement(heads, points, gap) | eyes(frames, points, heads[:, 3], rate, asked.get("blink"))
+        figures |= openings(frames, points, gap) | against_asked(gap, asked.get("gap"))
+    return figures | corners(asked.get("changed"))
 
 
 def portrait_score(file: Path, tracker: Tracker) -> float:
@@ -142,10 +148,14 @@ def movement(heads: np.ndarray, points: np.ndarray, gap: np.ndarray) -> dict[str
     return figures | {"brows": spread(brows), "widest": float(np.nanpercentile(gap, 95))}
 
 
-def eyes(frames: list[np.ndarray], points: np.ndarray, scale: np.ndarray, rate: float) -> dict[str, float]:
+def eyes(
+    frames: list[np.ndarray], points: np.ndarray, scale: np.ndarray, rate: float, blink: np.ndarray | None
+) -> dict[str, float]:
     """Say how much the eyes wander while they are open, and how often and how far they shut."""
     lids = eye_opening(points)
     awake = lids > AWAKE * np.nanmedian(lids)
+    if blink is not None:
+        awake &= blink[: len(awake)] < BLINKING
     gaze = [iris_place(frames[i], points[i], scale[i]) if awake[i] else np.nan for i in range(len(frames))]
     count, depth = count_blinks(lids)
     return {

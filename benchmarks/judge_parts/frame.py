@@ -9,6 +9,12 @@ LEFT_EYE, RIGHT_EYE = np.arange(36, 42), np.arange(42, 48)
 INNER_LIPS = np.arange(60, 68)
 PAIRS = np.array([61, 62, 63]), np.array([67, 66, 65])
 """Points of the lips' inner edges that face each other."""
+EYE, EYE_BLUR = (64, 40), 1.5
+"""Size to which an eye is brought, corner to corner across, and blur before its iris is looked for; pixels."""
+DARKER = 60
+"""Percentile of the eye's brightness below which a pixel counts as the iris's."""
+LEAST = 20
+"""Pixels that must be seen between the lids."""
 BLACK = 0.08
 """Share of the skin's brightness below which a pixel counts as near black."""
 
@@ -33,16 +39,18 @@ def iris_place(frame: np.ndarray, points: np.ndarray, scale: float) -> float:
     places = []
     for eye in (LEFT_EYE, RIGHT_EYE):
         first, last = points[eye[0]], points[eye[3]]
-        along = (last - first) / np.linalg.norm(last - first)
-        mask = np.zeros(frame.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.round(points[eye] * 16).astype(np.int32)], 255, shift=4)
-        rows, columns = np.nonzero(mask)
-        if len(rows) < 6:
+        middle, along = (first + last) / 2, (last - first) / np.linalg.norm(last - first)
+        zoom = EYE[0] / np.linalg.norm(last - first)
+        matrix = zoom * np.array([[along[0], along[1], 0.0], [-along[1], along[0], 0.0]])
+        matrix[:, 2] = np.array(EYE) / 2 - matrix[:, :2] @ middle
+        luma = brightness(cv2.warpAffine(frame, matrix, EYE, flags=cv2.INTER_CUBIC).astype(np.float64))
+        luma = cv2.GaussianBlur(luma, (0, 0), EYE_BLUR)
+        rows, columns = np.nonzero(_filled(points[eye] @ matrix[:, :2].T + matrix[:, 2], luma.shape))
+        if len(rows) < LEAST:
             return np.nan
-        luma = brightness(frame[rows, columns])
-        weight = np.maximum(np.percentile(luma, 60) - luma, 0) + 1e-6
-        offset = np.column_stack([columns, rows]) - (first + last) / 2
-        places.append(float((weight * (offset @ along)).sum() / weight.sum()))
+        dark = np.percentile(luma[rows, columns], DARKER) - luma[rows, columns]
+        weight = np.maximum(dark, 0) + 1e-6
+        places.append(float((weight * (columns - EYE[0] / 2)).sum() / weight.sum() / zoom))
     return float(np.mean(places)) / scale
 
 
@@ -53,8 +61,7 @@ def brightness(pixels: np.ndarray) -> np.ndarray:
 
 def mouth_inside(frame: np.ndarray, points: np.ndarray) -> tuple[float, float]:
     """Look between the inner lips: median brightness over the skin's, and the share that is near black."""
-    mask = np.zeros(frame.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(points[INNER_LIPS] * 16).astype(np.int32)], 255, shift=4)
+    mask = _filled(points[INNER_LIPS], frame.shape[:2])
     cheeks = np.concatenate([(points[[41, 46]] + points[[48, 54]]) / 2, points[[28]]])
     reach = max(1, int(0.04 * np.linalg.norm(points[45] - points[36])))
     skin = np.median(
@@ -63,5 +70,12 @@ def mouth_inside(frame: np.ndarray, points: np.ndarray) -> tuple[float, float]:
             for x, y in cheeks.astype(int)
         ]
     )
-    inside = brightness(frame[mask > 0]) / max(float(skin), 1)
+    inside = brightness(frame[mask]) / max(float(skin), 1)
     return (float(np.median(inside)), float((inside < BLACK).mean())) if len(inside) else (np.nan, np.nan)
+
+
+def _filled(corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Fill a polygon with corners (n, 2): (h, w) bool."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], 1, shift=4)
+    return mask > 0

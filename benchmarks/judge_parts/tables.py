@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import median_low
 from typing import Any
 
 Figures = dict[str, Any]
@@ -75,8 +76,8 @@ def print_goals(rows: list[Figures]) -> None:
     if len(drawn) > 1:
         middle: Figures = {"clip": "median", "real": False}
         for name in COLUMNS:
-            values = sorted(row[name] for row in drawn if row.get(name) is not None and not math.isnan(row[name]))
-            middle[name] = values[len(values) // 2] if values else None
+            values = [row[name] for row in drawn if row.get(name) is not None and not math.isnan(row[name])]
+            middle[name] = median_low(values) if values else None
         print_line(middle)
     print(f"* not drawn: real, or without its npz\n{NOTES}")
     for goal, (applies, reached) in GOALS.items():

@@ -17,8 +17,15 @@ SHAKES = (0, 0), (0.03, 0), (-0.03, 0), (0, 0.03), (0, -0.03)
 """Shares of its size by which the face's box is moved; the mean of what is then read trembles less than one reading."""
 HEIGHT = 512
 """Pixels of a frame's shorter side when it is looked at."""
-FACE = 150
-"""Pixels of a face when it is searched for: dlib's detector was trained with 80, and coarser is quicker."""
+FACES = 120, 150
+"""Pixels of a face when it is searched for near its last place; dlib's detector was trained with 80, and its score
+trembles with where its cells of 8 pixels fall, so the better of two is taken."""
+MARGIN = 0.25
+"""Share of the shorter side by which a picture is carried on at its edges: faces that fill it are found so."""
+LEAST = -1.0
+"""Detection score below which nothing is taken for a face; 0 is dlib's own threshold."""
+SAME = 0.4
+"""Overlap (intersection over union) from which a box holds the face of the frame before."""
 CALM = 7
 """Frames over which movement is smoothed before its spread is taken: the tracker's own trembling goes."""
 
@@ -31,24 +38,31 @@ class Tracker:
 
     def find(self, frame: np.ndarray, near: np.ndarray | None) -> tuple[float, np.ndarray | None]:
         """Find the best face, around the box ``near`` (4,) first: its score, and its box or None."""
-        tries = [] if near is None else [(near, FACE / (near[2] - near[0]))]
-        for box, zoom in [*tries, (None, 1.0), (None, 2.0)]:
-            left, top, cut = 0, 0, frame
-            if box is not None:
-                around = 0.5 * (box[2] - box[0])
-                left, top = np.maximum(box[:2] - around, 0).astype(int)
-                right, bottom = (box[2:] + around).astype(int)
-                cut = frame[top:bottom, left:right]
-            small = cv2.resize(
-                cut, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-            )
-            boxes, scores, _ = self.detector.run(np.ascontiguousarray(small), 0, -1.0)
-            if scores and (scores[0] > 0 or zoom == 2.0 or box is not None):
-                best = int(np.argmax(scores))
-                found = boxes[best]
-                sides = np.array([found.left(), found.top(), found.right(), found.bottom()]) / zoom
-                return scores[best], sides + np.array([left, top, left, top])
+        if near is not None:
+            around = 0.5 * (near[2] - near[0])
+            part = near + np.array([-around, -around, around, around])
+            found = [one for size in FACES for one in self._search(frame, part, size / (near[2] - near[0]))]
+            found = [(score, box) for score, box in found if overlap(box, near) > SAME]
+            if found:
+                return max(found, key=lambda one: one[0])
+        margin = MARGIN * min(frame.shape[:2])
+        whole = np.array([-margin, -margin, frame.shape[1] + margin, frame.shape[0] + margin])
+        for zooms in (0.5, 1.0), (2.0,):
+            found = [one for zoom in zooms for one in self._search(frame, whole, zoom)]
+            if found:
+                return max(found, key=lambda one: one[0])
         return -np.inf, None
+
+    def _search(self, frame: np.ndarray, part: np.ndarray, zoom: float) -> list[tuple[float, np.ndarray]]:
+        """List the faces of a part of a frame, its edges carried on beyond them, brought to ``zoom``."""
+        size = tuple(int(side) for side in np.round((part[2:] - part[:2]) * zoom))
+        matrix = np.array([[zoom, 0, -zoom * part[0]], [0, zoom, -zoom * part[1]]])
+        if zoom < 1:
+            frame = cv2.GaussianBlur(frame, (0, 0), 0.35 / zoom)
+        cut = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        boxes, scores, _ = self.detector.run(cut, 0, LEAST)
+        sides = [np.array([box.left(), box.top(), box.right(), box.bottom()]) for box in boxes]
+        return [(score, box / zoom + np.tile(part[:2], 2)) for score, box in zip(scores, sides, strict=True)]
 
     def read(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Read the points (68, 2) of the face in a box."""
@@ -86,6 +100,13 @@ class Tracker:
             centre, half = around + shift * width, share * width / 2
             lies[index] = self.read(frames[index], np.concatenate([centre - half, centre + half]))
         return np.array(scores), lies
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes (4,)."""
+    sides = np.maximum(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0)
+    areas = [np.prod(box[2:] - box[:2]) for box in (one, other)]
+    return float(np.prod(sides) / (sum(areas) - np.prod(sides)))
 
 
 def read_frames(file: Path, seconds: float) -> tuple[list[np.ndarray], float]:
