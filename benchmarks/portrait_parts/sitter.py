@@ -13,22 +13,21 @@ import numpy as np
 from sonic_core import Audio, Clip, Settings
 from sonic_core.errors import SonicWarning
 from sonic_core.media.image import read_image
-from sonic_core.models.preview.drawing import Drawing
 from sonic_core.models.preview.model import WIDEST, PreviewConditions, PreviewModel, frame_poses
-from sonic_core.models.preview.pose import Pose
+from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.pipeline import prepare_portrait
 
 POSES = {
     "at rest": {"rest": 1.0},
     "closed": {"closure": 1.0},
-    "open": {"opening": 1.0, "jaw": 1.0, "upper": 0.5, "lower": 0.6},
-    "rounded": {"opening": 0.4, "rounding": 1.0, "width": -0.5, "jaw": 0.35},
-    "wide": {"opening": 0.35, "width": 0.9, "upper": 0.5, "jaw": 0.3},
-    "f and v": {"opening": 0.12, "lower": -0.9, "upper": 0.3, "jaw": 0.15},
-    "blink": {"blink": 1.0},
-    "turned": {"opening": 0.5, "jaw": 0.5, "yaw": 1.0, "pitch": 0.7, "roll": 0.7, "brows": 1.0},
+    "open": {"gap": WIDEST, "jaw": 1.0, "upper": 0.5, "lower": 0.6},
+    "rounded": {"gap": 0.1, "rounding": 1.0, "width": -0.12, "jaw": 0.35},
+    "wide": {"gap": 0.1, "width": 0.1, "upper": 0.5, "jaw": 0.3},
+    "f and v": {"gap": 0.04, "lower": -0.9, "upper": 0.3, "jaw": 0.15},
+    "blink": {"blink": 1.0, "gap": 0.05},
+    "turned": {"gap": 0.15, "jaw": 0.5, "yaw": -6.0, "pitch": 4.0, "roll": 3.0, "brows": 1.0, "gaze_x": -6.0},
 }
-"""Eight poses; an opening of 1 is the widest that speech asks for."""
+"""Eight poses."""
 HALF_SHUT = {"blink": 0.5}
 EYES_TO_MOUTH = 1.05
 """How far the mouth lies below the eyes, in I, at the least: what tells the size of a face seen from the side."""
@@ -47,22 +46,19 @@ class Sitter:
         points = np.array(self.portrait.face.points)
         self.eyes, self.mouth = points[:2].mean(0), points[3:].mean(0)
         self.unit = float(max(self.portrait.face.eye_distance, np.linalg.norm(self.mouth - self.eyes) / EYES_TO_MOUTH))
-        self._image = np.ascontiguousarray(self.portrait.image.permute(1, 2, 0).numpy())
-        self._drawing = Drawing(self._image, self.conditions.anatomy)
 
     @property
     def picture(self) -> np.ndarray:
         """The crop, (h, w, 3) RGB bytes."""
-        return _bytes(self._image)
+        return _bytes(self.conditions.puppet.image)
 
     def posed(self, asked: dict[str, float]) -> np.ndarray:
         """Draw one of ``POSES``: (h, w, 3) RGB bytes."""
-        opening = asked.get("opening", 0.0) * WIDEST * self.conditions.anatomy.unit
-        return self.draw([Pose(**{**asked, "opening": opening})])[0]
+        return self.draw([Pose(**asked)])[0]
 
     def draw(self, poses: Sequence[Pose]) -> list[np.ndarray]:
         """Draw poses as they are: each (h, w, 3) RGB bytes."""
-        return [_bytes(self._drawing.frame(pose)) for pose in poses]
+        return [_bytes(self.conditions.puppet.frame(pose)) for pose in poses]
 
     def speak(self) -> tuple[Clip, list[Pose]]:
         """Say the whole sound: the clip, and the pose of each of its frames."""
@@ -71,9 +67,7 @@ class Sitter:
 
     def gaps(self, poses: Sequence[Pose]) -> np.ndarray:
         """Say which gap between the lips is asked for, at rest the portrait's own: (n,) in I."""
-        anatomy = self.conditions.anatomy
-        own = float((anatomy.mouth.lower_inner - anatomy.mouth.upper_inner).max())
-        return np.array([(pose.opening + pose.rest * own) / anatomy.unit for pose in poses])
+        return np.array([self.conditions.puppet.lips.measure(pose).gap for pose in poses])
 
 
 def _bytes(frame: np.ndarray) -> np.ndarray:

@@ -40,8 +40,8 @@ def _doubts(doubts: Doubts) -> list[str]:
     found = []
     if doubts.mouth_hidden:
         found.append(
-            "The mouth seems to be covered, by a mask, a hand or a microphone: it is drawn over that; "
-            "use a picture in which it is free"
+            "The mouth seems to be covered, by a mask, a hand or a microphone: it stays as it is, but for "
+            "the jaw; use a picture in which it is free"
         )
     elif doubts.doubtful:
         found.append(f"The face is doubtful: {doubts.doubtful}; use another picture if eyes or mouth move wrongly")

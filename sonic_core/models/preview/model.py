@@ -12,16 +12,22 @@ import torch
 
 from ...clip import Clip, frame_count
 from ...errors import SonicWarning
+from ...faces.doubts import examine
+from ...faces.landmarks import read_landmarks
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, ignore_progress
-from .anatomy import Anatomy, measure_anatomy
-from .drawing import Drawing
 from .listening import Heard, listen
-from .pose import Pose
 from .posing import WIDEST, mixed_seed, poses
+from .puppet.canvas import lay_canvas
+from .puppet.drawing import Puppet
+from .puppet.pose import Pose
 
 __all__ = ["WIDEST", "PreviewConditions", "PreviewModel", "frame_poses"]
 
+_GAPING = (
+    "The portrait's mouth is wide open: its lips are {gap:.2f} eye distances apart, up to 0.25 can be shut; it moves, "
+    "but does not close; use a picture with the mouth nearly shut."
+)
 _BATCH = 16 << 20
 """Bytes of frames drawn at a time; larger pieces of memory are taken from the system and given back each time, which
 costs more than drawing."""
@@ -33,7 +39,8 @@ class PreviewConditions:
 
     portrait: Portrait
     audio: Audio
-    anatomy: Anatomy
+    puppet: Puppet
+    """Draws the portrait."""
     heard: Heard
     """What mouth, head and brows follow."""
 
@@ -50,13 +57,16 @@ class PreviewModel:
         """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration.
 
         Warns:
-            SonicWarning: Nobody speaks in the sound, or its channels are damaged.
+            SonicWarning: Nobody speaks in the sound, its channels are damaged, or the mouth cannot be shut.
         """
-        del settings, progress
+        del progress
         heard = listen(audio)
         for reason in heard.remarks:
             warnings.warn(reason, SonicWarning, stacklevel=2)
-        return PreviewConditions(portrait, audio, measure_anatomy(portrait), heard)
+        puppet = make_puppet(portrait, pinned=settings.paste_back)
+        if not (puppet.lips.closable or puppet.mouth_hidden):
+            warnings.warn(_GAPING.format(gap=puppet.lips.own_gap), SonicWarning, stacklevel=2)
+        return PreviewConditions(portrait, audio, puppet, heard)
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
@@ -68,41 +78,38 @@ class PreviewModel:
         length = frame_count(settings.duration or conditions.audio.duration, fps)
         size = (conditions.portrait.image.shape[1], conditions.portrait.image.shape[2])
         posed = frame_poses(conditions, settings, length, fps)
-        return Clip(read=lambda: _draw(conditions, posed), fps=fps, length=length, size=size, audio=conditions.audio)
+        return Clip(
+            read=lambda: _draw(conditions.puppet, posed), fps=fps, length=length, size=size, audio=conditions.audio
+        )
+
+
+def make_puppet(portrait: Portrait, *, pinned: bool = False) -> Puppet:
+    """Measure a portrait, so that it can be drawn in any pose.
+
+    Args:
+        portrait: The crop; where its face was not read point by point, it is now.
+        pinned: Nothing may move at the crop's border, since it will be put back into the picture.
+    """
+    face = portrait.face
+    landmarks = face.landmarks or read_landmarks(portrait.image, face.box)
+    doubts = examine(portrait.image, landmarks)
+    canvas = lay_canvas(portrait, landmarks, pinned=pinned)
+    return Puppet(canvas, eyes_hidden=any(doubts.eyes_hidden), mouth_hidden=doubts.mouth_hidden)
 
 
 def frame_poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
-    """Say how the portrait is posed in each of ``length`` frames: ``posing.poses`` in the units of this drawing."""
+    """Say how the portrait is posed in each of ``length`` frames."""
     seed = mixed_seed(settings.seed, conditions.portrait, conditions.audio)
-    return [
-        Pose(
-            opening=pose.gap * conditions.anatomy.unit,
-            width=pose.width / (0.2 if pose.width < 0 else 0.12),
-            rounding=pose.rounding,
-            upper=pose.upper,
-            lower=pose.lower,
-            jaw=pose.jaw,
-            closure=pose.closure,
-            rest=pose.rest,
-            blink=pose.blink,
-            brows=pose.brows,
-            yaw=-pose.yaw / 4,
-            pitch=pose.pitch / 4,
-            roll=pose.roll / 2,
-            lift=-pose.sway_y * 100,
-        )
-        for pose in poses(conditions.heard, settings, length, fps, seed=seed)
-    ]
+    bounded = conditions.puppet.head.limits.bounded
+    return poses(conditions.heard, settings, length, fps, seed=seed, bounded=bounded)
 
 
-def _draw(conditions: PreviewConditions, posed: list[Pose]) -> Iterator[Frames]:
+def _draw(puppet: Puppet, posed: list[Pose]) -> Iterator[Frames]:
     """Draw the frames of all ``posed``, some at a time."""
-    image = np.ascontiguousarray(conditions.portrait.image.permute(1, 2, 0).numpy())
-    drawing = Drawing(image, conditions.anatomy)
-    count = max(1, _BATCH // image.nbytes)
+    count = max(1, _BATCH // puppet.image.nbytes)
     for start in range(0, len(posed), count):
         some = posed[start : start + count]
-        frames = np.empty((len(some), *image.shape), np.float32)
+        frames = np.empty((len(some), *puppet.image.shape), np.float32)
         for index, pose in enumerate(some):
-            drawing.frame(pose, frames[index])
+            puppet.frame(pose, frames[index])
         yield torch.from_numpy(frames).permute(0, 3, 1, 2)

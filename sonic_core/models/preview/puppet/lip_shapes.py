@@ -7,7 +7,7 @@ points of the mesh, solved once per portrait and read at the nodes of a grid; a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ from .lip_controls import (
     tie_edges,
     tie_rims,
 )
-from .lip_curves import CLOSABLE, GAPING, PARTS, WIDEST, Amounts, Limits, MouthPose, measure_amounts
+from .lip_curves import CLOSABLE, CLOSING, PARTS, WIDEST, Amounts, Limits, MouthPose, measure_amounts
 from .parting import DEPTH, LOWER_OUTER, STATIONS, Parting, find_axes
+from .pose import Pose
 from .splines import ThinPlate
 
 Array = NDArray[np.float32]
@@ -49,21 +50,7 @@ _SHUT = 0.02  # I: what counts as shut
 _STILL = 1e-3  # pixels: fields smaller than this everywhere are cut off
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """A pose by which limits are found."""
-
-    gap: float = 0.0
-    width: float = 0.0
-    rounding: float = 0.0
-    upper: float = 0.0
-    lower: float = 0.0
-    jaw: float = 0.0
-    closure: float = 0.0
-    rest: float = 0.0
-
-
-_PROBES = (_Probe(gap=0.3, jaw=1.0), _Probe(gap=0.07, width=-0.2, rounding=1.0), _Probe())
+_PROBES = (Pose(gap=0.3, jaw=1.0), Pose(gap=0.07, width=-0.2, rounding=1.0), Pose())
 
 
 class LipShapes:
@@ -94,24 +81,35 @@ class LipShapes:
         self._splines = {upper: self._solve(points, upper=upper) for upper in (True, False)}
         self._lay_lines(points)
         self._lay_fields(points, nodes)
-        self._limits = Limits()
-        self._limits, self.closable = self._find_limits(nodes)
+        self.closable = True
+        self._within(Limits())
+        limits, self.closable = self._find_limits(nodes)
+        self._within(limits)
 
     def measure(self, pose: MouthPose) -> Amounts:
-        """Turn a pose into amounts of every part's field."""
-        return measure_amounts(pose, self.own_gap, self._seam, self._limits)
+        """Turn a pose into amounts of every part's field; those of the last pose are remembered."""
+        last, amounts = self._last
+        if last is not pose:
+            amounts = measure_amounts(pose, self.own_gap, self._seam, self._limits)
+            self._last = pose, amounts
+        return amounts
+
+    def _within(self, limits: Limits) -> None:
+        self._limits = limits
+        at_rest = Pose(rest=1.0)
+        self._last: tuple[MouthPose, Amounts] = at_rest, measure_amounts(at_rest, self.own_gap, self._seam, limits)
 
     def displace(self, pose: MouthPose) -> tuple[Array, Array]:
         """Displace the grid's nodes.
 
         Returns:
-            The upper and the lower field, (gh, gw, 3) each: x, y, z in pixels. They lie in memory that the next call
-            uses again; outside ``area`` they are always zero.
+            The upper and the lower field, (gh, gw, 3) each: x, y, z in pixels; outside ``area`` they are zero.
         """
         parts = self.measure(pose).parts
-        for basis, field in zip(self._bases, self._fields, strict=True):
+        upper, lower = (np.zeros((*self._size, 3), np.float32) for _ in self._bases)
+        for basis, field in zip(self._bases, (upper, lower), strict=True):
             field[self.area] = (parts @ basis).reshape(field[self.area].shape)
-        return self._fields
+        return upper, lower
 
     def lines(self, pose: MouthPose) -> tuple[Array, Array]:
         """Displace the lips' inner edges.
@@ -189,7 +187,7 @@ class LipShapes:
         self.area = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
         cut = fields.reshape(2, len(PARTS), *size, 3)[:, :, self.area[0], self.area[1]]
         self._bases = np.ascontiguousarray(cut).reshape(2, len(PARTS), -1)
-        self._fields = np.zeros((*size, 3), np.float32), np.zeros((*size, 3), np.float32)
+        self._size = size
 
     def _measure_width(self) -> float:
         """Measure the mouth from corner to corner in I."""
@@ -211,7 +209,8 @@ class LipShapes:
             shaped=min(1.0, _FOLD / max(narrow, 1e-6)) * min(1.0, self._measure_width() / _WIDTH),
         )
         if self.own_gap > CLOSABLE:
-            shapes = replace(shapes, least=self.own_gap - GAPING)
+            closing = float(np.interp(self.own_gap, *CLOSING))
+            shapes = replace(shapes, least=max(shapes.least, self.own_gap - closing))
         return shapes, shapes.least <= _SHUT
 
 

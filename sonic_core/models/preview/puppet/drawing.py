@@ -1,0 +1,124 @@
+"""One portrait, drawn in any pose.
+
+Forward, what lies on the face is moved by mouth and brows, and turned with the head; backward, each pixel of the frame
+is told where in the portrait it comes from, and is read there. Lids and gaze are drawn into what is read from. Between
+the lips, the frame is that of the upper lip's movement above, of the lower lip's below, and an interior between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+import cv2
+import numpy as np
+
+from ....faces.geometry import OVAL
+from .brows import Brows
+from .canvas import Canvas
+from .depth import Depth
+from .eyes import Eyes
+from .grid import MOUTH_ROUNDS, Floats, Grid, read_at
+from .head import Head
+from .interior import Interior
+from .lip_shapes import LipShapes
+from .parting import find_parting, measure_unit
+from .pose import Pose
+from .texture import SCALE, enlarge
+
+EARS, CHIN = (234, 454), 152
+
+_COVERED = {"gap": 0.0, "width": 0.0, "rounding": 0.0, "upper": 0.0, "lower": 0.0, "closure": 0.0}
+"""What a mouth behind something does not show."""
+_COVERED_JAW = 0.7  # share of the jaw's movement that a mask goes along with
+
+
+class Puppet:
+    """Draws one portrait; what does not change from frame to frame is made once. Frames may be drawn side by side."""
+
+    def __init__(self, canvas: Canvas, *, eyes_hidden: bool = False, mouth_hidden: bool = False) -> None:
+        """Measure the portrait.
+
+        Args:
+            canvas: The portrait with what is around it.
+            eyes_hidden: Whether something, such as dark lenses, lies before the eyes: they are left alone then.
+            mouth_hidden: Whether something, such as a mask, lies before the mouth: only the jaw moves then, a little.
+        """
+        image, landmarks = canvas.image, canvas.landmarks
+        points, self.unit = landmarks.points, measure_unit(landmarks)
+        self.image: Floats = np.ascontiguousarray(image[canvas.view])
+        """(h, w, 3): the portrait, of the frames' size."""
+        self.grid = Grid(*image.shape[:2])
+        rows, columns = canvas.view
+        self._origin = np.array([columns.start, rows.start], np.float32)
+        self._view = self.grid.cells(canvas.view)
+        depth = Depth(self.grid, points, OVAL, EARS, self.unit)
+        across = points[list(OVAL), 0]
+        chin = float(across.min() + across.max()) / 2, float(points[CHIN, 1])
+        self.head = Head(self.grid, depth, chin, self.unit, canvas.person)
+        self.lips = LipShapes(landmarks, self.grid.nodes, find_parting(image, landmarks))
+        self.brows = Brows(self.grid, points, -self.lips.axes[1], self.unit)
+        self.interior = Interior(image, landmarks, self.lips)
+        texture = enlarge(image)
+        self.eyes = Eyes(texture, landmarks.moved((0.0, 0.0), (SCALE, SCALE)), hidden=eyes_hidden)
+        self.mouth_hidden = mouth_hidden
+        self._texture = cast(
+            "Floats", cv2.cvtColor(texture, cv2.COLOR_RGB2RGBA)
+        )  # with four channels OpenCV reads twice as fast
+
+    def frame(self, pose: Pose, out: Floats | None = None) -> Floats:
+        """Draw one frame, (h, w, 3) RGB float32 in [0, 1], into ``out`` if that is given."""
+        if self.mouth_hidden:
+            pose = replace(pose, **_COVERED, jaw=_COVERED_JAW * pose.jaw)
+        upper, lower = self.lips.displace(pose)
+        raised = self.brows.basis * np.float32(pose.brows)
+        back = self.grid.invert(self.head.turn(pose, raised + upper))
+        _, places = self.grid.places(back[self._view], self._view)
+        places *= SCALE
+        frame = cast("Floats", cv2.cvtColor(read_at(self._texture, places), cv2.COLOR_RGBA2RGB, dst=out))
+        self._look(frame, places, pose)
+        if not self.mouth_hidden:
+            self._speak(frame, raised, lower, pose)
+        return frame
+
+    def _speak(self, frame: Floats, raised: Floats, lower: Floats, pose: Pose) -> None:
+        """Put the mouth together: what moves with the lower lip, and what is seen between the lips."""
+
+        def project(points: Floats) -> Floats:
+            return self.head.project(pose, points) - self._origin
+
+        rows, columns = window = self.interior.window(project, pose, *frame.shape[:2])
+        across, down = (int(start) for start in self._origin)
+        nodes = self.grid.window(columns.start + across, rows.start + down, columns.stop + across, rows.stop + down)
+        moved = raised[nodes] + lower[nodes]
+        back = self.grid.invert(self.head.turn(pose, moved, nodes), MOUTH_ROUNDS)
+        (top, left), places = self.grid.places(back, nodes)
+        here = (
+            slice(rows.start + down - top.start, rows.stop + down - top.start),
+            slice(columns.start + across - left.start, columns.stop + across - left.start),
+        )
+        below = cast("Floats", cv2.cvtColor(read_at(self._texture, places[here] * SCALE), cv2.COLOR_RGBA2RGB))
+        self.interior.paint(frame, below, window, project, pose)
+        np.clip(frame[window], 0, 1, out=frame[window])
+
+    def _look(self, frame: Floats, places: Floats, pose: Pose) -> None:
+        """Draw the eyes as they are in this pose over those of the portrait; ``places`` are the frame's, (h, w, 2)."""
+        for rows, columns, pixels in self.eyes.patch(pose.blink, pose.gaze_x, pose.gaze_y):
+            here = self._covered(places, rows, columns)
+            part = frame[here]
+            if part.size:
+                inward = places[here] - np.array([columns.start, rows.start], np.float32)
+                read_at(pixels, inward, part)
+
+    def _covered(self, places: Floats, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """Return rows and columns of the frame that hold all that comes from a window of the texture."""
+        step = 2 * self.grid.step
+        x, y = places[::step, ::step, 0], places[::step, ::step, 1]
+        margin = SCALE * step
+        inside = (x > columns.start - margin) & (x < columns.stop + margin)
+        inside &= (y > rows.start - margin) & (y < rows.stop + margin)
+        found = np.nonzero(inside)
+        if not len(found[0]):
+            return slice(0, 0), slice(0, 0)
+        spans = [slice(int(axis.min()) * step, (int(axis.max()) + 1) * step) for axis in found]
+        return spans[0], spans[1]

@@ -1,0 +1,109 @@
+"""The coarse grid on which movement is computed: its nodes, the inverse of a movement, and its way to every pixel."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+CELLS = 128
+"""Nodes, about, along the longer side: 4 pixels apart at 512."""
+ROUNDS, MOUTH_ROUNDS = 3, 6
+"""Steps of the fixed point that inverts a head's movement, and that of a mouth, which is steeper: with 3, a second seam
+appears at the corners of a mouth that is .3 I open."""
+MARGIN = 8
+"""Nodes around a window from which something can have moved into it."""
+
+Floats = NDArray[np.float32]
+Window = tuple[slice, slice]
+"""Rows and columns."""
+WHOLE: Window = slice(None), slice(None)
+
+
+def read_at(values: Floats, places: Floats, out: Floats | None = None) -> Floats:
+    """Read values (h, w, c) between pixels, bilinearly, at places (m, n, 2).
+
+    Args:
+        values: What is read; beyond its border the border goes on.
+        places: x and y.
+        out: Where to, (m, n, c): what lies beyond the border of ``values`` is left there as it was.
+    """
+    nothing = cast("Floats", None)  # the maps are one array
+    if out is None:
+        found = cv2.remap(values, places, nothing, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    else:
+        found = cv2.remap(values, places, nothing, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_TRANSPARENT)
+    return cast("Floats", found)
+
+
+class Grid:
+    """Nodes over a picture, each in the middle of a square cell of whole pixels."""
+
+    def __init__(self, height: int, width: int) -> None:
+        """Lay the nodes over a picture of this size in pixels."""
+        self.size = height, width
+        self.step = int(2 ** np.clip(round(np.log2(max(height, width) / CELLS)), 1, 6))
+        """Pixels from node to node."""
+        rows, columns = (-(-side // self.step) for side in self.size)
+        y, x = np.mgrid[:rows, :columns].astype(np.float32)
+        self._index = np.stack([x, y], -1)
+        self.nodes: Floats = (self._index + np.float32(0.5)) * np.float32(self.step) - np.float32(0.5)
+        """(rows, columns, 2): where the nodes lie in the picture, in pixels."""
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        self._pixels = np.stack([x, y], -1)
+
+    def invert(self, movement: Floats, rounds: int = ROUNDS) -> Floats:
+        """Say for each node of the grid, or of a window of it, from where something came to it, relative to it.
+
+        Args:
+            movement: (rows, columns, 2) pixels: where what lies at a node goes, relative to it. Neighbouring nodes
+                must keep their order, or there is no inverse.
+            rounds: Steps of the fixed point.
+
+        Returns:
+            (rows, columns, 2) pixels.
+        """
+        index = self._index[: movement.shape[0], : movement.shape[1]]
+        scale, back = np.float32(-1 / self.step), movement
+        for _ in range(rounds):
+            back = read_at(movement, index + back * scale)
+        return -back
+
+    def places(self, back: Floats, window: Window = WHOLE) -> tuple[Window, Floats]:
+        """Say for each pixel of a window of nodes where in the picture it comes from.
+
+        Args:
+            back: (rows, columns, 2) pixels, of the window's nodes, as ``invert`` returns it.
+            window: Rows and columns of nodes.
+
+        Returns:
+            The window in pixels, and (h, w, 2) pixels.
+        """
+        pixels = self.pixels(window)
+        height, width = (span.stop - span.start for span in pixels)
+        size = back.shape[1] * self.step, back.shape[0] * self.step
+        places = cast("Floats", cv2.resize(back, size, interpolation=cv2.INTER_LINEAR))[:height, :width]
+        return pixels, places + self._pixels[pixels]
+
+    def pixels(self, window: Window) -> Window:
+        """Return the rows and columns of pixels in a window of nodes."""
+        spans = []
+        for span, side, count in zip(window, self.size, self.nodes.shape, strict=False):
+            first, last, _ = span.indices(count)
+            spans.append(slice(first * self.step, min(last * self.step, side)))
+        return spans[0], spans[1]
+
+    def cells(self, pixels: Window) -> Window:
+        """Return the nodes' rows and columns in a window of pixels that begins and ends where cells do."""
+        rows, columns = (slice(span.start // self.step, -(-span.stop // self.step)) for span in pixels)
+        return rows, columns
+
+    def window(self, left: float, top: float, right: float, bottom: float) -> Window:
+        """Return the rows and columns of nodes that cover a box of the picture and what can move into it."""
+        spans = []
+        for least, most, count in ((top, bottom, len(self.nodes)), (left, right, self.nodes.shape[1])):
+            first = int(np.clip(np.floor(least / self.step) - MARGIN, 0, count - 1))
+            spans.append(slice(first, int(np.clip(np.ceil(most / self.step) + 1 + MARGIN, first + 1, count))))
+        return spans[0], spans[1]
