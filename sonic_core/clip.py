@@ -24,7 +24,7 @@ from .media.formats import format_of
 from .media.live import write_live
 from .media.reverse import there_and_back
 from .media.video import check_target, probe_video, read_video, write_video
-from .types import Audio, Frames, Progress, ignore_progress
+from .types import Audio, Frames, Placement, Progress, ignore_progress
 
 log = logging.getLogger("sonic")
 
@@ -55,6 +55,8 @@ class Clip:
     """(h, w) of the frames in pixels."""
     audio: Audio | None
     """The sound, beginning with the first frame; None for a silent clip."""
+    placement: Placement | None = None
+    """Where in a larger picture the frames lie, if they show another part of it than the portrait they were made of."""
 
     @property
     def duration(self) -> float:

@@ -21,13 +21,14 @@ def pasted(clip: Clip, portrait: Portrait) -> Clip:
 
     Args:
         clip: Frames of the crop at any size.
-        portrait: Tells where the crop came from.
+        portrait: Tells where the crop came from, where the clip does not tell it itself.
 
     Returns:
         A clip of the full picture's size with the same sound.
     """
-    _, height, width = portrait.placement.source.shape
-    return replace(clip, read=lambda: _paste(clip, portrait.placement), size=(height, width))
+    placement = clip.placement or portrait.placement
+    _, height, width = placement.source.shape
+    return replace(clip, read=lambda: _paste(clip, placement), size=(height, width), placement=None)
 
 
 def feather(placement: Placement) -> np.ndarray:

@@ -18,7 +18,7 @@ from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, ignore_progress
 from .listening import Heard, listen
 from .posing import WIDEST, mixed_seed, poses
-from .puppet.canvas import lay_canvas
+from .puppet.canvas import lay_canvas, lay_wide_canvas
 from .puppet.drawing import Puppet
 from .puppet.pose import Pose
 
@@ -63,7 +63,7 @@ class PreviewModel:
         heard = listen(audio)
         for reason in heard.remarks:
             warnings.warn(reason, SonicWarning, stacklevel=2)
-        puppet = make_puppet(portrait, pinned=settings.paste_back)
+        puppet = make_puppet(portrait, put_back=settings.paste_back)
         if not (puppet.lips.closable or puppet.mouth_hidden):
             warnings.warn(_GAPING.format(gap=puppet.lips.own_gap), SonicWarning, stacklevel=2)
         return PreviewConditions(portrait, audio, puppet, heard)
@@ -76,24 +76,30 @@ class PreviewModel:
         del progress
         fps = Fraction(settings.fps)
         length = frame_count(settings.duration or conditions.audio.duration, fps)
-        size = (conditions.portrait.image.shape[1], conditions.portrait.image.shape[2])
+        puppet = conditions.puppet
+        size = puppet.image.shape[0], puppet.image.shape[1]
         posed = frame_poses(conditions, settings, length, fps)
         return Clip(
-            read=lambda: _draw(conditions.puppet, posed), fps=fps, length=length, size=size, audio=conditions.audio
+            read=lambda: _draw(puppet, posed),
+            fps=fps,
+            length=length,
+            size=size,
+            audio=conditions.audio,
+            placement=puppet.placement if settings.paste_back else None,
         )
 
 
-def make_puppet(portrait: Portrait, *, pinned: bool = False) -> Puppet:
+def make_puppet(portrait: Portrait, *, put_back: bool = False) -> Puppet:
     """Measure a portrait, so that it can be drawn in any pose.
 
     Args:
         portrait: The crop; where its face was not read point by point, it is now.
-        pinned: Nothing may move at the crop's border, since it will be put back into the picture.
+        put_back: Frames will be put back into the picture: they show hair and shoulders too, and their border stays.
     """
     face = portrait.face
     landmarks = face.landmarks or read_landmarks(portrait.image, face.box)
     doubts = examine(portrait.image, landmarks)
-    canvas = lay_canvas(portrait, landmarks, pinned=pinned)
+    canvas = (lay_wide_canvas if put_back else lay_canvas)(portrait, landmarks)
     return Puppet(canvas, eyes_hidden=any(doubts.eyes_hidden), mouth_hidden=doubts.mouth_hidden)
 
 

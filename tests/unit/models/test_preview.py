@@ -18,6 +18,7 @@ from sonic_core.models.preview.model import make_puppet
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.models.preview.speech import CURVE_RATE, speech_curves
 from sonic_core.pipeline import prepare_portrait
+from sonic_core.post.paste import pasted
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 SETTINGS = Settings(min_resolution=384)
@@ -96,7 +97,7 @@ def test_at_rest_the_frame_is_the_portrait_to_the_bit(puppet):
     [SPEAKING, {"yaw": 6.0, "pitch": 5.0, "roll": 4.0}, {"blink": 1.0}, {"rounding": 1.0, "gap": 0.1}, {"brows": 1.0}],
 )
 def test_nothing_moves_at_the_edge_of_a_crop_that_is_put_back(portrait, pose):
-    puppet = make_puppet(portrait, pinned=True)
+    puppet = make_puppet(portrait, put_back=True)
     change = np.abs(puppet.frame(Pose(rest=0.0 if "gap" in pose else 1.0, **pose)) - puppet.image)
     assert change.max() > 0.1
     assert max(change[0].max(), change[-1].max(), change[:, 0].max(), change[:, -1].max()) < 0.004
@@ -136,6 +137,24 @@ def test_frames_can_be_drawn_side_by_side(puppet):
         together = list(pool.map(puppet.frame, asked * 4))
     for index, frame in enumerate(together):
         assert np.array_equal(frame, alone[index % 8])
+
+
+def test_a_clip_that_is_put_back_shows_hair_and_shoulders_and_leaves_the_rest_of_the_picture_to_the_bit(
+    portrait, speech
+):
+    part = Audio(speech.samples[:, : 2 * speech.rate], speech.rate)
+    clip = clip_of(portrait, part, paste_back=True)
+    assert clip.placement is not None
+    left, top, right, bottom = clip.placement.box
+    inner = portrait.placement.box
+    assert left < inner[0]
+    assert right > inner[2]
+    assert bottom > inner[3]
+    frames = torch.cat(list(pasted(clip, portrait).read()))
+    changed = (frames - portrait.placement.source).abs().amax((0, 1)) > 0
+    assert changed[:, : inner[0]].any(), "hair beside the crop moves along"
+    changed[top:bottom, left:right] = False
+    assert not changed.any()
 
 
 def test_a_portrait_without_landmarks_is_read_when_it_is_animated(portrait, speech):

@@ -15,6 +15,8 @@ from .grid import Floats, Window
 
 SHARE = 0.18
 """Share of the crop's sides that is kept around it: a head turned and tilted as far as it goes brings in no more."""
+AROUND = 0.5
+"""The same where the whole is shown: hair and shoulders go along with the head."""
 MULTIPLE = 16
 """What is kept around is a multiple of so many pixels, and so of a grid's cells."""
 _SEEN = 0.6  # share of the crop's sides around it in which the person is looked for: shoulders help
@@ -32,27 +34,54 @@ class Canvas:
     """Rows and columns of the canvas that are the portrait."""
     person: Floats
     """(h, w): share of a person in each pixel, 0 … 1."""
+    placement: Placement
+    """Where in the picture the frames, which show ``view``, lie."""
 
 
-def lay_canvas(portrait: Portrait, landmarks: Landmarks, *, pinned: bool) -> Canvas:
-    """Put a portrait on a canvas.
+def lay_canvas(portrait: Portrait, landmarks: Landmarks) -> Canvas:
+    """Put a portrait on a canvas of what is around it, whose border stays where it is; frames show the portrait.
 
     Args:
         portrait: The crop and where it came from.
         landmarks: The face in its pixels.
-        pinned: The crop's border must not move, since it will be put back into the picture.
     """
     crop = np.ascontiguousarray(portrait.image.permute(1, 2, 0).numpy(), np.float32)
     height, width = crop.shape[:2]
-    left, top, right, bottom = (0, 0, 0, 0) if pinned else _room(portrait.placement, (height, width))
+    left, top, right, bottom = _room(portrait.placement, (height, width))
     size = top + height + bottom, left + width + right
     view = slice(top, top + height), slice(left, left + width)
-    image = (
-        _cut(portrait.placement, (height, width), (left, top), size) if max(left, top, right, bottom) else crop.copy()
-    )
+    scales = _scales(portrait.placement, (height, width))
+    origin = portrait.placement.box[0] - left / scales[0], portrait.placement.box[1] - top / scales[1]
+    image = _cut(portrait.placement, origin, scales, size)
     image[view] = crop
-    moved = landmarks.moved((-left, -top), (1.0, 1.0))
-    return Canvas(image, moved, view, _find_person(portrait.placement, (height, width), (left, top), size))
+    person = _find_person(portrait.placement, origin, scales, size)
+    return Canvas(image, landmarks.moved((-left, -top), (1.0, 1.0)), view, person, portrait.placement)
+
+
+def lay_wide_canvas(portrait: Portrait, landmarks: Landmarks) -> Canvas:
+    """Put a portrait with hair and shoulders on a canvas that is shown whole, to be put back into its picture.
+
+    It is no larger than it is in the picture, where more pixels would be lost again.
+
+    Args:
+        portrait: The crop and where it came from.
+        landmarks: The face in its pixels.
+    """
+    placement = portrait.placement
+    crop = portrait.image.shape[1], portrait.image.shape[2]
+    (across, down), (left, top, right, bottom) = _scales(placement, crop), placement.box
+    high, wide = placement.source.shape[1:]
+    aside, above = round(AROUND * (right - left)), round(AROUND * (bottom - top))
+    box = max(left - aside, 0), max(top - above, 0), min(right + aside, wide), min(bottom + above, high)
+    size = tuple(
+        max(round(side * min(scale, 1.0)), 1) for side, scale in ((box[3] - box[1], down), (box[2] - box[0], across))
+    )
+    scales = size[1] / (box[2] - box[0]), size[0] / (box[3] - box[1])
+    origin = float(box[0]), float(box[1])
+    image = _cut(placement, origin, scales, (size[0], size[1]))
+    moved = landmarks.moved(((box[0] - left) * across, (box[1] - top) * down), (scales[0] / across, scales[1] / down))
+    person = _find_person(placement, origin, scales, (size[0], size[1]))
+    return Canvas(image, moved, (slice(0, size[0]), slice(0, size[1])), person, Placement(placement.source, box))
 
 
 def _scales(placement: Placement, crop: tuple[int, int]) -> tuple[float, float]:
@@ -74,21 +103,21 @@ def _room(placement: Placement, crop: tuple[int, int]) -> tuple[int, int, int, i
     return first, second, third, fourth
 
 
-def _cut(placement: Placement, crop: tuple[int, int], origin: tuple[int, int], size: tuple[int, int]) -> Floats:
-    """Cut the canvas out of the picture, enlarged as the crop was: (h, w, 3)."""
-    across, down = _scales(placement, crop)
-    left, top = placement.box[0] - origin[0] / across, placement.box[1] - origin[1] / down
-    box = left, top, left + size[1] / across, top + size[0] / down
+def _cut(
+    placement: Placement, origin: tuple[float, float], scales: tuple[float, float], size: tuple[int, int]
+) -> Floats:
+    """Cut a canvas that begins at ``origin`` (x, y) out of the picture and bring it to ``size``: (h, w, 3)."""
+    box = *origin, origin[0] + size[1] / scales[0], origin[1] + size[0] / scales[1]
     pixels = _picture(placement.source)
     limits = pixels.width, pixels.height, pixels.width, pixels.height
-    inside = tuple(min(max(side, 0.0), float(most)) for side, most in zip(box, limits, strict=True))
-    resized = pixels.resize(
-        (size[1], size[0]), Image.Resampling.LANCZOS, box=(inside[0], inside[1], inside[2], inside[3])
-    )
+    left, top, right, bottom = (min(max(side, 0.0), float(most)) for side, most in zip(box, limits, strict=True))
+    resized = pixels.resize((size[1], size[0]), Image.Resampling.LANCZOS, box=(left, top, right, bottom))
     return np.divide(np.asarray(resized), np.float32(255), dtype=np.float32)
 
 
-def _find_person(placement: Placement, crop: tuple[int, int], origin: tuple[int, int], size: tuple[int, int]) -> Floats:
+def _find_person(
+    placement: Placement, origin: tuple[float, float], scales: tuple[float, float], size: tuple[int, int]
+) -> Floats:
     """Look for the person in and around the crop: (h, w) on the canvas."""
     left, top, right, bottom = placement.box
     high, wide = placement.source.shape[1:]
@@ -96,10 +125,8 @@ def _find_person(placement: Placement, crop: tuple[int, int], origin: tuple[int,
     x, y = round(max(left - aside, 0)), round(max(top - above, 0))
     end_x, end_y = round(min(right + aside, wide)), round(min(bottom + above, high))
     mask = segment_person(placement.source[:, y:end_y, x:end_x])
-    across, down = _scales(placement, crop)
-    matrix = np.array(
-        [[across, 0, (x - left) * across + origin[0]], [0, down, (y - top) * down + origin[1]]], np.float64
-    )
+    (across, down), (begin_x, begin_y) = scales, origin
+    matrix = np.array([[across, 0, (x - begin_x) * across], [0, down, (y - begin_y) * down]], np.float64)
     laid = cv2.warpAffine(mask, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(laid, np.float32)
 

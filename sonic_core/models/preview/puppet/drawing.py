@@ -48,6 +48,7 @@ class Puppet:
         points, self.unit = landmarks.points, measure_unit(landmarks)
         self.image: Floats = np.ascontiguousarray(image[canvas.view])
         """(h, w, 3): the portrait, of the frames' size."""
+        self.placement = canvas.placement
         self.grid = Grid(*image.shape[:2])
         rows, columns = canvas.view
         self._origin = np.array([columns.start, rows.start], np.float32)

@@ -95,8 +95,10 @@ class Head:
         weight *= np.maximum(_softened(grid, person, unit), smooth_fall((depth.reach - _FACE) / (_AROUND - _FACE)))
         weight *= smooth_fall((below - _NECK[0]) / (_NECK[1] - _NECK[0]))
         height, width = grid.size
-        border = edge_distance(height, width)[tuple(np.rint(grid.nodes[..., ::-1]).astype(int).reshape(-1, 2).T)]
-        within = border.reshape(weight.shape) - grid.step
+        places = np.rint(grid.nodes[..., ::-1]).astype(int)
+        rows, columns = np.moveaxis(np.minimum(places, (height - 1, width - 1)), -1, 0)
+        border = edge_distance(height, width)[rows, columns]
+        within = border - grid.step
         self.inside: Floats = smooth_rise(within / (_BORDER * min(height, width))).astype(np.float32)[..., None]
         """(rows, columns, 1): 0 at the picture's border, which stays, 1 away from it."""
         weight *= self.inside[..., 0]
