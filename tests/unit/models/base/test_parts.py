@@ -141,7 +141,7 @@ def test_a_unet_that_does_not_fit_is_named(tiny_set, tmp_path, settings, spoil, 
         model = sonic.load_model("sonic-base", weights=tmp_path / "set")
     grain = torch.rand(3, 360, 360, generator=torch.Generator().manual_seed(0))
     chosen = settings(face=(60, 60, 260, 280), inference_steps=1)
-    with pytest.raises(CheckpointError, match=said):
+    with pytest.warns(SonicWarning, match="hardly looks like a human face"), pytest.raises(CheckpointError, match=said):
         model.generate(sonic.Audio(torch.rand(1, 4000) - 0.5, 16000), grain, settings=chosen)
 
 
