@@ -30,9 +30,11 @@ def quality_warnings(image: torch.Tensor, face: Face) -> list[str]:
         image: The picture, (3, h, w) RGB in [0, 1].
         face: The face in the picture's pixels.
     """
-    found = [*_size_and_pose(face), *_edges(image, face), *_light(image, face)]
-    if face.landmarks is not None:
-        found = [*_doubts(examine(image, face.landmarks)), *found]
+    doubts = None if face.landmarks is None else examine(image, face.landmarks)
+    sure = doubts is None or doubts.mouth_hidden or not doubts.doubtful
+    found = [*_size(face), *(_turned(face) if sure else []), *_edges(image, face), *_light(image, face)]
+    if doubts is not None:
+        found = [*_doubts(doubts), *found]
     return [f"{sentence}." for sentence in found]
 
 
@@ -45,19 +47,22 @@ def _doubts(doubts: Doubts) -> list[str]:
         )
     elif doubts.doubtful:
         found.append(f"The face is doubtful: {doubts.doubtful}; use another picture if eyes or mouth move wrongly")
-    if all(doubts.eyes_hidden):
+    if all(doubts.eyes_hidden) and not doubts.doubtful:
         found.append("The eyes are behind dark lenses: they do not blink; use a picture without, if they should")
     return found
 
 
-def _size_and_pose(face: Face) -> list[str]:
-    found = []
-    if face.eye_distance < LEAST_EYE_DISTANCE:
-        found.append(
-            f"The face is small: {face.eye_distance:.0f} pixels between the eyes, {LEAST_EYE_DISTANCE:.0f} or more are "
-            "needed for clear lips; use a larger picture"
-        )
-    return [*found, *(_nose(face) if face.landmarks is None else _pose(head_pose(face.landmarks.points)))]
+def _size(face: Face) -> list[str]:
+    if face.eye_distance >= LEAST_EYE_DISTANCE:
+        return []
+    return [
+        f"The face is small: {face.eye_distance:.0f} pixels between the eyes, {LEAST_EYE_DISTANCE:.0f} or more are "
+        "needed for clear lips; use a larger picture"
+    ]
+
+
+def _turned(face: Face) -> list[str]:
+    return _nose(face) if face.landmarks is None else _pose(head_pose(face.landmarks.points))
 
 
 def _nose(face: Face) -> list[str]:
