@@ -29,8 +29,11 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The pictures of README and help pages, taken in a real ComfyUI; the tests that take them must pass.
+# The sample video, the pictures of templates, README and help pages, most of them taken in a real ComfyUI; the tests that
+# take them must pass.
 pictures: $(READY)
+	$(BIN)/python assets/make_video.py
+	$(BIN)/python assets/make_thumbnails.py
 	$(BIN)/python -m sonic_core generate --model sonic-preview --image assets/portrait.png --audio assets/speech.wav \
 		--duration 4 --min-resolution 384 --paste-back --output docs/images/result.webp
 	PICTURES=docs/images $(BIN)/python -m pytest tests/browser
@@ -41,7 +44,7 @@ setup: $(READY)
 # opencv-python wants libGL, which a machine without a screen may lack; the headless build is the same code without windows.
 $(READY): requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest pytest-timeout pytest-xdist ruff pyright --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest pytest-timeout pytest-xdist scikit-image ruff pyright --constraint constraints.txt
 	$(BIN)/python -c "import cv2" || ( $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
 		$(BIN)/python -m pip install --quiet --force-reinstall --no-deps opencv-python-headless --constraint constraints.txt )
 	touch $@

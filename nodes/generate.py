@@ -29,7 +29,11 @@ class Sampler:
         """Describe the inputs."""
         steps = "Denoising steps of sonic-base; sonic-preview has none."
         mouth = "Strength of the mouth's movement; with sonic-base of all movement."
-        head = "Strength of head, brows and blinks; 0 keeps all but the mouth still."
+        head = (
+            "Strength of head, gaze and brows: at 1 sonic-preview's head moves by about 2 degrees; 0 keeps all but the "
+            "mouth still, lids too."
+        )
+        take = "Same seed, same video. Other portraits and sounds move differently with the same seed."
         return {
             "required": {
                 "model": ("SONIC_MODEL", {"tooltip": "The same model as for Sonic PreData."}),
@@ -37,7 +41,7 @@ class Sampler:
                 "inference_steps": widget("inference_steps", steps),
                 "dynamic_scale": widget("dynamic_scale", mouth, step=0.05),
                 "motion_scale": widget("motion_scale", head, step=0.05),
-                "seed": widget("seed", "Same seed, same video.", min=0, max=2**64 - 1, control_after_generate=True),
+                "seed": widget("seed", take, min=0, max=2**64 - 1, control_after_generate=True),
                 "fps": widget("fps", "Pictures per second.", step=0.01),
                 "paste_back": widget("paste_back", "Put the animated crop back into the full picture."),
             },

@@ -111,7 +111,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "expand_ratio": (float, "surroundings kept around the face, as a share of it"),
         "inference_steps": (int, "denoising steps of a diffusion model"),
         "dynamic_scale": (float, "strength of the mouth's movement"),
-        "motion_scale": (float, "strength of head, brows and blinks"),
+        "motion_scale": (float, "strength of head, gaze and brows; at 0 lids keep still too"),
         "fps": (float, "frames per second"),
         "appearance_guidance": (float, "how closely sonic-base follows the portrait"),
         "audio_guidance": (float, "how closely sonic-base follows the sound"),

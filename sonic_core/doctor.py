@@ -33,9 +33,9 @@ class Finding:
 NEEDED = {
     "torch": "torch",
     "numpy": "numpy",
+    "scipy": "scipy",
     "soxr": "soxr",
     "opencv-python": "cv2",
-    "scikit-image": "skimage",
     "av": "av",
     "Pillow": "PIL",
     "safetensors": "safetensors",

@@ -82,13 +82,14 @@ class Settings:
     dynamic_scale: float = 1.0
     """Strength of the mouth's movement; for sonic-base of all movement, as published."""
     motion_scale: float = 1.0
-    """Strength of head, brows and blinks; 0 keeps all but the mouth still."""
+    """Strength of head, gaze and brows: at 1 sonic-preview's head moves by about 2 degrees; 0 keeps all but the mouth
+    still, lids too."""
     lip_sync_refinement: bool = True
     """Measure and correct a constant offset between sound and picture, where the model can leave one."""
     temporal_smoothing: bool = True
     """Remove jitter between frames, where the model can leave any."""
     seed: int = OFFICIAL_SEED
-    """Same seed, same clip; every number from 0 to 2^64 − 1 is honoured."""
+    """Same seed, same clip of the same picture and sound; every number from 0 to 2^64 − 1 is honoured."""
     fps: Fraction | float = Fraction(25)
     """Frames per second of the finished clip."""
     appearance_guidance: float = 2.0

@@ -1,0 +1,107 @@
+"""Make the templates' pictures in ``workflows/``, of what sonic-preview makes of the samples.
+
+    python assets/make_thumbnails.py
+
+That of *high_quality_digital_human* is left as it is: what sonic-base makes cannot be shown without its weights.
+"""
+
+from __future__ import annotations
+
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+ASSETS = Path(__file__).resolve().parent
+sys.path.insert(0, str(ASSETS.parent))
+
+from benchmarks.portrait_parts.sitter import Sitter  # noqa: E402 - this file runs without the project being installed
+from sonic_core import Settings, open_clip, refined  # noqa: E402
+from sonic_core.media.audio import read_audio  # noqa: E402
+from sonic_core.post.curve import drawn  # noqa: E402
+
+SIDE = 512
+"""Pixels of a picture's sides."""
+PAPER = (26, 27, 31)
+SOUNDS = {"english": ((111, 168, 255), 0.98), "chinese": ((96, 214, 148), 0.5), "spanish": ((240, 180, 84), 0.8)}
+"""The samples of *batch_digital_human*: colour, and how open the mouth is, as a share of the clip's moments."""
+BARS = 44
+"""Bars of a sound."""
+FACE_HEIGHT = 292
+"""Rows of *talking_video_repair* above the curve."""
+WIDTH, ABOVE = 2.8, 1.05
+"""What these show, in eye distances: its width, and how much of it lies above the mouth."""
+PLOT = slice(64, 316), slice(48, 620)
+"""Rows and columns of the curve in its picture, without the words."""
+AWAKE, ASIDE = 0.02, 3.0
+"""Most blink, and most degrees of gaze, of a moment that is shown."""
+
+
+def moment(sound: Path, share: float, **settings: float) -> tuple[Sitter, np.ndarray]:
+    """Draw the portrait at a moment of a sound than which so many, as a share, are less open: (h, w, 3) RGB bytes."""
+    sitter = Sitter(ASSETS / "portrait.png", Settings(**settings), read_audio(sound))
+    _, poses = sitter.speak()
+    poses = [pose for pose in poses if pose.blink < AWAKE and abs(pose.gaze_x) < ASIDE and pose.closure < AWAKE]
+    order = np.argsort(sitter.gaps(poses))
+    return sitter, sitter.draw([poses[order[round(share * (len(order) - 1))]]])[0]
+
+
+def square(pixels: np.ndarray, side: int) -> Image.Image:
+    """Cut the middle square out and bring it to size."""
+    height, width = pixels.shape[:2]
+    least = min(height, width)
+    top, left = (height - least) // 2, (width - least) // 2
+    cut = np.ascontiguousarray(pixels[top : top + least, left : left + least])
+    return Image.fromarray(cut).resize((side, side), Image.Resampling.LANCZOS)
+
+
+def fast() -> Image.Image:
+    """Show the portrait while it speaks."""
+    return square(moment(ASSETS / "speech.wav", 1.0, expand_ratio=0.3, min_resolution=768)[1], SIDE)
+
+
+def batch() -> Image.Image:
+    """Show the portrait three times, and what it says beside it."""
+    canvas = Image.new("RGB", (SIDE, SIDE), PAPER)
+    brush, height = ImageDraw.Draw(canvas), SIDE / len(SOUNDS)
+    for row, (name, (colour, share)) in enumerate(SOUNDS.items()):
+        sound = ASSETS / f"sounds/{name}.wav"
+        face = square(moment(sound, share, expand_ratio=0.1, min_resolution=384)[1], round(height) + 1)
+        top = round(row * height)
+        canvas.paste(face, (0, top))
+        for number, loud in enumerate(loudness(sound)):
+            x, half = 190 + number * 7, max(loud * 0.36 * height, 2.0)
+            middle = top + height / 2
+            brush.rounded_rectangle((x, middle - half, x + 4, middle + half), 2, fill=colour)
+    return canvas
+
+
+def loudness(path: Path) -> np.ndarray:
+    """Measure how loud a sound is in ``BARS`` parts of its time: 0 to 1."""
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / 32768
+    loud = np.array([np.sqrt(np.mean(part**2)) for part in np.array_split(samples, BARS)])
+    return np.sqrt(loud / loud.max())
+
+
+def repair() -> Image.Image:
+    """Show a mouth, and how well the sample's sound fits it."""
+    sitter, pixels = moment(ASSETS / "speech.wav", 0.97, expand_ratio=0.2, min_resolution=768)
+    left, top = sitter.mouth - sitter.unit * np.array([WIDTH / 2, ABOVE])
+    right, bottom = left + WIDTH * sitter.unit, top + WIDTH * sitter.unit * FACE_HEIGHT / SIDE
+    size, box = (SIDE, FACE_HEIGHT), (round(left), round(top), round(right), round(bottom))
+    face = Image.fromarray(np.ascontiguousarray(pixels)).crop(box).resize(size, Image.Resampling.LANCZOS)
+    curve = drawn(refined(open_clip(ASSETS / "video.mp4"))[1]).permute(1, 2, 0).numpy()[PLOT]
+    plot = Image.fromarray((curve * 255).round().astype(np.uint8))
+    canvas = Image.new("RGB", (SIDE, SIDE), PAPER)
+    canvas.paste(face, (0, 0))
+    canvas.paste(plot.resize((SIDE, SIDE - FACE_HEIGHT), Image.Resampling.LANCZOS), (0, FACE_HEIGHT))
+    return canvas
+
+
+if __name__ == "__main__":
+    for name, make in {"fast": fast, "batch": batch}.items():
+        make().save(ASSETS.parent / f"workflows/{name}_digital_human.jpg", quality=90)
+    repair().save(ASSETS.parent / "workflows/talking_video_repair.jpg", quality=90)
