@@ -35,7 +35,7 @@ pictures: $(READY)
 	$(BIN)/python assets/make_video.py
 	$(BIN)/python assets/make_thumbnails.py
 	$(BIN)/python -m sonic_core generate --model sonic-preview --image assets/portrait.png --audio assets/speech.wav \
-		--duration 4 --min-resolution 384 --paste-back --output docs/images/result.webp
+		--duration 4 --min-resolution 384 --expand-ratio 0.3 --output docs/images/result.webp
 	PICTURES=docs/images $(BIN)/python -m pytest tests/browser
 	$(BIN)/python -m tests.browser.portraits
 
