@@ -141,6 +141,15 @@ def rgb24(frame: torch.Tensor) -> Bytes:
     return np.asarray(cv2.merge(planes), np.uint8)
 
 
+def gbr24(frame: torch.Tensor) -> Bytes:
+    """Convert a frame as ``rgb24`` does, plane by plane: (3h, w) uint8, green above blue above red."""
+    height, width = frame.shape[-2:]
+    coded = np.empty((3 * height, width), np.uint8)
+    for part, plane in zip(np.split(coded, 3), frame.detach().float().cpu().numpy()[[1, 2, 0]], strict=True):
+        part[:] = cv2.convertScaleAbs(np.maximum(plane, 0), alpha=255)
+    return coded
+
+
 def rgb48(frame: torch.Tensor) -> Words:
     """Convert a frame to 16-bit RGB, as ``rgb24`` does to 8 bits."""
     pixels = np.clip(frame.detach().float().cpu().numpy().transpose(1, 2, 0), 0, 1)
@@ -164,6 +173,7 @@ LAYOUTS = {
     "yuv420p": Layout(yuv420, "yuv420p", (2, 2), (BT709, LIMITED_RANGE)),
     "yuv422p10le": Layout(yuv422_10, "yuv422p10le", (1, 2), (BT709, LIMITED_RANGE)),
     "rgb24": Layout(rgb24, "rgb24", (1, 1), (0, FULL_RANGE)),
+    "gbrp": Layout(gbr24, "gbrp", (1, 1), (0, FULL_RANGE)),
     "bgr0": Layout(rgb24, "rgb24", (1, 1), (0, FULL_RANGE)),
     "gbrp16le": Layout(rgb48, "rgb48le", (1, 1), (0, FULL_RANGE)),
 }

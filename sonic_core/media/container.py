@@ -21,6 +21,9 @@ from .formats import Encoder, Format
 from .reel import STAGE, Reel
 from .track import SoundTrack
 
+_PLANES = {"yuv422p10le": 2, "gbrp": 3}
+"""Formats that are filled by hand, as older PyAVs do not take them or take them slowly, and how many times as high as
+the frame their planes are, one below the other."""
 _WITH_TEXTS = {"mp4", "mov"}
 """Containers that keep texts of any name only when told so."""
 
@@ -131,10 +134,8 @@ def picture_stream(container: OutputContainer, file: Format, reel: Reel, options
 
 def coded_frame(pixels: Pixels, layout: Layout) -> av.VideoFrame:
     """Make FFmpeg's frame of what ``layout`` converted, its colours told."""
-    if layout.made == "yuv422p10le":
-        frame = _planar_frame(pixels, layout)
-    else:
-        frame = av.VideoFrame.from_ndarray(pixels, layout.made)
+    by_hand = layout.made in _PLANES
+    frame = _planar_frame(pixels, layout) if by_hand else av.VideoFrame.from_ndarray(pixels, layout.made)
     frame.colorspace, frame.color_range = layout.colour
     if hasattr(frame, "color_trc"):  # older PyAVs lack it, and only ProRes looks for it here
         frame.color_primaries = frame.color_trc = BT709
@@ -142,13 +143,13 @@ def coded_frame(pixels: Pixels, layout: Layout) -> av.VideoFrame:
 
 
 def _planar_frame(pixels: Pixels, layout: Layout) -> av.VideoFrame:
-    """Fill 4:2:2 of 16-bit words by hand: older PyAVs do not take it."""
+    """Fill planes by hand."""
     rows, width = pixels.shape
-    frame = av.VideoFrame(width, rows // 2, layout.made)
+    frame = av.VideoFrame(width, rows // _PLANES[layout.made], layout.made)
     flat: Any = pixels.reshape(-1)
     for plane in frame.planes:
         count = plane.width * plane.height
-        room = np.frombuffer(cast("Any", plane), np.uint16).reshape(-1, plane.line_size // 2)
+        room = np.frombuffer(cast("Any", plane), pixels.dtype).reshape(-1, plane.line_size // pixels.itemsize)
         room[: plane.height, : plane.width] = flat[:count].reshape(plane.height, plane.width)
         flat = flat[count:]
     return frame

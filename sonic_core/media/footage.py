@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import cv2
@@ -175,6 +176,8 @@ def _paced(path: Path, info: VideoInfo) -> Iterator[Bytes]:
 
 def _rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> Bytes:
     """Convert to (h, w, 3) uint8, upright."""
+    if frame.format.name == "gbrp":
+        return np.asarray(_upright(_planes(frame).transpose(1, 2, 0), frame), np.uint8)
     if not frame.format.is_rgb:
         full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
         matrix = _matrix(frame)
@@ -190,6 +193,15 @@ def _rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> Bytes:
     elif frame.format.name != "rgb24":
         frame = reformatter.reformat(frame, format="rgb24", interpolation=_SWS_FLAGS)
     return np.ascontiguousarray(_upright(frame.to_ndarray(), frame), np.uint8)
+
+
+def _planes(frame: av.VideoFrame) -> Bytes:
+    """Copy the planes of a frame of green, blue and red: (3, h, w), red first."""
+    planes = np.empty((3, frame.height, frame.width), np.uint8)
+    for plane, into in zip(frame.planes, (planes[1], planes[2], planes[0]), strict=True):
+        rows = np.frombuffer(cast("Any", plane), np.uint8).reshape(-1, plane.line_size)
+        into[:] = rows[: frame.height, : frame.width]
+    return planes
 
 
 def _matrix(frame: av.VideoFrame) -> int:
@@ -209,6 +221,7 @@ def _floats(chunk: list[Bytes]) -> Frames:
     """Turn frames (h, w, 3) into one chunk (n, 3, h, w), without torch: its threads would fight with the decoder's."""
     made = np.empty((len(chunk), 3, *chunk[0].shape[:2]), np.float32)
     for pixels, planes in zip(chunk, made, strict=True):
-        for values, plane in zip(cv2.split(pixels), planes, strict=True):
+        apart = cv2.split(pixels) if pixels.flags.c_contiguous else pixels.transpose(2, 0, 1)
+        for values, plane in zip(apart, planes, strict=True):
             np.divide(values, np.float32(255), out=plane, dtype=np.float32)
     return torch.from_numpy(made)

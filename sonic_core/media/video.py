@@ -13,7 +13,7 @@ from ..types import Audio, Frames, Progress, ignore_progress
 from .container import write_container
 from .files import check_new_folder, check_writable, folder_beside, written_beside
 from .footage import VideoInfo, probe_video, read_video
-from .formats import Format, find_format, lossless_format
+from .formats import Format, find_format, kept_format, lossless_format
 from .gif import write_gif
 from .reel import STAGE, Reel
 from .sequence import write_sequence
@@ -129,7 +129,8 @@ def write_lossless(
     FFmpeg was built without it; the sound as 32-bit float, any rate, any number of channels.
 
     Args:
-        path: Ends in ``.mkv``; an existing file is replaced.
+        path: Ends in ``.mkv``, or in what ``kept_format`` says for files that only this package reads: Ut Video in
+            NUT. An existing file is replaced.
         chunks: Frames (n, 3, h, w), rounded to 8 bits.
         fps: Frames per second.
         length: Number of frames in all chunks together.
@@ -144,7 +145,7 @@ def write_lossless(
     Raises:
         MediaError: The file cannot be written, or the chunks hold other frames than announced.
     """
-    file = lossless_format()
+    file = kept_format() if Path(path).suffix == kept_format().suffix else lossless_format()
     target = check_writable(path, file.suffix)
     audio, samples = _sounding(audio, None)
     reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress)

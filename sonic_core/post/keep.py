@@ -7,14 +7,14 @@ import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from ..clip import Clip
 from ..media.ahead import closable, read_ahead
-from ..media.video import VideoInfo, probe_video, read_video, write_lossless
+from ..media.formats import kept_format
+from ..media.video import VideoInfo, read_video, write_lossless
 from ..types import Frames, Progress, ignore_progress
 
 STAGE = "frames"
@@ -37,7 +37,7 @@ def kept(clip: Clip, progress: Progress = ignore_progress, see: Callable[[torch.
     Raises:
         MediaError: There is no room for the file.
     """
-    file = _File()
+    file = _File(VideoInfo(clip.size, clip.fps, clip.length, clip.duration, False, 0.0, steady=True))
 
     def told(_: str, done: int, total: int) -> None:
         progress(STAGE, done, total)
@@ -57,15 +57,10 @@ def _watched(clip: Clip, see: Callable[[torch.Tensor], object]) -> Generator[Fra
 class _File:
     """A temporary file that is removed with this object."""
 
-    def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="sonic-")
-        self.path = Path(self.folder) / "frames.mkv"
+    def __init__(self, info: VideoInfo) -> None:
+        self.info = info
+        self.path = Path(tempfile.mkdtemp(prefix="sonic-"), "frames").with_suffix(kept_format().suffix)
         weakref.finalize(self, _remove, self.path)
-
-    @cached_property
-    def info(self) -> VideoInfo:
-        """What the file holds, once it is written."""
-        return probe_video(self.path)
 
     def read(self) -> Iterator[Frames]:
         yield from read_video(self.path, info=self.info)

@@ -7,12 +7,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 import torch
 
 from sonic_core.clip import Clip
 from sonic_core.errors import MediaError
 from sonic_core.faces.mouth import MouthMeter
+from sonic_core.media.video import write_lossless
 from sonic_core.post.keep import kept
 
 FRAMES = torch.randint(0, 256, (7, 3, 32, 48), generator=torch.Generator().manual_seed(0)) / 255
@@ -61,6 +63,26 @@ def test_frames_are_made_once(folder):
     del derived
     gc.collect()
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (17, 31), (66, 50)])
+@pytest.mark.parametrize("codec", ["utvideo", "libx264rgb", "ffv1"])
+def test_any_frame_comes_back_bit_for_bit_whichever_codec_is_there(folder, monkeypatch, codec, size):
+    missing = ["utvideo", "libx264rgb", "ffv1"]
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - set(missing[: missing.index(codec)]))
+    frames = torch.rand(5, 3, *size, generator=torch.Generator().manual_seed(1)) * 1.2 - 0.1
+    clip = kept(Clip(lambda: iter(frames.split(2)), Fraction(30000, 1001), 5, size, None))
+    [file] = files(folder)
+    with av.open(str(file)) as container:
+        assert container.streams.video[0].codec_context.name == codec.replace("libx264rgb", "h264")
+    assert torch.equal(torch.cat(list(clip.read())), (frames.clamp(0, 1) * 255).round() / 255)
+
+
+def test_a_kept_clip_takes_no_more_room_than_a_lossless_video(folder, talking):
+    clip = kept(talking)
+    other = write_lossless(folder / "x.mkv", clip.read(), fps=clip.fps, length=clip.length, size=clip.size, audio=None)
+    [own] = [path for path in files(folder) if path != other]
+    assert own.stat().st_size < 1.15 * other.stat().st_size
 
 
 def test_a_cancelled_one_leaves_nothing(folder):
