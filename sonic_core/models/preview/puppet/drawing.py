@@ -8,9 +8,7 @@ the lips, the frame is that of the upper lip's movement above, of the lower lip'
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
 
-import cv2
 import numpy as np
 
 from ....faces.geometry import OVAL
@@ -18,13 +16,13 @@ from .brows import Brows
 from .canvas import Canvas
 from .depth import Depth
 from .eyes import Eyes
-from .grid import MOUTH_ROUNDS, Floats, Grid, read_at
+from .grid import MOUTH_ROUNDS, Floats, Grid
 from .head import Head
 from .interior import Interior
 from .lip_shapes import LipShapes
 from .parting import find_parting, measure_unit
 from .pose import Pose
-from .texture import SCALE, enlarge
+from .texture import SCALE, Bytes, Textures, coded, enlarge, read_coded
 
 EARS, CHIN = (234, 454), 152
 
@@ -61,11 +59,9 @@ class Puppet:
         self.brows = Brows(self.grid, points, -self.lips.axes[1], self.unit)
         self.interior = Interior(image, landmarks, self.lips)
         texture = enlarge(image)
-        self.eyes = Eyes(texture, landmarks.moved((0.0, 0.0), (SCALE, SCALE)), hidden=eyes_hidden)
+        self.eyes = Eyes(texture, landmarks.moved((0.0, 0.0), (SCALE, SCALE)), hidden=eyes_hidden, form=coded)
         self.mouth_hidden = mouth_hidden
-        self._texture = cast(
-            "Floats", cv2.cvtColor(texture, cv2.COLOR_RGB2RGBA)
-        )  # with four channels OpenCV reads twice as fast
+        self._textures = Textures(coded(texture))
 
     def frame(self, pose: Pose, out: Floats | None = None) -> Floats:
         """Draw one frame, (h, w, 3) RGB float32 in [0, 1], into ``out`` if that is given."""
@@ -73,16 +69,16 @@ class Puppet:
             pose = replace(pose, **_COVERED, jaw=_COVERED_JAW * pose.jaw)
         upper, lower = self.lips.displace(pose)
         raised = self.brows.basis * np.float32(pose.brows)
-        back = self.grid.invert(self.head.turn(pose, raised + upper))
-        _, places = self.grid.places(back[self._view], self._view)
-        places *= SCALE
-        frame = cast("Floats", cv2.cvtColor(read_at(self._texture, places), cv2.COLOR_RGBA2RGB, dst=out))
-        self._look(frame, places, pose)
-        if not self.mouth_hidden:
-            self._speak(frame, raised, lower, pose)
+        upper += raised
+        back = self.grid.invert(self.head.turn(pose, upper))
+        _, places = self.grid.places(back[self._view], self._view, SCALE)
+        with self._textures.showing(self.eyes.patch(pose.blink, pose.gaze_x, pose.gaze_y)) as texture:
+            frame = read_coded(texture, places, out)
+            if not self.mouth_hidden:
+                self._speak(frame, texture, raised, lower, pose)
         return frame
 
-    def _speak(self, frame: Floats, raised: Floats, lower: Floats, pose: Pose) -> None:
+    def _speak(self, frame: Floats, texture: Bytes, raised: Floats, lower: Floats, pose: Pose) -> None:
         """Put the mouth together: what moves with the lower lip, and what is seen between the lips."""
 
         def project(points: Floats) -> Floats:
@@ -90,36 +86,18 @@ class Puppet:
 
         rows, columns = window = self.interior.window(project, pose, *frame.shape[:2])
         across, down = (int(start) for start in self._origin)
-        nodes = self.grid.window(columns.start + across, rows.start + down, columns.stop + across, rows.stop + down)
+        box = slice(rows.start + down, rows.stop + down), slice(columns.start + across, columns.stop + across)
+        nodes = self.grid.window(box[1].start, box[0].start, box[1].stop, box[0].stop)
         moved = raised[nodes] + lower[nodes]
         back = self.grid.invert(self.head.turn(pose, moved, nodes), MOUTH_ROUNDS)
-        (top, left), places = self.grid.places(back, nodes)
-        here = (
-            slice(rows.start + down - top.start, rows.stop + down - top.start),
-            slice(columns.start + across - left.start, columns.stop + across - left.start),
+        cells = self.grid.cells(box)
+        near = tuple(
+            slice(cell.start - node.start, cell.stop - node.start) for cell, node in zip(cells, nodes, strict=True)
         )
-        below = cast("Floats", cv2.cvtColor(read_at(self._texture, places[here] * SCALE), cv2.COLOR_RGBA2RGB))
-        self.interior.paint(frame, below, window, project, pose)
+        (top, left), places = self.grid.places(np.ascontiguousarray(back[near]), cells, SCALE)
+        here = tuple(
+            slice(part.start - first.start, part.stop - first.start)
+            for part, first in zip(box, (top, left), strict=True)
+        )
+        self.interior.paint(frame, read_coded(texture, places[here]), window, project, pose)
         np.clip(frame[window], 0, 1, out=frame[window])
-
-    def _look(self, frame: Floats, places: Floats, pose: Pose) -> None:
-        """Draw the eyes as they are in this pose over those of the portrait; ``places`` are the frame's, (h, w, 2)."""
-        for rows, columns, pixels in self.eyes.patch(pose.blink, pose.gaze_x, pose.gaze_y):
-            here = self._covered(places, rows, columns)
-            part = frame[here]
-            if part.size:
-                inward = places[here] - np.array([columns.start, rows.start], np.float32)
-                read_at(pixels, inward, part)
-
-    def _covered(self, places: Floats, rows: slice, columns: slice) -> tuple[slice, slice]:
-        """Return rows and columns of the frame that hold all that comes from a window of the texture."""
-        step = 2 * self.grid.step
-        x, y = places[::step, ::step, 0], places[::step, ::step, 1]
-        margin = SCALE * step
-        inside = (x > columns.start - margin) & (x < columns.stop + margin)
-        inside &= (y > rows.start - margin) & (y < rows.stop + margin)
-        found = np.nonzero(inside)
-        if not len(found[0]):
-            return slice(0, 0), slice(0, 0)
-        spans = [slice(int(axis.min()) * step, (int(axis.max()) + 1) * step) for axis in found]
-        return spans[0], spans[1]

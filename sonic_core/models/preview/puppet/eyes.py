@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -36,15 +37,22 @@ _LEAST = 2.0  # pixels of the texture: what is less open shows nothing
 class Eyes:
     """Draws one portrait's eyes."""
 
-    def __init__(self, texture: np.ndarray, landmarks: Landmarks, hidden: bool = False) -> None:
+    def __init__(
+        self,
+        texture: np.ndarray,
+        landmarks: Landmarks,
+        hidden: bool = False,
+        form: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    ) -> None:
         """Measure what blinks and gazes need.
 
         Args:
             texture: The enlarged portrait, (h, w, 3) RGB float32 in [0, 1].
             landmarks: The face in the texture's pixels.
             hidden: Whether something is known to stand before the eyes: then they stay as they are.
+            form: Makes of a window's pixels, (h, w, 3) float32, what is kept and given away.
         """
-        self._texture = texture
+        self._texture, self._form = texture, form
         self._eyes: list[_Eye] = []
         self._cache: OrderedDict[tuple[int, int, int], list[Patch]] = OrderedDict()
         self.held_bytes = 0
@@ -78,7 +86,7 @@ class Eyes:
             gaze_y: Degrees down.
 
         Returns:
-            Rows, columns and their pixels (h, w, 3), to be read only.
+            Rows, columns and their pixels (h, w, 3), or what ``form`` makes of them, to be read only.
         """
         level = round(min(max(blink, 0.0), 1.0) * LEVELS)
         step = _BLINK_GAZE_STEP if level else GAZE_STEP
@@ -87,7 +95,7 @@ class Eyes:
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        patches = [(*eye.area, eye.draw(level / LEVELS, x * step, y * step)) for eye in self._eyes]
+        patches = [(*eye.area, self._form(eye.draw(level / LEVELS, x * step, y * step))) for eye in self._eyes]
         self._cache[key] = patches
         self.held_bytes += sum(pixels.nbytes for _, _, pixels in patches)
         while self.held_bytes > _CACHE_BYTES and len(self._cache) > 1:

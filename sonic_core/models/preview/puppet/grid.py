@@ -49,10 +49,10 @@ class Grid:
         rows, columns = (-(-side // self.step) for side in self.size)
         y, x = np.mgrid[:rows, :columns].astype(np.float32)
         self._index = np.stack([x, y], -1)
-        self.nodes: Floats = (self._index + np.float32(0.5)) * np.float32(self.step) - np.float32(0.5)
+        y, x = np.mgrid[-1 : rows + 1, -1 : columns + 1].astype(np.float32)
+        self._beyond = (np.stack([x, y], -1) + np.float32(0.5)) * np.float32(self.step) - np.float32(0.5)
+        self.nodes: Floats = np.ascontiguousarray(self._beyond[1:-1, 1:-1])
         """(rows, columns, 2): where the nodes lie in the picture, in pixels."""
-        y, x = np.mgrid[:height, :width].astype(np.float32)
-        self._pixels = np.stack([x, y], -1)
 
     def invert(self, movement: Floats, rounds: int = ROUNDS) -> Floats:
         """Say for each node of the grid, or of a window of it, from where something came to it, relative to it.
@@ -68,24 +68,34 @@ class Grid:
         index = self._index[: movement.shape[0], : movement.shape[1]]
         scale, back = np.float32(-1 / self.step), movement
         for _ in range(rounds):
-            back = read_at(movement, index + back * scale)
+            back = read_at(movement, cast("Floats", cv2.scaleAdd(back, float(scale), index)))
         return -back
 
-    def places(self, back: Floats, window: Window = WHOLE) -> tuple[Window, Floats]:
+    def places(self, back: Floats, window: Window = WHOLE, enlarged: int = 1) -> tuple[Window, Floats]:
         """Say for each pixel of a window of nodes where in the picture it comes from.
+
+        Nodes that lie one beyond the window move as those at its border; so the way between nodes is read together
+        with how they move, exactly, since their distance is a power of two.
 
         Args:
             back: (rows, columns, 2) pixels, of the window's nodes, as ``invert`` returns it.
             window: Rows and columns of nodes.
+            enlarged: How many times the picture that is read is larger.
 
         Returns:
-            The window in pixels, and (h, w, 2) pixels.
+            The window in pixels, and (h, w, 2) pixels of the enlarged picture, the rows not one after another.
         """
-        pixels = self.pixels(window)
+        pixels, step = self.pixels(window), self.step
+        top, left = (span.indices(count)[0] for span, count in zip(window, self.nodes.shape, strict=False))
+        rows, columns = back.shape[:2]
+        moved = cast("Floats", cv2.copyMakeBorder(back, 1, 1, 1, 1, cv2.BORDER_REPLICATE))
+        moved += self._beyond[top : top + rows + 2, left : left + columns + 2]
+        if enlarged != 1:
+            moved *= np.float32(enlarged)
+        size = (columns + 2) * step, (rows + 2) * step
+        places = cast("Floats", cv2.resize(moved, size, interpolation=cv2.INTER_LINEAR))
         height, width = (span.stop - span.start for span in pixels)
-        size = back.shape[1] * self.step, back.shape[0] * self.step
-        places = cast("Floats", cv2.resize(back, size, interpolation=cv2.INTER_LINEAR))[:height, :width]
-        return pixels, places + self._pixels[pixels]
+        return pixels, places[step : step + height, step : step + width]
 
     def pixels(self, window: Window) -> Window:
         """Return the rows and columns of pixels in a window of nodes."""
@@ -96,7 +106,7 @@ class Grid:
         return spans[0], spans[1]
 
     def cells(self, pixels: Window) -> Window:
-        """Return the nodes' rows and columns in a window of pixels that begins and ends where cells do."""
+        """Return the nodes' rows and columns whose cells hold a window of pixels."""
         rows, columns = (slice(span.start // self.step, -(-span.stop // self.step)) for span in pixels)
         return rows, columns
 

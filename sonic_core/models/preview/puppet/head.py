@@ -104,6 +104,8 @@ class Head:
         weight *= self.inside[..., 0]
         self.weight: Floats = weight.astype(np.float32)[..., None]
         """(rows, columns, 1): how far a node goes along with the head, 0 … 1."""
+        self._inside, self._weight = np.repeat(self.inside, 3, axis=-1), np.repeat(self.weight, 2, axis=-1)
+        self._last: tuple[Pose | None, tuple[Floats, Floats]] = None, (self._matrix(0, 0, 0), np.zeros(2, np.float32))
         self.limits = self._limits(grid, depth.reach < _NEAR)
 
     def turn(self, pose: Pose, moved: Floats, window: Window = WHOLE) -> Floats:
@@ -117,22 +119,28 @@ class Head:
         Returns:
             (rows, columns, 2) pixels by which the nodes move in the picture.
         """
-        return self._move(self._matrix(*self.limits.bounded(pose.yaw, pose.pitch, pose.roll)), pose, moved, window)
+        return self._move(*self._stand(pose), moved, window)
 
     def project(self, pose: Pose, points: Floats) -> Floats:
         """Say where in the frame points (n, 3) of the face's middle come to lie, (n, 2) pixels."""
-        matrix = self._matrix(*self.limits.bounded(pose.yaw, pose.pitch, pose.roll))
-        sway = np.array([pose.sway_x, pose.sway_y], np.float32) * self._unit
+        matrix, sway = self._stand(pose)
         return ((points - self.pivot) @ matrix.T + self.pivot[:2] + sway).astype(np.float32)
 
-    def _move(self, matrix: Floats, pose: Pose, moved: Floats, window: Window) -> Floats:
-        moved = moved * self.inside[window]
-        there = self.places[window] + moved
-        sway = np.array([pose.sway_x, pose.sway_y], np.float32) * np.float32(self._unit)
-        turn = np.column_stack([matrix, self.pivot[:2] + sway - matrix @ self.pivot])
+    def _stand(self, pose: Pose) -> tuple[Floats, Floats]:
+        """Make a pose's rotation (2, 3) and its sway (2,) in pixels; those of the last pose are remembered."""
+        last, stance = self._last
+        if last is not pose:
+            matrix = self._matrix(*self.limits.bounded(pose.yaw, pose.pitch, pose.roll))
+            stance = matrix, np.array([pose.sway_x, pose.sway_y], np.float32) * np.float32(self._unit)
+            self._last = pose, stance
+        return stance
+
+    def _move(self, matrix: Floats, sway: Floats, moved: Floats, window: Window) -> Floats:
+        moved = moved * self._inside[window]
+        there = cast("Floats", cv2.add(moved, self.places[window]))
+        turn = np.column_stack([matrix - np.eye(2, 3, dtype=np.float32), self.pivot[:2] + sway - matrix @ self.pivot])
         turned = cast("Floats", cv2.transform(there, turn))
-        turned -= there[..., :2]
-        turned *= self.weight[window]
+        turned *= self._weight[window]
         turned += moved[..., :2]
         return turned
 
@@ -162,7 +170,7 @@ class Head:
 
     def _clean(self, grid: Grid, near: NDArray[np.bool_], yaw: float, pitch: float) -> bool:
         still = np.zeros_like(self.places)
-        moved = self._move(self._matrix(yaw, pitch, 0), Pose(), still, WHOLE)
+        moved = self._move(self._matrix(yaw, pitch, 0), np.zeros(2, np.float32), still, WHOLE)
         slopes = [np.gradient(moved[..., axis], axis=1 - axis)[near] / grid.step for axis in (0, 1)]
         low = min(float(np.percentile(slope, _SPARED)) for slope in slopes)
         high = max(float(np.percentile(slope, 100 - _SPARED)) for slope in slopes)
