@@ -33,8 +33,12 @@ _LASH_REACH = 0.13  # I above the lid's edge
 
 def smooth_step(value: np.ndarray | float) -> np.ndarray:
     """Rise smoothly from 0 to 1 where ``value`` goes from 0 to 1, float32."""
-    part = np.clip(np.asarray(value, np.float32), 0, 1)
-    return part * part * (3 - 2 * part)
+    part = np.asarray(value, np.float32).clip(0, 1)
+    square = part * part
+    part *= -2
+    part += 3
+    square *= part
+    return square
 
 
 def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:

@@ -31,6 +31,7 @@ _CACHE_BYTES = 96 << 20
 _BESIDE, _ABOVE, _BELOW = 0.19, 0.23, 0.18  # I: room around an eye in its window
 _IRIS_ROOM = (0.04, 0.16, 0.14)  # I: the same where only the iris and the lids' edges move
 _FINEST = 240.0  # samples to an I at the most for lids, so that a state costs some milliseconds
+_GAZE_FINEST = 300.0  # the same for how a gaze shifts what is there, which is smooth over 0.025 I
 _LEAST = 2.0  # pixels of the texture: what is less open shows nothing
 
 
@@ -52,7 +53,6 @@ class Eyes:
             hidden: Whether something is known to stand before the eyes: then they stay as they are.
             form: Makes of a window's pixels, (h, w, 3) float32, what is kept and given away.
         """
-        self._texture, self._form = texture, form
         self._eyes: list[_Eye] = []
         self._cache: OrderedDict[tuple[int, int, int], list[Patch]] = OrderedDict()
         self.held_bytes = 0
@@ -69,7 +69,7 @@ class Eyes:
         """Whether the portrait's eyes are shut: then nothing is drawn either."""
         if self.readable and not self.shut:
             large = [view for view in around if view.frame.gap > max(_SHUT * view.frame.unit, _LEAST)]
-            self._eyes = [_Eye(view, texture) for view in large]
+            self._eyes = [_Eye(view, texture, form) for view in large]
         self._room = np.min([eye.room for eye in self._eyes] or [np.ones(2)], axis=0)
 
     @property
@@ -95,7 +95,7 @@ class Eyes:
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
-        patches = [(*eye.area, self._form(eye.draw(level / LEVELS, x * step, y * step))) for eye in self._eyes]
+        patches = [(*eye.area, eye.draw(level / LEVELS, x * step, y * step)) for eye in self._eyes]
         self._cache[key] = patches
         self.held_bytes += sum(pixels.nbytes for _, _, pixels in patches)
         while self.held_bytes > _CACHE_BYTES and len(self._cache) > 1:
@@ -127,7 +127,7 @@ class _Eye:
     the portrait's resolution, and enlarged: they pass in a few frames.
     """
 
-    def __init__(self, around: Surroundings, texture: np.ndarray) -> None:
+    def __init__(self, around: Surroundings, texture: np.ndarray, form: Callable[[np.ndarray], np.ndarray]) -> None:
         frame = around.frame
         step = max(2, round(frame.unit / _FINEST))
         self.area = area = _window(frame, texture.shape[:2], (_BESIDE, _ABOVE, _BELOW), step)
@@ -138,34 +138,41 @@ class _Eye:
         coarse = window_at(frame, area, step)
         self._lid = make_lid(coarse, around, small, edge_width(small) * step)
         self._coarse_gaze = Gaze(coarse)
-        self._iris_area = iris = _window(frame, texture.shape[:2], _IRIS_ROOM, 1)
+        coarser = max(1, round(frame.unit / _GAZE_FINEST))
+        self._iris_area = iris = _window(frame, texture.shape[:2], _IRIS_ROOM, coarser)
         self._iris = window_at(frame, iris, 1)
-        self._iris_original = np.ascontiguousarray(texture[iris])
-        self._gaze = Gaze(self._iris)
+        self._form, self._formed, self._iris_original = form, form(original), form(np.ascontiguousarray(texture[iris]))
+        self._gaze = Gaze(window_at(frame, iris, coarser))
         self.room = self._gaze.room
         fine = window_at(frame, area, 1)
         near = around.grid.spread(closeness(around.grid, frame, (0.17, 0.12, 0.12), 0.06), fine.along, fine.down)
         self._weight = cv2.cvtColor(near * _border((height, width), 0.03 * frame.unit), cv2.COLOR_GRAY2RGB)
 
     def draw(self, blink: float, x: float, y: float) -> np.ndarray:
-        """Draw the window, (h, w, 3); at rest it is the portrait's own."""
+        """Draw the window, (h, w, 3) before it is brought into form; at rest it is the portrait's own."""
         if blink == 0 and x == 0 and y == 0:
-            return self._original
+            return self._formed
         if blink == 0:
-            drawn = self._original.copy()
+            drawn = self._formed.copy()
             look = self._gaze.look(x, y)
+            along, down = (self._enlarged(field) for field in (look.along, look.down))
             rows, columns = (
                 slice(inner.start - outer.start, inner.stop - outer.start)
                 for inner, outer in zip(self._iris_area, self.area, strict=True)
             )
-            drawn[rows, columns] = self._iris.fetch(self._iris_original, look.along, look.down)
+            drawn[rows, columns] = self._iris.fetch(self._iris_original, along, down)
             return drawn
         lids = self._lid.draw(self._coarse_gaze.look(x, y), blink)
         drawn = cv2.resize(lids, self._original.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         drawn -= self._original
         drawn *= self._weight
         drawn += self._original
-        return np.clip(drawn, 0, 1, out=drawn)
+        return self._form(np.clip(drawn, 0, 1, out=drawn))
+
+    def _enlarged(self, field: np.ndarray) -> np.ndarray:
+        """Bring a field of the gaze, (h, w), to the texture's own resolution."""
+        size = self._iris_original.shape[1::-1]
+        return field if field.shape == size[::-1] else cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
 
 
 def edge_width(picture: np.ndarray) -> float:
