@@ -22,7 +22,6 @@ from .media.arriving import ArrivingAudio
 from .media.audio import read_audio
 from .media.image import read_image
 from .media.mixing import check_duration, cut
-from .models.base.model import BaseModel
 from .models.preview.model import PreviewModel
 from .post.align import refined
 from .post.keep import kept
@@ -133,6 +132,8 @@ def load_model(
         raise SettingsError(f"model must be one of {', '.join(MODEL_NAMES)}; got {name!r}.")
     if name == "sonic-preview" or (name == "auto" and not has_base(first, svd)):
         return TalkingPortrait(PreviewModel.name, PreviewModel(), first)
+    from .models.base.model import BaseModel  # noqa: PLC0415 - the other model starts sooner without
+
     if keeper is None:
         keeper, *others = map(OwnKeeper, choose_devices(device))
     dtype = choose_dtype(keeper.device, precision)

@@ -172,9 +172,11 @@ class LipShapes:
         fade = _fade(points, flat, self.axes)
         near = fade > 0
         places = flat[near]
-        raw = [self._read(places, upper=upper) for upper in (True, False)]
         apart, below = _apart(points, self.parting, places)
-        joint = raw[0] + (raw[1] - raw[0]) * below[:, None]
+        joint = np.zeros((len(PARTS), len(places), 3))
+        for upper, share in ((True, 1 - below), (False, below)):
+            some = share > 0
+            joint[:, some] += self._read(places[some], upper=upper) * share[some, None]
         fields = np.zeros((2, len(PARTS), len(flat), 3), np.float32)
         for field, upper, free in zip(fields, (True, False), apart, strict=True):
             own, mouth = joint.copy(), free > 0
@@ -182,7 +184,9 @@ class LipShapes:
             own[:, mouth] += (self._read(held, upper=upper) - own[:, mouth]) * free[mouth, None]
             field[:, near] = own * fade[near, None]
         size = nodes.shape[:2]
-        moving = (np.abs(fields).max((0, 1, 3)) > _STILL).reshape(size)
+        flat_fields = fields.reshape(2 * len(PARTS), -1)
+        most = np.maximum(flat_fields.max(0), -flat_fields.min(0)).reshape(*size, 3)
+        moving = np.asarray(most.max(2) > _STILL)
         rows, columns = np.flatnonzero(moving.any(1)), np.flatnonzero(moving.any(0))
         self.area = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
         cut = fields.reshape(2, len(PARTS), *size, 3)[:, :, self.area[0], self.area[1]]

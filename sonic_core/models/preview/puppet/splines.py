@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 
 _NEAREST = 1e-12  # squared: below this two points are one, and log 0 is not asked for
+_SOME = 256  # places that are read at a time, so that what is worked on fits into the fast memory
 
 
 class ThinPlate:
@@ -35,14 +36,19 @@ class ThinPlate:
 
     def read(self, places: Matrix) -> Matrix:
         """Read the surface at ``places`` (m, 2): (m, c)."""
-        count = len(self._points)
-        return _bend(places, self._points) @ self._weights[:count] + (
-            self._weights[count] + places @ self._weights[count + 1 :]
-        )
+        count, read = len(self._points), np.empty((len(places), self._weights.shape[1]))
+        for start in range(0, len(places), _SOME):
+            some = places[start : start + _SOME]
+            flat = self._weights[count] + some @ self._weights[count + 1 :]
+            np.add(_bend(some, self._points) @ self._weights[:count], flat, out=read[start : start + _SOME])
+        return read
 
 
 def _bend(places: Matrix, points: Matrix) -> Matrix:
     """Evaluate r² log r² between places (m, 2) and points (n, 2): (m, n)."""
-    squared = (places**2).sum(1)[:, None] + (points**2).sum(1)[None] - 2 * places @ points.T
-    squared = np.maximum(squared, _NEAREST)
-    return squared * np.log(squared)
+    squared = np.square(places[:, :1] - points[None, :, 0])
+    squared += np.square(places[:, 1:] - points[None, :, 1])
+    np.maximum(squared, _NEAREST, out=squared)
+    bent = np.log(squared)
+    bent *= squared
+    return bent
