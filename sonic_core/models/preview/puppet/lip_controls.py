@@ -14,9 +14,10 @@ from .parting import LOWER_OUTER, STATIONS, UPPER_OUTER, Parting
 
 Matrix = NDArray[np.float64]
 
-PROFILE_UPPER = (0.0, 0.35, 0.65, 0.85, 0.97, 1.0)
-PROFILE_LOWER = (0.0, 0.42, 0.65, 0.84, 0.97, 1.0)
-"""How far a lip's points move, from corner to middle, against the middle; measured like the curves."""
+PROFILE_UPPER = (0.0, 0.28, 0.60, 0.83, 0.96, 1.0)
+PROFILE_LOWER = (0.0, 0.32, 0.60, 0.82, 0.96, 1.0)
+"""How far a lip's points move, from corner to middle, against the middle; measured like the curves, but less beside the
+corners, which lie farther out than the points that were measured."""
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
@@ -25,7 +26,10 @@ OVAL = (
 _STILL = (1, 4, 6, 168, 8, 10, 33, 133, 263, 362, 145, 374, 50, 280, 36, 266, 101, 330, 117, 346, 123, 352, 93, 323,
           234, 454, 127, 356, 48, 278, 129, 358, 132, 361)  # fmt: skip
 _CROWDED = 1.2  # the mesh's lip points lie closer together towards the corners: their places as a power of their count
-_ROUND, _ROUND_POWER = 0.90, 0.70  # a rounded opening: an oval of this share of the lips' width, and how it is bent
+_RIM_LOWER = (0.0, 0.16, 0.46, 0.76, 0.95, 1.0)
+"""The same for the lower lip's outer rim: beside the corners it moves less than the edge, else the skin under them is
+stretched into pockets."""
+_ROUND, _ROUND_POWER = 1.0, 1.0  # a rounded opening: an oval of this share of the lips' width, and how it is bent
 _SWING = 0.25  # how far the chin goes back for each I down; it turns about the ears
 _SPAN = 0.5  # I by which a corner moves outward for each I of width
 _LIFTED, _BACK = 0.35, 0.27  # … upward and back; measured like the curves
@@ -34,6 +38,7 @@ _FULLER = 0.075  # … and by which the lips' rims move in: what lips lose in wi
 _PROTRUDED, _RIM_PROTRUDED, _CORNER_PROTRUDED = 0.10, 0.05, 0.03  # I forward in a full o, u or w
 _ROUND_UPPER, _ROUND_LOWER, _ROUND_CORNER = 0.010, 0.014, 0.015  # I: lips grow in height, corners come inward
 _ROUND_BULGE = 0.016  # I by which rims swell between middle and corner: pursed lips lose their bow
+_THICK = 0.08  # I: where a lip is less thick, its rim swells less: rim and edge, close by, must not part
 _PRESSED_UPPER, _PRESSED_LOWER = 0.20, 0.16  # share of a lip that turns inward in p, b and m
 TUCKED = 0.45
 """Share of the lower lip that goes behind the upper teeth in f and v."""
@@ -109,7 +114,7 @@ def tie_rims(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     """Tie down a lip's outer rim, corners included."""
     numbers = UPPER_OUTER if upper else LOWER_OUTER
     rim = points[list(numbers)]
-    half = np.array(PROFILE_UPPER if upper else PROFILE_LOWER)
+    half = np.array(PROFILE_UPPER if upper else _RIM_LOWER)
     share = np.concatenate((half, half[-2::-1]))
     along = np.clip(parting.bite.locate(rim[:, :2])[:, 0], -1, 1)
     height = measure_heights(points, parting, along, upper=upper)
@@ -117,9 +122,10 @@ def tie_rims(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     fill = _filler(moves)
     way = -1.0 if upper else 1.0
     fill("upper_rim" if upper else "lower_rim", y=share, z=0.0 if upper else _SWING * share)
-    _shape(fill, along, share, way)
+    thick = np.minimum(height / _THICK, 1)
+    _shape(fill, along, share, way * thick)
     fill("round", x=-_ROUND_CORNER * along,
-         y=way * (share * (_ROUND_UPPER if upper else _ROUND_LOWER) + _ROUND_BULGE * _bulge(along)),
+         y=way * thick * (share * (_ROUND_UPPER if upper else _ROUND_LOWER) + _ROUND_BULGE * _bulge(along)),
          z=-(_CORNER_PROTRUDED + (_RIM_PROTRUDED - _CORNER_PROTRUDED) * share))  # fmt: skip
     fill("press", y=-way * height * (_PRESSED_UPPER if upper else _PRESSED_LOWER))
     gap = _gaps(parting, along) * _CLOSE_RIM
@@ -182,7 +188,7 @@ def _filler(moves: Matrix) -> Callable[..., None]:
     return fill
 
 
-def _shape(fill: Callable[..., None], along: Matrix, share: Matrix, way: float) -> None:
+def _shape(fill: Callable[..., None], along: Matrix, share: Matrix, way: float | Matrix) -> None:
     """Move points of a lip with the corners, and its rim inward where the mouth widens (``way`` 0 for an edge)."""
     aside = np.abs(along)
     fill("width", x=_SPAN * along, y=-_LIFTED * aside**2 - way * _FULLER * share, z=_BACK * along**2)

@@ -204,3 +204,24 @@ def test_the_light_of_a_flat_face_is_its_own():
     grey = measure_light(*photograph(grey=True))
     assert grey.tint < 1e-4 and grey.grain.std() > 0
     assert LIP[0] < light.skin[0]
+
+
+def stretching(mouth, pose, *, upper):
+    """By how much a field stretches downward what lies on it (below 0: squeezes), and where it is along and below a lip."""
+    field = mouth.shapes.displace(pose)[0 if upper else 1]
+    parting = mouth.shapes.parting
+    down = np.gradient(field[..., 1], mouth.nodes[1, 0, 1] - mouth.nodes[0, 0, 1], axis=0)
+    along, across = np.moveaxis(parting.bite.locate(mouth.nodes.reshape(-1, 2)).reshape(mouth.nodes.shape), -1, 0)
+    edge = parting.bite.locate((parting.upper if upper else parting.lower)[:, :2])[:, 1]
+    return down, along, across - np.interp(along, STATIONS, edge)
+
+
+def test_an_open_mouth_folds_no_skin_below_its_corners():
+    down, along, below = stretching(Mouth(*drawn(), count=129), Pose(gap=0.35, jaw=1, lower=0.6), upper=False)
+    corners = (np.abs(np.abs(along) - 1) < 0.15) & (below > 0) & (below < 0.12)
+    assert down[corners].min() > -0.3 and down[corners].max() < 0.9
+
+
+def test_rounding_tears_no_upper_lip_that_smiles():
+    down, _, below = stretching(Mouth(*photograph(), count=129), Pose(gap=0.1, rounding=1, width=-0.12), upper=True)
+    assert np.abs(down[below < 0]).max() < 0.9
