@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from sonic_core.models.preview.puppet.cavity import shows_teeth
 from sonic_core.models.preview.puppet.light import LUMA, measure_light
-from tests.unit.models.preview_puppet.mouths import Mouth, Pose, drawn, photograph
+from sonic_core.models.preview.puppet.parting import find_parting
+from tests.unit.models.preview_puppet.mouths import Mouth, Pose, drawn, paint_lips, photograph
 
 
 @pytest.fixture(scope="module", name="shut")
@@ -116,3 +119,17 @@ def test_a_mouth_that_leaves_the_frame_is_cut_off(shut):
     window = shut.interior.window(away, pose, *frame.shape[:2])
     shut.interior.paint(frame, np.ascontiguousarray(frame[window]), window, away, pose)
     assert np.isfinite(frame).all()
+
+
+@pytest.mark.parametrize(("teeth", "kept"), [(1.0, True), (0.25, False), (0.0, False)])
+def test_single_teeth_and_pieces_of_lip_in_a_narrow_mouth_are_painted_anew(teeth, kept):
+    image, landmarks = photograph()
+    parting = replace(find_parting(image, landmarks), gap=0.10, shown=True)
+    lips = np.ascontiguousarray(image)
+    paint_lips(lips, landmarks.points)
+    white = lips.copy()
+    paint_lips(white, landmarks.points, inside=(0.85, 0.83, 0.78))
+    left, right = landmarks.points[[78, 308], 0]
+    until = int(left + teeth * (right - left))
+    lips[:, :until] = white[:, :until]
+    assert shows_teeth(lips, measure_light(lips, landmarks), parting) == kept
