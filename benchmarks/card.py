@@ -8,7 +8,7 @@ printed as soon as it is known, the most telling first, and the JSON file is ren
 interrupted keeps what was measured. A part for which no time is left is skipped with a line that says so; one that
 fails is told in a line; one that hangs, or takes its process with it, is ended, and the others go on in a new process.
 
-It needs Python 3.10 or newer, torch, transformers, numpy, scipy, OpenCV (headless will do), scikit-image, safetensors,
+It needs Python 3.10 or newer, torch, transformers, numpy, scipy, OpenCV (headless will do), safetensors,
 Pillow, psutil and huggingface_hub, and of four packages just their wheels, without what they ask for. Where the machine
 with the card has no network, fetch these beside the project on another one and put them on the path:
 
