@@ -123,28 +123,29 @@ class Interior:
     def _colour(self, bench: _Bench, amounts: Amounts, project: Project, upper: Array) -> Array:
         """Colour the interior (h, w, 3) where the bench is open."""
         palette, wide = self._palette, float(np.clip(amounts.gap / 0.2, 0, 1))
-        table = self._cavities[0] * (1 - wide) + self._cavities[1] * wide
+        table = cv2.addWeighted(self._cavities[0], 1 - wide, self._cavities[1], wide, 0)
         colour = cv2.remap(
             table, bench.across * (table.shape[1] - 1), bench.depth * (table.shape[0] - 1), cv2.INTER_LINEAR
         )
-        rim = np.maximum(1 - bench.under / (_WET_DEEP * self._unit), 0)[..., None]
-        colour += rim * _WET_LIP * (palette.lip * (1 + _WET) - colour)
+        rim = np.maximum(1 - bench.under / (_WET_DEEP * self._unit), 0)
+        colour += _tripled(rim * _WET_LIP) * ((palette.lip * (1 + _WET)).astype(np.float32) - colour)
         teeth = self._view_teeth(bench, project)
-        lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)[..., None]
+        lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)
         lit = 1 - (1 - _SHADOW) * lid * np.sqrt(lid)
         lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
         if self._own:
             lit = 1 - _OWN_SHADOW * (1 - lit)
-        colour *= 1 - teeth[..., 3:]
-        colour += teeth[..., :3]
-        colour *= lit
-        narrow = np.clip(bench.height / (_NARROW * self._unit), 0, 1)[..., None]
-        colour -= palette.seam
-        colour *= narrow * narrow * (3 - 2 * narrow)
-        colour += palette.seam
+        colour *= _tripled(1 - teeth[..., 3])
+        colour += cv2.cvtColor(teeth, cv2.COLOR_RGBA2RGB)
+        colour *= _tripled(lit)
+        narrow = np.clip(bench.height / (_NARROW * self._unit), 0, 1)
+        seam = palette.seam.astype(np.float32)
+        colour -= seam
+        colour *= _tripled(narrow * narrow * (3 - 2 * narrow))
+        colour += seam
         if amounts.own and self._shapes.parting.shown:
             colour += amounts.own**2 * (upper - colour)
-        return colour.astype(np.float32, copy=False)
+        return np.asarray(colour, np.float32)
 
     def _view_teeth(self, bench: _Bench, project: Project) -> Array:
         """Carry the texture that stands still in the skull to the bench's open part: (h, w, 4)."""
@@ -213,7 +214,7 @@ class _Bench:
         self._place = x[None] * cos + y[:, None] * sin
         scale = np.float32((_COLUMNS - 1) / (self._span + 2 * self._margin))
         entry = ((self._place + np.float32(self._margin)) * scale + np.float32(0.5)).astype(np.int32)
-        return np.take(self._table, np.clip(entry, 0, _COLUMNS - 1), axis=0), y[:, None] * cos - x[None] * sin
+        return np.take(self._table, entry, axis=0, mode="clip"), y[:, None] * cos - x[None] * sin
 
     def _measure(self, rows: slice, columns: slice) -> None:
         """Measure every pixel of the open part."""
@@ -222,7 +223,7 @@ class _Bench:
         over, under = across - top, bottom - across
         self.corner = np.array((self._window[1].start + columns.start, self._window[0].start + rows.start), np.float64)
         upper, lower = self._ramp(over * table[..., 2]), self._ramp(-under * table[..., 3])
-        self.opening = np.maximum(upper - lower, 0)[..., None]
+        self.opening = _tripled(np.maximum(upper - lower, 0))
         self.height = bottom - top
         self.over, self.under = np.maximum(over, 0), np.maximum(under, 0)
         self.depth = np.clip(over / np.maximum(self.height, 1e-3), 0, 1)
@@ -230,7 +231,9 @@ class _Bench:
 
     def _ramp(self, distance: Array) -> Array:
         """Turn a distance in pixels past an edge into coverage."""
-        ramp = np.clip(distance / np.float32(2 * self._half_ramp) + np.float32(0.5), 0, 1)
+        ramp = np.asarray(distance / np.float32(2 * self._half_ramp), np.float32)
+        ramp += np.float32(0.5)
+        ramp.clip(0, 1, out=ramp)
         return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
 
     def join(self, part: Array, lower: Array) -> None:
@@ -241,8 +244,13 @@ class _Bench:
         near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]
         cover *= np.minimum(np.minimum(near[0][:, None], near[1][None]), 1).astype(np.float32)
         lower -= part
-        lower *= cover[..., None]
+        lower *= _tripled(cover)
         part += lower
+
+
+def _tripled(values: Array) -> Array:
+    """Give each of three channels the same values, (h, w) to (h, w, 3)."""
+    return np.asarray(cv2.cvtColor(values, cv2.COLOR_GRAY2RGB), np.float32)
 
 
 def _count(low: float, high: float, dense: float) -> Array:
