@@ -10,6 +10,7 @@ import torch
 
 from sonic_core.errors import InputError, MediaError
 from sonic_core.media.audio import read_audio
+from sonic_core.media.colour import yuv420
 from sonic_core.media.video import probe_video, read_video, write_lossless, write_video
 from sonic_core.types import Audio
 
@@ -259,3 +260,11 @@ def test_what_is_no_video(tmp_path):
         container.mux(stream.encode(frame))
     with pytest.raises(InputError, match="no picture track"):
         next(read_video(tmp_path / "x.wav"))
+
+
+def test_a_frame_whose_colours_lie_side_by_side_is_coded_as_one_of_planes():
+    planes = torch.rand(3, 150, 70, generator=torch.Generator().manual_seed(0)) * 1.2 - 0.1
+    drawn = planes.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    change = np.abs(yuv420(drawn).astype(int) - yuv420(planes))
+    assert change.max() <= 1
+    assert (change > 0).mean() < 1e-3

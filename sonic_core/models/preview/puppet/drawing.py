@@ -16,7 +16,7 @@ from .brows import Brows
 from .canvas import Canvas
 from .depth import Depth
 from .eyes import Eyes
-from .grid import MOUTH_ROUNDS, Floats, Grid
+from .grid import MOUTH_ROUNDS, Floats, Grid, Window
 from .head import Head
 from .interior import Interior
 from .lip_shapes import LipShapes
@@ -28,6 +28,7 @@ EARS, CHIN = (234, 454), 152
 
 _COVERED = {"gap": 0.0, "width": 0.0, "rounding": 0.0, "upper": 0.0, "lower": 0.0, "closure": 0.0}
 """What a mouth behind something does not show."""
+_BEYOND = 16  # nodes around what is seen: heads and shoulders move in from no further
 _COVERED_JAW = 0.7  # share of the jaw's movement that a mask goes along with
 
 
@@ -51,6 +52,7 @@ class Puppet:
         rows, columns = canvas.view
         self._origin = np.array([columns.start, rows.start], np.float32)
         self._view = self.grid.cells(canvas.view)
+        self._near = _grown(self._view, _BEYOND, self.grid.nodes.shape)
         depth = Depth(self.grid, points, OVAL, EARS, self.unit)
         across = points[list(OVAL), 0]
         chin = float(across.min() + across.max()) / 2, float(points[CHIN, 1])
@@ -67,18 +69,18 @@ class Puppet:
         """Draw one frame, (h, w, 3) RGB float32 in [0, 1], into ``out`` if that is given."""
         if self.mouth_hidden:
             pose = replace(pose, **_COVERED, jaw=_COVERED_JAW * pose.jaw)
-        upper, lower = self.lips.displace(pose)
-        raised = self.brows.basis * np.float32(pose.brows)
-        upper += raised
-        back = self.grid.invert(self.head.turn(pose, upper))
-        _, places = self.grid.places(back[self._view], self._view, SCALE)
+        moved = self.lips.field(pose, upper=True, window=self._near)
+        if pose.brows:
+            moved += self.brows.basis[self._near] * np.float32(pose.brows)
+        back = self.grid.invert(self.head.turn(pose, moved, self._near))
+        _, places = self.grid.places(np.ascontiguousarray(back[_within(self._view, self._near)]), self._view, SCALE)
         with self._textures.showing(self.eyes.patch(pose.blink, pose.gaze_x, pose.gaze_y)) as texture:
             frame = read_coded(texture, places, out)
             if not self.mouth_hidden:
-                self._speak(frame, texture, raised, lower, pose)
+                self._speak(frame, texture, pose)
         return frame
 
-    def _speak(self, frame: Floats, texture: Bytes, raised: Floats, lower: Floats, pose: Pose) -> None:
+    def _speak(self, frame: Floats, texture: Bytes, pose: Pose) -> None:
         """Put the mouth together: what moves with the lower lip, and what is seen between the lips."""
 
         def project(points: Floats) -> Floats:
@@ -88,16 +90,28 @@ class Puppet:
         across, down = (int(start) for start in self._origin)
         box = slice(rows.start + down, rows.stop + down), slice(columns.start + across, columns.stop + across)
         nodes = self.grid.window(box[1].start, box[0].start, box[1].stop, box[0].stop)
-        moved = raised[nodes] + lower[nodes]
+        moved = self.lips.field(pose, upper=False, window=nodes)
+        if pose.brows:
+            moved += self.brows.basis[nodes] * np.float32(pose.brows)
         back = self.grid.invert(self.head.turn(pose, moved, nodes), MOUTH_ROUNDS)
-        cells = self.grid.cells(box)
-        near = tuple(
-            slice(cell.start - node.start, cell.stop - node.start) for cell, node in zip(cells, nodes, strict=True)
-        )
-        (top, left), places = self.grid.places(np.ascontiguousarray(back[near]), cells, SCALE)
-        here = tuple(
-            slice(part.start - first.start, part.stop - first.start)
-            for part, first in zip(box, (top, left), strict=True)
-        )
-        self.interior.paint(frame, read_coded(texture, places[here]), window, project, pose)
+        cells = _grown(self.grid.cells(box), 1, self.grid.nodes.shape)  # what lies between nodes needs both
+        pixels, places = self.grid.places(np.ascontiguousarray(back[_within(cells, nodes)]), cells, SCALE)
+        lower = read_coded(texture, places[_within(box, pixels)])
+        self.interior.paint(frame, lower, window, project, pose)
         np.clip(frame[window], 0, 1, out=frame[window])
+
+
+def _grown(window: Window, by: int, size: tuple[int, ...]) -> Window:
+    """Grow a window on all sides, as far as there is something."""
+    rows, columns = (
+        slice(max(span.start - by, 0), min(span.stop + by, most)) for span, most in zip(window, size, strict=False)
+    )
+    return rows, columns
+
+
+def _within(window: Window, outer: Window) -> Window:
+    """Tell where a window lies in a larger one."""
+    rows, columns = (
+        slice(span.start - first.start, span.stop - first.start) for span, first in zip(window, outer, strict=True)
+    )
+    return rows, columns

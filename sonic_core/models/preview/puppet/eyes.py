@@ -31,7 +31,7 @@ _CACHE_BYTES = 96 << 20
 _BESIDE, _ABOVE, _BELOW = 0.19, 0.23, 0.18  # I: room around an eye in its window
 _IRIS_ROOM = (0.04, 0.16, 0.14)  # I: the same where only the iris and the lids' edges move
 _FINEST = 240.0  # samples to an I at the most for lids, so that a state costs some milliseconds
-_GAZE_FINEST = 300.0  # the same for how a gaze shifts what is there, which is smooth over 0.025 I
+_GAZE_FINEST = 400.0  # the same for how a gaze shifts what is there, which is smooth over 0.025 I
 _LEAST = 2.0  # pixels of the texture: what is less open shows nothing
 
 

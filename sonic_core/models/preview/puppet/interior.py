@@ -12,6 +12,7 @@ them the interior, all edges as soft as the portrait's own. The interior has lay
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -248,9 +249,9 @@ class _Bench:
         part += lower
 
 
-def _tripled(values: Array) -> Array:
+def _tripled(values: NDArray[Any]) -> Array:
     """Give each of three channels the same values, (h, w) to (h, w, 3)."""
-    return np.asarray(cv2.cvtColor(values, cv2.COLOR_GRAY2RGB), np.float32)
+    return np.asarray(cv2.cvtColor(np.asarray(values, np.float32), cv2.COLOR_GRAY2RGB), np.float32)
 
 
 def _count(low: float, high: float, dense: float) -> Array:

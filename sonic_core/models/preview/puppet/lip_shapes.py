@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ....types import Landmarks
 from .folds import measure_fold
+from .grid import WHOLE, Window
 from .lip_controls import (
     OVAL,
     TUCKED,
@@ -106,11 +107,22 @@ class LipShapes:
         Returns:
             The upper and the lower field, (gh, gw, 3) each: x, y, z in pixels; outside ``area`` they are zero.
         """
-        parts = self.measure(pose).parts
-        upper, lower = (np.zeros((*self._size, 3), np.float32) for _ in self._bases)
-        for basis, field in zip(self._bases, (upper, lower), strict=True):
-            field[self.area] = (parts @ basis).reshape(field[self.area].shape)
+        upper, lower = (self.field(pose, upper=upper) for upper in (True, False))
         return upper, lower
+
+    def field(self, pose: MouthPose, *, upper: bool, window: Window = WHOLE) -> Array:
+        """Displace the grid's nodes in a window by one of the fields, (rows, columns, 3) as ``displace`` does."""
+        (top, bottom), (left, right) = (span.indices(count)[:2] for span, count in zip(window, self._size, strict=True))
+        field = np.zeros((bottom - top, right - left, 3), np.float32)
+        rows, columns = self.area
+        first, last = max(rows.start, top), min(rows.stop, bottom)
+        start, stop = max(columns.start, left), min(columns.stop, right)
+        if first < last and start < stop:
+            basis = self._bases[0 if upper else 1]
+            basis = basis[:, first - rows.start : last - rows.start, start - columns.start : stop - columns.start]
+            moved = self.measure(pose).parts @ basis.reshape(len(PARTS), -1)
+            field[first - top : last - top, start - left : stop - left] = moved.reshape(*basis.shape[1:])
+        return field
 
     def lines(self, pose: MouthPose) -> tuple[Array, Array]:
         """Displace the lips' inner edges.
@@ -191,7 +203,7 @@ class LipShapes:
         rows, columns = np.flatnonzero(moving.any(1)), np.flatnonzero(moving.any(0))
         self.area = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
         cut = fields.reshape(2, len(PARTS), *size, 3)[:, :, self.area[0], self.area[1]]
-        self._bases = np.ascontiguousarray(cut).reshape(2, len(PARTS), -1)
+        self._bases = np.ascontiguousarray(cut)
         self._size = size
 
     def _measure_width(self) -> float:

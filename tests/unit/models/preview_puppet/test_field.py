@@ -10,7 +10,7 @@ from sonic_core.models.preview.puppet.depth import STEEPEST, Depth
 from sonic_core.models.preview.puppet.grid import Grid
 from sonic_core.models.preview.puppet.head import Head
 from sonic_core.models.preview.puppet.pose import Pose
-from sonic_core.models.preview.puppet.texture import SCALE, enlarge
+from sonic_core.models.preview.puppet.texture import SCALE, Textures, coded, enlarge, read_coded
 
 SIZE, UNIT = 512, 150.0
 CENTRE = np.array([256.0, 250.0])
@@ -169,3 +169,24 @@ def test_a_background_stays_where_nobody_is_and_hair_goes_along():
     row = int(CENTRE[1] // grid.step)
     assert moved[row, int((CENTRE[0] - 1.1 * UNIT) // grid.step)] > 0.04 * UNIT
     assert moved[12, 12] < 0.02 * UNIT
+
+
+def test_bytes_hold_the_portraits_own_colours_to_the_bit():
+    image = np.divide(np.random.default_rng(0).integers(0, 256, (40, 56, 3)), np.float32(255), dtype=np.float32)
+    y, x = np.mgrid[:40, :56].astype(np.float32)
+    assert np.array_equal(read_coded(coded(enlarge(image)), np.stack([x, y], -1) * SCALE), image)
+
+
+def test_a_lent_texture_shows_the_patches_asked_for_whatever_it_showed_before():
+    texture = np.zeros((8, 8, 4), np.uint8)
+    textures = Textures(texture)
+    window = slice(2, 4), slice(3, 6)
+    dark, light = ([(*window, np.full((2, 3, 4), value, np.uint8))] for value in (50, 200))
+    with textures.showing(dark) as first, textures.showing(light) as second:
+        assert first is not second
+        assert (first[window] == 50).all()
+        assert (second[window] == 200).all()
+    for patches, value in ((light, 200), (dark, 50), (dark, 50), (light, 200)):
+        with textures.showing(patches) as lent:
+            assert (lent[window] == value).all()
+            assert lent.sum() == value * 24

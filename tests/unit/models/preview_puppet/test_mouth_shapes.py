@@ -225,3 +225,14 @@ def test_an_open_mouth_folds_no_skin_below_its_corners():
 def test_rounding_tears_no_upper_lip_that_smiles():
     down, _, below = stretching(Mouth(*photograph(), count=129), Pose(gap=0.1, rounding=1, width=-0.12), upper=True)
     assert np.abs(down[below < 0]).max() < 0.9
+
+
+def test_a_window_of_a_field_is_cut_out_of_the_whole(shut):
+    pose = Pose(gap=0.3, jaw=1)
+    for whole, upper in zip(shut.shapes.displace(pose), (True, False), strict=True):
+        rows, columns = shut.shapes.area
+        for window in (
+            (slice(rows.start - 3, rows.start + 9), slice(columns.start + 4, columns.stop + 2)),
+            (slice(0, rows.start), slice(None)),
+        ):
+            assert np.allclose(shut.shapes.field(pose, upper=upper, window=window), whole[window], atol=1e-4)
