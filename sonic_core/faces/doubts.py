@@ -53,6 +53,10 @@ MOST_SEAM, MOST_SEAM_ALONE, MOST_STRANGE = 0.85, 0.8, 17.0
 """Brightness of the seam of the lips over that around, above which lips with little contrast, or none, are covered
 (masks and a microphone from 0.86 on, a hand 0.82; portraits to 0.84 and 0.77), and the difference in hue between lower
 face and bridge of the nose that shows a mask or a veil as well (from 17.3 on; portraits to 15)."""
+BROKEN_SEAM, MOST_WANDER = 0.70, 0.05
+"""Brightness of a seam over that around, and how far up and down its darkest places stray, in eye distances, above
+which lips with little contrast are covered too: gaps between fingers are dark, but no line (a hand .78 and .083;
+portraits with as little contrast stay below one or the other: .68 and .015, .80 and .008, .52 and .060)."""
 SEAM_REACH = 0.16
 """How far above and below the lips' seam light is compared, in eye distances."""
 AROUND_LIPS = (164, 167, 393, 18, 200, 83, 313, 199, 92, 322, 43, 273)
@@ -153,16 +157,20 @@ class _View:
         if not contrast < LEAST_LIP_CONTRAST:
             return False
         strange = float(np.hypot(*(around - self.colour(BRIDGE))[1:]))
-        return strange > MOST_STRANGE or self.seam() > (MOST_SEAM_ALONE if contrast < NO_LIP_CONTRAST else MOST_SEAM)
+        seam, wander = self.seam()
+        if strange > MOST_STRANGE or (seam > BROKEN_SEAM and wander > MOST_WANDER):
+            return True
+        return seam > (MOST_SEAM_ALONE if contrast < NO_LIP_CONTRAST else MOST_SEAM)
 
-    def seam(self) -> float:
-        """Measure the brightness of the lips' seam over that of what is around it."""
+    def seam(self) -> tuple[float, float]:
+        """Measure the brightness of the lips' seam over that of what is around it, and how it strays up and down."""
         upper, lower = (self.points[list(edge)] for edge in (LIPS_UPPER_INNER, LIPS_LOWER_INNER))
         down = self.points[17] - self.points[0]
         down /= max(float(np.hypot(*down)), 1e-6)
-        steps = np.linspace(-SEAM_REACH, SEAM_REACH, 33)[:, None, None] * self.unit * down
-        light = _at(self.sharp, ((upper + lower) / 2)[None, 2:-2] + steps)
-        return float(np.median(light.min(0) / np.maximum(np.percentile(light, 75, axis=0), 1.0)))
+        steps = np.linspace(-SEAM_REACH, SEAM_REACH, 33)
+        light = _at(self.sharp, ((upper + lower) / 2)[None, 2:-2] + steps[:, None, None] * self.unit * down)
+        share = float(np.median(light.min(0) / np.maximum(np.percentile(light, 75, axis=0), 1.0)))
+        return share, float(np.std(steps[light.argmin(0)]))
 
 
 def _at(values: NDArray[np.floating], places: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -58,6 +58,24 @@ def test_a_mask_is_seen(portrait, colour):
     assert any("mouth seems to be covered" in one for one in warnings_of(masked, again))
 
 
+def test_fingers_before_the_mouth_are_seen_though_it_is_dark_between_them(portrait):
+    landmarks, held = read_landmarks(portrait), portrait.copy()
+    unit = float(np.hypot(*(landmarks.irises[1, 0] - landmarks.irises[0, 0])))
+    x, y = landmarks.points[[50, 280, 101, 330], :2].astype(int).T
+    skin = np.median(portrait[y, x], 0)
+    middle = landmarks.points[[13, 14], :2].mean(0)
+
+    def line(start, end, colour, thick):
+        places = ((middle + np.array(place) * unit).astype(int).tolist() for place in (start, end))
+        cv2.line(held, *places, colour.round().tolist(), round(thick * unit))
+
+    for number, aside in enumerate(np.linspace(-0.5, 0.5, 6)):
+        line((aside, -0.30), (aside, 0.90), skin, 0.22)
+        knuckle = -0.12 if number % 2 else 0.12
+        line((aside - 0.11, knuckle), (aside + 0.11, knuckle), 0.74 * skin, 0.03)
+    assert examine(held, landmarks).mouth_hidden
+
+
 def test_a_picture_of_no_face_is_doubtful():
     noise = np.random.default_rng(3).integers(0, 255, (300, 300, 3), np.uint8)
     assert "hardly looks like a human face" in (
