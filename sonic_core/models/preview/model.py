@@ -20,13 +20,14 @@ from .listening import Heard, listen
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
 from .puppet.drawing import Puppet
+from .puppet.lip_curves import CLOSABLE
 from .puppet.pose import Pose
 
 __all__ = ["WIDEST", "PreviewConditions", "PreviewModel", "frame_poses"]
 
 _GAPING = (
-    "The portrait's mouth is wide open: its lips are {gap:.2f} eye distances apart, up to 0.25 can be shut; it moves, "
-    "but does not close; use a picture with the mouth nearly shut."
+    "The portrait's mouth is wide open: its lips are {gap:.2f} eye distances apart, up to {most:.2f} can be "
+    "shut; it moves, but closes only partly; use a picture with the mouth nearly shut."
 )
 _BATCH = 16 << 20
 """Bytes of frames drawn at a time; larger pieces of memory are taken from the system and given back each time, which
@@ -65,7 +66,7 @@ class PreviewModel:
             warnings.warn(reason, SonicWarning, stacklevel=2)
         puppet = make_puppet(portrait, put_back=settings.paste_back)
         if not (puppet.lips.closable or puppet.mouth_hidden):
-            warnings.warn(_GAPING.format(gap=puppet.lips.own_gap), SonicWarning, stacklevel=2)
+            warnings.warn(_GAPING.format(gap=puppet.lips.own_gap, most=CLOSABLE), SonicWarning, stacklevel=2)
         return PreviewConditions(portrait, audio, puppet, heard)
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
