@@ -24,7 +24,7 @@ _BLINK_GAZE_STEP = 1.2  # degrees, while lids move: more would be seen no better
 _CONTRAST = 0.30  # of the skin's brightness: less in an eye means dark lenses, statues, blurs (.03–.28; people ≥ .33)
 _SHADE = 0.38  # of the cheeks' brightness: darker around both eyes means dark lenses (.29, .34; 110 people ≥ .43)
 _UNREST = (
-    0.40  # of the skin's brightness: two drawn faces, a painted one and one with glasses .46–.62, 120 others ≤ .29
+    0.32  # of the skin's brightness: three drawn faces, a painted one and one with glasses .34–.62, 120 others ≤ .29
 )
 _SHUT = 0.02  # I: an eye less open than this is shut already
 _CACHE_BYTES = 96 << 20
