@@ -19,11 +19,13 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in brightness. Source: ITU-R BT.601."""
 SKIN = (50, 280, 101, 330, 36, 266, 205, 425)
 """Points of the mesh on both cheeks, where skin is bare, seldom in shadow and never lip."""
+LIPS = (37, 267, 72, 302, 84, 314, 85, 315)
+"""Points of the mesh on both lips."""
 EYES = (33, 133, 263, 362)
 """Corners of both eyes: the outer and the inner one of each."""
 
 _SOFT = 0.025  # I: deviation of the Gaussian that takes pores and noise off the skin before it is read
-_COLOURED = 14.0  # Lab units of chroma from which a skin counts as coloured; grey pictures have 0 … 5, skin 14 … 35
+_COLOURED = 14.0  # Lab units of chroma from which skin or lips count as coloured; grey pictures 0 … 5, skin 14 … 35
 _BLUR = 1.5  # px: blur against which sharpness is judged
 _SHARPEST, _SOFTEST = 0.6, 0.03  # px, I: bounds of what is believed; measured on 28 portraits .9 … 1.7 px
 _STEEP = 97  # percentile of the gradients that stands for the picture's edges
@@ -71,8 +73,9 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
     unit = measure_unit(landmarks)
     soft = np.asarray(cv2.GaussianBlur(image, (0, 0), _SOFT * unit), np.float32)
     skin = np.median(_read(soft, landmarks.points[list(SKIN), :2]), axis=0).astype(np.float32)
-    lab = cv2.cvtColor(skin[None, None], cv2.COLOR_RGB2Lab)[0, 0]
-    rise = np.clip(float(np.hypot(lab[1], lab[2])) / _COLOURED, 0, 1)
+    lips = np.median(_read(soft, landmarks.points[list(LIPS), :2]), axis=0).astype(np.float32)
+    chroma = np.hypot(*cv2.cvtColor(np.stack((skin, lips))[None], cv2.COLOR_RGB2Lab)[0, :, 1:].T).max()
+    rise = np.clip(float(chroma) / _COLOURED, 0, 1)
     bright = image @ LUMA
     return Light(
         unit=unit,

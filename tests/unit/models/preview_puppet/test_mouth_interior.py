@@ -133,3 +133,10 @@ def test_single_teeth_and_pieces_of_lip_in_a_narrow_mouth_are_painted_anew(teeth
     until = int(left + teeth * (right - left))
     lips[:, :until] = white[:, :until]
     assert shows_teeth(lips, measure_light(lips, landmarks), parting) == kept
+
+
+def test_painted_lips_tell_a_coloured_picture_where_the_skin_is_pale():
+    image, landmarks = photograph(grey=True)
+    assert measure_light(image, landmarks).tint < 0.1
+    paint_lips(image, landmarks.points)
+    assert measure_light(image, landmarks).tint > 0.9

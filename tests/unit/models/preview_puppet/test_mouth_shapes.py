@@ -207,7 +207,7 @@ def test_the_light_of_a_flat_face_is_its_own():
 
 
 def stretching(mouth, pose, *, upper):
-    """By how much a field stretches downward what lies on it (below 0: squeezes), and where it is along and below a lip."""
+    """By how much a field stretches downward (below 0: squeezes), and where that is along and below a lip's edge."""
     field = mouth.shapes.displace(pose)[0 if upper else 1]
     parting = mouth.shapes.parting
     down = np.gradient(field[..., 1], mouth.nodes[1, 0, 1] - mouth.nodes[0, 0, 1], axis=0)
