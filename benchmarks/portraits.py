@@ -89,10 +89,10 @@ def make_clip(file: Path, sound: Audio, folder: Path) -> str:
         changed = torch.maximum(changed, (frames - picture).abs().amax((0, 1)))
     write(folder / f"{file.stem}.portrait.png", sitter.picture)
     fields: dict[str, Any] = {name: np.array([getattr(pose, name) for pose in poses]) for name in asdict(poses[0])}
+    fields["gap"] = sitter.gaps(poses)
     np.savez_compressed(
         folder / f"{file.stem}.npz",
         **fields,
-        gap=sitter.gaps(poses),
         fps=float(clip.fps),
         changed=(changed * 255).round().byte().numpy(),
     )
