@@ -16,6 +16,12 @@ _EROSION, _EROSION_SHARE = 0.030, 0.32  # I taken off at both lips, whose blur w
 _FEATHER = 0.012  # I over which its lower end is faded
 _SIDES = 0.93  # share of the half width in which it is read; beyond, its colours are carried on
 _LIKE = 9.0  # Lab units from the lower lip's colour up to which a place in the lower half is it; beyond twice that not
+_PAINTED, _RED_FROM, _RED_OVER = (
+    40.0,
+    0.45,
+    0.20,
+)  # Lab redness from which a lip is painted, glossy or not: then shares of
+# that tell it from teeth (to .3); bare lips have to 36
 _SPREAD = 0.010  # I: deviation of the Gaussian that softens the carried colours
 
 
@@ -60,4 +66,6 @@ def cut_own_mouth(image: Array, shapes: LipShapes, lip: Array, origin: Array, *,
 def _lip_share(colour: Array, lip: Array) -> Array:
     """Tell how much colours (h, w, 3) are the lower lip's: a reading too low would leave a piece of it in the mouth."""
     lab, own = (cv2.cvtColor(np.asarray(each, np.float32), cv2.COLOR_RGB2Lab) for each in (colour, lip[None, None]))
-    return np.clip(2 - np.linalg.norm(lab - own, axis=-1) / _LIKE, 0, 1)
+    like = np.clip(2 - np.linalg.norm(lab - own, axis=-1) / _LIKE, 0, 1)
+    red = float(own[0, 0, 1])
+    return np.maximum(like, np.clip((lab[..., 1] / red - _RED_FROM) / _RED_OVER, 0, 1)) if red > _PAINTED else like
