@@ -48,7 +48,9 @@ def _doubts(doubts: Doubts) -> list[str]:
     elif doubts.doubtful:
         found.append(f"The face is doubtful: {doubts.doubtful}; use another picture if eyes or mouth move wrongly")
     if all(doubts.eyes_hidden) and not doubts.doubtful:
-        found.append("The eyes are behind dark lenses: they do not blink; use a picture without, if they should")
+        found.append(
+            "The eyes are behind dark lenses or in deep shadow: they do not blink; use another picture if they should"
+        )
     return found
 
 
