@@ -174,18 +174,20 @@ def finished(
         progress: Hears (stage, done, total).
     """
     finder = RememberingFinder(face_finder("auto", weights))
+    points = None
     if settings.lip_sync_refinement and settings.stream:
         log.info("lip sync: nothing was changed: a stream is shown before its whole could be measured.")
     elif settings.lip_sync_refinement:
         meter = MouthMeter(clip.fps, clip.length, finder)
         clip = kept(clip, progress, see=meter.see)
         progress(MOUTH, meter.passed, clip.length)
+        points = meter.points
         try:
             clip, _ = refined(clip, motion=meter.motion())
         except InputError as error:
             log.info("lip sync: nothing was changed: %s", error)
     if settings.temporal_smoothing:
-        clip = smoothed(clip, finder=finder)
+        clip = smoothed(clip, finder=finder, points=points)
     return clip
 
 

@@ -168,10 +168,11 @@ def rgb24(frame: torch.Tensor) -> Bytes:
 def gbr24(frame: torch.Tensor) -> Bytes:
     """Convert a frame as ``rgb24`` does, plane by plane: (3h, w) uint8, green above blue above red."""
     height, width = frame.shape[-2:]
-    coded = np.empty((3 * height, width), np.uint8)
-    for part, plane in zip(np.split(coded, 3), frame.detach().float().cpu().numpy()[[1, 2, 0]], strict=True):
-        part[:] = cv2.convertScaleAbs(np.maximum(plane, 0), alpha=255)
-    return coded
+    coded = np.empty((3, height, width), np.uint8)
+    planes = frame.detach().float().cpu().numpy()
+    for number, into in zip((1, 2, 0), coded, strict=True):
+        cv2.addWeighted(planes[number], 255.0, planes[number], 0.0, 0.0, into, cv2.CV_8U)
+    return coded.reshape(3 * height, width)
 
 
 def rgb48(frame: torch.Tensor) -> Words:

@@ -44,6 +44,12 @@ def as_planes(pixels: Picture) -> Picture:
     return planes
 
 
+def copied(frame: torch.Tensor) -> Picture:
+    """Copy a frame as planes (3, h, w)."""
+    pixels = frame.permute(1, 2, 0).numpy()
+    return as_planes(pixels) if pixels.flags.c_contiguous else np.array(frame.numpy(), np.float32, order="C")
+
+
 def as_frame(planes: Picture) -> torch.Tensor:
     """Make planes (3, h, w), which are given up for it, a frame, cut off at 0 and 1."""
     return torch.from_numpy(np.clip(planes, 0, 1, out=planes))
@@ -82,9 +88,10 @@ def dense_flow(first: Gray, second: Gray, preset: int = FINE) -> Flow:
 
     Source: Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
     """
-    if min(first.shape) < 2 * cv2.DISOpticalFlow.create(preset).getPatchSize():
+    search = cv2.DISOpticalFlow.create(preset)  # anew: what it keeps from other pictures shows in the next
+    if min(first.shape) < 2 * search.getPatchSize():
         return np.zeros((*first.shape, 2), np.float32)
-    return cast("Flow", cv2.DISOpticalFlow.create(preset).calc(first, second, None))  # type: ignore[call-overload]
+    return cast("Flow", search.calc(first, second, None))  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Face
 from .flow import Flow, Gray, Picture, dense_flow, places, resized, warp
 
 WORK_SIDE = 256
@@ -46,6 +45,8 @@ _HIGHEST = 4
 """Order of the differences from which shake is told."""
 _LEAST_WINDOW = 3
 
+Points = NDArray[np.floating]
+"""(5, 2) or (n, 5, 2): a face's points as ``types.Face`` has them, in the frame's pixels."""
 Grid = NDArray[np.floating]
 """(gh, gw) or (gh, gw, c): one value per cell."""
 
@@ -95,12 +96,18 @@ def grid_size(small: Gray) -> tuple[int, int]:
     return max(2, round(small.shape[0] / CELL)), max(2, round(small.shape[1] / CELL))
 
 
-def guarded(face: Face | None, frame: tuple[int, int], size: tuple[int, int]) -> Grid:
-    """Mark mouth, chin and eyes, 1 inside and falling to 0 around, on a grid of ``size`` over a frame (h, w)."""
-    if face is None:
+def guarded(points: Points | None, frame: tuple[int, int], size: tuple[int, int]) -> Grid:
+    """Mark mouth, chin and eyes, 1 inside and falling to 0 around, on a grid of ``size`` over a frame (h, w).
+
+    Args:
+        points: (5, 2) both eyes, nose tip and both corners of the mouth in the frame's pixels; None for no face.
+        frame: (h, w) of the frame.
+        size: (gh, gw).
+    """
+    if points is None:
         return np.zeros(size, np.float32)
     scale = np.array([size[1] / frame[1], size[0] / frame[0]])
-    points, unit = np.array(face.points), face.eye_distance
+    unit = float(np.hypot(*(points[1] - points[0])))
     across = (points[1] - points[0]) / max(unit, 1e-6)
     down = np.array([-across[1], across[0]])
     centres = places(size) / scale + 0.5 / scale

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 import cv2
 import numpy as np
@@ -18,14 +19,14 @@ from ..clip import Clip
 from ..errors import SettingsError
 from ..faces.track import FaceTracker
 from ..media.ahead import closable, read_ahead
-from ..types import Face, FaceFinder, Frames
+from ..types import FaceFinder, Frames
 from .flow import (
     Flow,
     Picture,
-    as_frame,
     as_gray,
     as_pixels,
     as_planes,
+    copied,
     fitted,
     is_cut,
     places,
@@ -38,6 +39,7 @@ from .paths import (
     Correction,
     Fit,
     Look,
+    Points,
     Window,
     correct,
     fit_through,
@@ -61,9 +63,11 @@ ORDER = {"flow": 2, "ema": 1}
 """Order of the polynomial that is fitted through the window."""
 LEAST_SHIFT, LEAST_GAIN = 0.03, 5e-4
 """A frame that would move and brighten by less everywhere stays as it is."""
-STILL = 0.001
-"""Pixels of shift below which nothing moves: a quarter of a step of 8 bits at the sharpest edge. Most of what is behind
+STILL = 0.004
+"""Pixels of shift below which nothing moves: a step of 8 bits at the sharpest edge there can be. Most of what is behind
 a speaker lies below it, and stays bit for bit."""
+BAND = 4
+"""Rows of cells that are bent at a time, each no wider than what moves there."""
 GLARE = 0.95
 """Level from which a colour darkens less and less: white that was cut off stays white."""
 TRACKED = 3
@@ -105,6 +109,7 @@ def smoothed(
     strength: float = 1.0,
     method: str = "flow",
     finder: FaceFinder | None = None,
+    points: Points | None = None,
     report: Callable[[SmoothReport], None] | None = None,
 ) -> Clip:
     """Remove jitter and flicker without touching speech.
@@ -122,6 +127,8 @@ def smoothed(
         method: "flow" fits a parabola through the window, which keeps real motion; "ema" is an exponential moving
             average run forwards and backwards, which smooths more and flattens quick motion more.
         finder: Finds the face whose mouth and eyes are protected; None takes the best that is there.
+        points: (n, 5, 2) that face's points in every frame, not a number where there is none, if somebody followed it
+            already (``MouthMeter.points``); then nothing is found or followed here.
         report: Called with what was done when the clip has been read to its end.
 
     Returns:
@@ -139,7 +146,7 @@ def smoothed(
         raise SettingsError(f"The method of smoothing must be one of {', '.join(METHODS)}; got {method!r}.")
     if strength == 0:
         return clip
-    return replace(clip, read=partial(_smooth, clip, _Plan(strength, method), finder, report))
+    return replace(clip, read=partial(_smooth, clip, _Plan(strength, method), finder, points, report))
 
 
 @dataclass(frozen=True)
@@ -170,18 +177,22 @@ class _Seen:
 
 
 def _smooth(
-    clip: Clip, plan: _Plan, finder: FaceFinder | None, report: Callable[[SmoothReport], None] | None
+    clip: Clip,
+    plan: _Plan,
+    finder: FaceFinder | None,
+    points: Points | None,
+    report: Callable[[SmoothReport], None] | None,
 ) -> Iterator[Frames]:
     tally = _Tally()
-    with closing(read_ahead(_watched(clip, FaceTracker(finder)), _AHEAD)) as seen:
+    with closing(read_ahead(_watched(clip, finder, points), _AHEAD)) as seen:
         scene = _Scene(plan, tally)
-        for pixels, one in seen:
+        for picture, one in seen:
             if one.flow is None:
                 for frame in scene.rest():
                     yield frame[None]
                 scene = _Scene(plan, tally)
             tally.watch(one)
-            frame = scene.take(pixels, one)
+            frame = scene.take(picture, one)
             if frame is not None:
                 yield frame[None]
         for frame in scene.rest():
@@ -192,35 +203,46 @@ def _smooth(
         report(done)
 
 
-def _watched(clip: Clip, tracker: FaceTracker) -> Generator[tuple[Picture, _Seen], None, None]:
+def _watched(
+    clip: Clip, finder: FaceFinder | None, points: Points | None
+) -> Generator[tuple[torch.Tensor, _Seen], None, None]:
     """Look at the frames one after the other; between two looks of the tracker its face goes with the flow."""
     last, face, flow, age = None, None, None, 0
+    tracker = FaceTracker(finder) if points is None else None
     with closing(closable(clip.frames())) as frames:
-        for frame in frames:
-            pixels = as_pixels(frame)
-            small = fitted(pixels, WORK_SIDE)
+        for number, frame in enumerate(frames):
+            small = _shrunk(frame)
             gray, thumb = as_gray(small), thumbnail(small)
             if last is None or is_cut(last.thumb, thumb):
                 flow, age = None, 0
             else:
                 flow = link(last, gray)
                 face = carried(face, flow, clip.size)
-            if age % TRACKED == 0:
-                face = tracker.follow(frame)
+            if tracker is not None and age % TRACKED == 0:
+                found = tracker.follow(frame)
+                face = None if found is None else np.array(found.points)
+            elif points is not None:
+                face = None if np.isnan(points[number]).any() else points[number]
             age += 1
             last = look(gray, thumb, guarded(face, clip.size, grid_size(gray)))
-            yield pixels, _Seen(last, flow, face is not None)
+            yield frame, _Seen(last, flow, face is not None)
 
 
-def carried(face: Face | None, flow: Flow, size: tuple[int, int]) -> Face | None:
-    """Move a face in a frame (h, w) as its nose moves in the grid's flow."""
+def _shrunk(frame: torch.Tensor) -> Picture:
+    """Bring a frame (3, h, w) to working size, (h, w, 3)."""
+    pixels = frame.permute(1, 2, 0).numpy()
+    if pixels.flags.c_contiguous:
+        return fitted(pixels, WORK_SIDE)
+    return cast("Picture", cv2.merge([fitted(plane, WORK_SIDE) for plane in frame.numpy()]))
+
+
+def carried(face: Points | None, flow: Flow, size: tuple[int, int]) -> Points | None:
+    """Move a face's points (5, 2) in a frame (h, w) as its nose moves in the grid's flow."""
     if face is None:
         return None
     scale = np.array([flow.shape[1] / size[1], flow.shape[0] / size[0]])
-    at = ((np.array(face.points[2]) + 0.5) * scale).astype(int)
-    right, down = flow[tuple(np.clip(at[::-1], 0, np.array(flow.shape[:2]) - 1))] / scale
-    first, second, third, fourth, fifth = ((x + float(right), y + float(down)) for x, y in face.points)
-    return replace(face, points=(first, second, third, fourth, fifth))
+    at = ((face[2] + 0.5) * scale).astype(int)
+    return face + flow[tuple(np.clip(at[::-1], 0, np.array(flow.shape[:2]) - 1))] / scale
 
 
 class _Scene:
@@ -230,19 +252,19 @@ class _Scene:
         self.plan, self.tally = plan, tally
         self.window: deque[_Seen] = deque()
         """From the first frame that is still looked at to the newest."""
-        self.waiting: deque[Picture] = deque()
-        """Pixels of those that are not done; what is past is known by its look only."""
+        self.waiting: deque[torch.Tensor] = deque()
+        """Pictures of those that are not done; what is past is known by its look only."""
         self.backs: deque[Flow] = deque()
         """One per frame but the first: the flow from it to the one before."""
         self.corrections: deque[Correction] = deque()
         """Of the window's frames that are done."""
 
-    def take(self, pixels: Picture, new: _Seen) -> torch.Tensor | None:
-        """Add a frame (h, w, 3); return the one for which that was the last that it waited for, smoothed."""
+    def take(self, picture: torch.Tensor, new: _Seen) -> torch.Tensor | None:
+        """Add a frame (3, h, w); return the one for which that was the last that it waited for, smoothed."""
         if self.window and new.flow is not None:
             self.backs.append(reversed_link(new.flow))
         self.window.append(new)
-        self.waiting.append(pixels)
+        self.waiting.append(picture)
         ready = len(self.window) - len(self.corrections) > self.plan.reach
         return self._next() if ready else None
 
@@ -253,8 +275,8 @@ class _Scene:
 
     def _next(self) -> torch.Tensor:
         here, window = len(self.corrections), list(self.window)
-        middle, pixels = window[here], self.waiting.popleft()
-        height, width = pixels.shape[:2]
+        middle, picture = window[here], self.waiting.popleft()
+        height, width = picture.shape[1:]
         seen = follow(
             [one.look for one in window],
             [one.flow for one in window[1:] if one.flow is not None],
@@ -271,36 +293,55 @@ class _Scene:
             self.window.popleft()
             self.backs.popleft()
             self.corrections.popleft()
-        return applied(pixels, made)
+        return applied(picture, made)
 
 
-def applied(pixels: Picture, made: Correction) -> torch.Tensor:
-    """Bend a frame (h, w, 3) and change its light; return (3, h, w)."""
-    height, width = pixels.shape[:2]
+def applied(frame: torch.Tensor, made: Correction) -> torch.Tensor:
+    """Bend a frame (3, h, w) and change its light; the frame itself stays as it is."""
+    planes = copied(frame)
+    height, width = planes.shape[1:]
     rows, columns = made.shift.shape[:2]
     shift = made.shift * np.array([width / columns, height / rows], np.float32)
-    planes = as_planes(pixels)
-    if np.abs(shift).max() >= LEAST_SHIFT:
-        down, across = _moving(shift, (height, width))
-        where = places((height, width))[down, across] - resized(shift, (height, width))[down, across]
-        planes[:, down, across] = as_planes(warp(pixels, where, cv2.INTER_CUBIC))
-    if abs(made.gain - 1) >= LEAST_GAIN:
-        brighter = planes * np.float32(made.gain)
-        if made.gain < 1 and float(planes.max()) > GLARE:
-            brighter += np.maximum(planes - GLARE, 0) * np.float32((1 - made.gain) / (1 - GLARE))
-        planes = brighter
-    return as_frame(planes)
+    bent = np.abs(shift).max() >= LEAST_SHIFT
+    if bent:
+        where = resized(shift, (height, width))
+        pixels = as_pixels(frame)
+        for down, across in _moving(shift, (height, width)):
+            place = places((height, width))[down, across] - where[down, across]
+            planes[:, down, across] = as_planes(warp(pixels, place, cv2.INTER_CUBIC))
+    lit = abs(made.gain - 1) >= LEAST_GAIN
+    for plane in planes if bent or lit else ():
+        if lit:
+            _light(plane, made.gain)
+        np.clip(plane, 0, 1, out=plane)
+    return torch.from_numpy(planes)
 
 
-def _moving(shift: Flow, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the rows and columns of a frame (h, w) that hold all that moves, given its grid's shifts in pixels."""
-    moves = np.abs(shift).max(-1) >= STILL
-    parts = []
-    for axis, pixels in enumerate(size):
-        cells = np.flatnonzero(moves.any(1 - axis))
-        side = pixels / moves.shape[axis]
-        parts.append(slice(max(0, math.floor((cells[0] - 1) * side)), math.ceil((cells[-1] + 2) * side)))
-    return parts[0], parts[1]
+def _light(plane: Picture, gain: float) -> None:
+    """Multiply a plane by ``gain``, in place; darker white stays white."""
+    glare = None
+    if gain < 1 and float(plane.max()) > GLARE:
+        glare = np.maximum(plane - np.float32(GLARE), 0) * np.float32((1 - gain) / (1 - GLARE))
+    plane *= np.float32(gain)
+    if glare is not None:
+        plane += glare
+
+
+def _moving(shift: Flow, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """List rows and columns of a frame (h, w) that hold all that moves, band by band, given its grid's shifts."""
+    moves, side = (
+        np.abs(shift).max(-1) >= STILL,
+        [pixels / cells for pixels, cells in zip(size, shift.shape, strict=False)],
+    )
+    moves = cv2.dilate(moves.astype(np.uint8), np.ones((3, 3), np.uint8))  # what lies between two cells moves with both
+    for first in range(0, len(moves), BAND):
+        band = np.flatnonzero(moves[first : first + BAND].any(0))
+        if len(band):
+            last = min(first + BAND, len(moves))
+            yield (
+                slice(round(first * side[0]), round(last * side[0])),
+                slice(math.floor(band[0] * side[1]), math.ceil((band[-1] + 1) * side[1])),
+            )
 
 
 class _Tally:

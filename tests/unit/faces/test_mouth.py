@@ -9,7 +9,7 @@ import torch
 from sonic_core.clip import Clip
 from sonic_core.errors import FaceNotFoundError
 from sonic_core.faces.embedded import EmbeddedFinder
-from sonic_core.faces.mouth import SIGNALS, mouth_motion
+from sonic_core.faces.mouth import SIGNALS, MouthMeter, mouth_motion
 from sonic_core.models.preview.motion import read_motion
 
 
@@ -30,6 +30,17 @@ def test_the_opening_is_what_the_model_made(talking, talking_mouth):
 def test_a_photograph_does_not_speak(astronaut):
     motion = mouth_motion(still(astronaut, 10), EmbeddedFinder())
     assert np.ptp(motion.signals) < 1e-3
+
+
+def test_the_face_that_was_followed_is_told_frame_by_frame(astronaut):
+    meter = MouthMeter(Fraction(25), 5, EmbeddedFinder())
+    shifted = torch.roll(astronaut, (3, 2), dims=(2, 1))
+    for frame in (astronaut, shifted, torch.full_like(astronaut, 0.5)):
+        meter.see(frame)
+    found = np.array(EmbeddedFinder().find(astronaut)[0].points)
+    assert np.allclose(meter.points[0], found, atol=1e-3)
+    assert np.allclose(meter.points[1], found + np.array([3, 2]), atol=0.5)
+    assert np.isnan(meter.points[2:]).all()
 
 
 def test_no_face_is_said():
