@@ -31,6 +31,11 @@ _AWAY, _AWAY_FROM, _AWAY_OVER = (
     0.55,
 )  # darkening by distance from the middle: how much, from where, over what
 _DARK_RED = (0.42, 0.22, 0.19)  # what the last teeth darken to; RGB as a share of the skin's brightness
+_CRISP, _FINEST = (
+    1.3,
+    0.6,
+)  # pixels of the drawing: an edge's deviation in sharp portraits, which their enlargement gives
+# already; deviation that is always taken
 _UNDER, _UNDER_OVER, _UNDER_DARK = 0.70, 0.09, 0.75  # cover of the dark under the edge; I over which it goes; its level
 _GUM_FROM, _GUM_OVER = 0.130, 0.030  # I above the edge where gums begin, and over which
 _GUM = 0.62  # brightness of gums as a share of the skin's
@@ -74,7 +79,8 @@ def draw_teeth(x: Array, y: Array, light: Light, *, lip: Array, half: float, whi
     ]
     cover = cover[..., None]
     drawn = np.concatenate((colour * cover + dark * _UNDER_DARK * shade_below, cover + shade_below), -1)
-    return np.ascontiguousarray(cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), 0.6), np.float32)
+    soft = np.sqrt(max((softness / float(x[1] - x[0])) ** 2 - _CRISP**2, _FINEST**2))
+    return np.ascontiguousarray(cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), float(soft)), np.float32)
 
 
 def _tinted(colour: NDArray[np.float64], tint: float) -> NDArray[np.float64]:

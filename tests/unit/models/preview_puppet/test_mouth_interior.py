@@ -11,6 +11,7 @@ import pytest
 from sonic_core.models.preview.puppet.cavity import shows_teeth
 from sonic_core.models.preview.puppet.light import LUMA, measure_light
 from sonic_core.models.preview.puppet.parting import find_parting
+from sonic_core.models.preview.puppet.teeth import draw_teeth
 from tests.unit.models.preview_puppet.mouths import Mouth, Pose, drawn, paint_lips, photograph
 
 
@@ -140,3 +141,17 @@ def test_painted_lips_tell_a_coloured_picture_where_the_skin_is_pale():
     assert measure_light(image, landmarks).tint < 0.1
     paint_lips(image, landmarks.points)
     assert measure_light(image, landmarks).tint > 0.9
+
+
+def test_gaps_between_teeth_are_as_soft_as_the_portraits_edges():
+    image, landmarks = photograph()
+    light = measure_light(image, landmarks)
+    x, y = np.arange(-0.6, 0.6, 0.006, np.float32), np.arange(-0.2, 0.2, 0.006, np.float32)
+
+    def steepest(softness):
+        teeth = draw_teeth(x, y, light, lip=light.skin, half=0.4, whitest=1.0, softness=softness)
+        row = teeth[np.searchsorted(y, -0.02), np.abs(x) < 0.2, :3] @ LUMA
+        return np.abs(np.diff(row)).max()
+
+    assert steepest(0.03) < 0.3 * steepest(0.005)
+    assert steepest(0.005) == pytest.approx(steepest(0.003), rel=0.01)
