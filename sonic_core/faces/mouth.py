@@ -35,8 +35,8 @@ _FASTEST = 0.5
 """Units per frame above which a flow is a blunder."""
 SETTLINGS = 2
 """Rounds in which a flow is smoothed. The preset's 5 take a quarter more time, and the bundled clip and a real one are
-trusted as much without them (confidence 0.9985 and 0.9983; with them 0.9989 and 0.9982). Coarser presets do not do: at a
-quarter of the resolution our own clip has 0.87."""
+trusted as much without them (confidence 0.9985 and 0.9983; with them 0.9989 and 0.9982). Coarser presets do not do: at
+a quarter of the resolution our own clip has 0.87."""
 
 _USUAL_DEPTH, _DEPTHS = 1.08, (0.8, 1.25)
 """How far below the eyes a mouth lies in the places that follow, in units of the face, and how far it may at all."""
