@@ -14,6 +14,7 @@ from ...clip import Clip, frame_count
 from ...errors import SonicWarning
 from ...faces.doubts import examine
 from ...faces.landmarks import read_landmarks
+from ...media.threads import single_threaded
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, ignore_progress
 from .listening import Heard, listen
@@ -64,7 +65,8 @@ class PreviewModel:
         heard = listen(audio)
         for reason in heard.remarks:
             warnings.warn(reason, SonicWarning, stacklevel=2)
-        puppet = make_puppet(portrait, put_back=settings.paste_back)
+        with single_threaded():
+            puppet = make_puppet(portrait, put_back=settings.paste_back)
         if not (puppet.lips.closable or puppet.mouth_hidden):
             warnings.warn(_GAPING.format(gap=puppet.lips.own_gap, most=CLOSABLE), SonicWarning, stacklevel=2)
         return PreviewConditions(portrait, audio, puppet, heard)
@@ -117,6 +119,7 @@ def _draw(puppet: Puppet, posed: list[Pose]) -> Iterator[Frames]:
     for start in range(0, len(posed), count):
         some = posed[start : start + count]
         frames = np.empty((len(some), *puppet.image.shape), np.float32)
-        for index, pose in enumerate(some):
-            puppet.frame(pose, frames[index])
+        with single_threaded():
+            for index, pose in enumerate(some):
+                puppet.frame(pose, frames[index])
         yield torch.from_numpy(frames).permute(0, 3, 1, 2)

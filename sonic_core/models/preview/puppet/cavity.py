@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .light import LUMA, Light
+from .light import LUMA, Light, luma_of
 from .lip_controls import measure_heights
 from .lip_shapes import LipShapes
 from .parting import STATIONS, Parting
@@ -85,7 +85,7 @@ def shows_teeth(image: Array, light: Light, parting: Parting) -> bool:
     upper, lower = (line[wide, None, :2] for line in (parting.upper, parting.lower))
     places = upper + (lower - upper) * np.linspace(0.1, 0.9, 9)[None, :, None]
     inside = _read(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3)
-    if float(np.percentile(inside @ LUMA, 75)) <= _SHOWING * light.level:
+    if float(np.percentile(luma_of(inside), 75)) <= _SHOWING * light.level:
         return False
     across = parting.bite.across
     lips = np.stack(

@@ -9,8 +9,8 @@ import numpy as np
 
 from ....types import Landmarks
 from .eye_frame import STATIONS, EyeFrame, Grid, face_unit, grid_around
+from .light import luma_of
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SKIN_POINTS = (50, 280, 101, 330, 36, 266, 205, 425)
 """Points of the mesh on the cheeks and beside the mouth."""
 _BEYOND, _ABOVE, _BELOW = 0.30, 0.42, 0.40  # I: what is looked at around an eye
@@ -82,7 +82,7 @@ def face_brightness(landmarks: Landmarks, texture: np.ndarray) -> float:
     for x, y in places:
         column, row = (int(np.clip(place, reach, size - reach - 1)) for place, size in ((x, width), (y, height)))
         patch = texture[row - reach : row + reach + 1, column - reach : column + reach + 1]
-        found.append(float(patch.mean((0, 1)) @ LUMA))
+        found.append(float(luma_of(patch.mean((0, 1)))))
     return max(float(np.median(found)), 0.02)
 
 
@@ -110,7 +110,7 @@ def look_around(frame: EyeFrame, texture: np.ndarray, wide: float = 0.0) -> Surr
     soft = blurred(picture, 0.008 * frame.unit / grid.step)
     hole = closeness(grid, frame, (_HOLE_UP + 0.7 * wide, _HOLE_DOWN + wide, min(_HOLE_SIDE + wide, 0.24)))
     under_brow = smooth_step((grid.down - frame.at(frame.brow, grid.along)) / np.float32(_SOFT * frame.unit) - 0.3)
-    luma = soft @ LUMA
+    luma = luma_of(soft)
     below = min(frame.bottom.max() + _HOLE_DOWN * frame.unit, grid.down[-4, 0])
     cheek = float(np.percentile(luma[grid.down[:, 0] >= below], 70))
     under_brow = under_brow * smooth_step((luma / max(cheek, 0.02) - _BLACK) / _BLACK)
@@ -118,7 +118,7 @@ def look_around(frame: EyeFrame, texture: np.ndarray, wide: float = 0.0) -> Surr
     weight, brightness = allowed, 1.0
     skin = fill(soft, weight)
     for _ in range(3):
-        brightness = max(float(np.median(skin @ LUMA)), 0.06)
+        brightness = max(float(np.median(luma_of(skin))), 0.06)
         weight = allowed * np.exp(-((difference(soft, skin) / (_STRANGE * brightness)) ** 2))
         skin = fill(soft, weight)
     return Surroundings(frame, grid, picture, skin, weight, difference(soft, skin) / brightness, brightness)
@@ -127,7 +127,7 @@ def look_around(frame: EyeFrame, texture: np.ndarray, wide: float = 0.0) -> Surr
 def difference(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Measure how two pictures (h, w, 3) differ, in brightness and, doubly, in hue, (h, w)."""
     apart = picture - other
-    luma = apart @ LUMA
+    luma = luma_of(apart)
     hue = np.maximum.reduce([np.abs(apart[..., channel] - luma) for channel in range(3)])
     return np.abs(luma) + hue
 
@@ -163,7 +163,7 @@ def _reach(around: Surroundings, curve: np.ndarray, eye_like: np.ndarray, most: 
 def eye_like_parts(around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
     """Tell what may be an eye's white or coloured iris, and what may be a dark iris, (h, w) bool each; shade is not."""
     apart = (around.picture - around.skin) / np.float32(around.brightness)
-    lighter = apart @ LUMA
+    lighter = luma_of(apart)
     hue = np.maximum.reduce([np.abs(apart[..., channel] - lighter) for channel in range(3)])
     colourful, usual = (part.max(2) - part.min(2) for part in (around.picture, around.skin))
     neutral = (colourful < _NEUTRAL * usual) & (lighter > _WHITE_SHADE)
@@ -206,7 +206,7 @@ def find_lashes(around: Surroundings) -> Lashes:
     )
     smooth = blurred(smooth, 0.01 * frame.unit / grid.step)
     ratio = np.clip(around.picture / np.maximum(smooth, 0.02), 0.08, 1)
-    dark = 1 - ratio @ LUMA
+    dark = 1 - luma_of(ratio)
     thick = cv2.dilate(blurred(dark, 0.006 * frame.unit / grid.step), np.ones((3, 5), np.uint8))
     linked = np.where(height > 0.004, thick, 1.0)[::-1]
     linked = np.minimum.accumulate(linked, axis=0)[::-1]
@@ -230,7 +230,7 @@ def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray)
     colours = grid.spread(ratio, *places)
     line = (colours * sharp[..., None]).sum(1) / sharp.sum(1)[:, None]
     root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], 4.0)[0]
-    line = np.repeat((blurred(line[None], 3.0)[0] @ LUMA)[:, None], 3, axis=1)
+    line = np.repeat(luma_of(blurred(line[None], 3.0)[0])[:, None], 3, axis=1)
     return np.clip(line, 0.25, 1).astype(np.float32), root.astype(np.float32)
 
 
@@ -244,7 +244,7 @@ def skin_grain(around: Surroundings) -> np.ndarray:
     height = period - np.abs(height % (2 * period) - period)
     along = np.broadcast_to(grid.along, height.shape)
     grain = grid.spread(rough, along, bottom + height)
-    size = np.abs(grain @ LUMA)
+    size = np.abs(luma_of(grain))
     usual = 2.5 * float(np.median(size)) + 1e-4
     wide = 2 * max(1, round(0.015 * frame.unit / grid.step)) + 1
     feature = blurred(cv2.dilate(size, np.ones((wide, wide), np.uint8)), wide / 2)

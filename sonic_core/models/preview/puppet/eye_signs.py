@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from .eye_frame import STATIONS, EyeFrame
-from .eye_light import LUMA, Surroundings, blurred, closeness, look_around, smooth_step
+from .eye_light import Surroundings, blurred, closeness, look_around, smooth_step
+from .light import luma_of
 
 _MIDDLE = 0.8  # of the half width: part of the eye whose lower surroundings are judged
 _BELOW_EYE = (0.035, 0.09)  # I below the lower lid: where that is
@@ -22,7 +23,7 @@ def contrast(around: Surroundings) -> float:
     inside = closeness(around.grid, around.frame, (-0.01, -0.01, -0.02), 1e-3) > 0.5
     if inside.sum() < 8:
         return 0.0
-    low, high = np.percentile(around.picture[inside] @ LUMA, (5, 95))
+    low, high = np.percentile(luma_of(around.picture[inside]), (5, 95))
     return float(high - low) / around.brightness
 
 
@@ -31,7 +32,7 @@ def ring_brightness(around: Surroundings) -> float:
     frame, grid = around.frame, around.grid
     outer, inner = (closeness(grid, frame, reach, 1e-3) > 0.5 for reach in ((0.10, 0.09, 0.06), (0.03, 0.03, 0.02)))
     ring = outer & ~inner
-    return float(np.percentile(around.picture[ring] @ LUMA, 75)) if ring.any() else 0.0
+    return float(np.percentile(luma_of(around.picture[ring]), 75)) if ring.any() else 0.0
 
 
 def unrest_below(around: Surroundings) -> float:
@@ -39,7 +40,7 @@ def unrest_below(around: Surroundings) -> float:
     frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
     middle = np.abs(STATIONS) <= _MIDDLE
     rows = np.linspace(*_BELOW_EYE, 12, dtype=np.float32)[None] * unit
-    luma = blurred(around.picture @ LUMA, 0.01 * frame.unit / grid.step) / np.float32(around.brightness)
+    luma = blurred(luma_of(around.picture), 0.01 * frame.unit / grid.step) / np.float32(around.brightness)
     along = np.broadcast_to(np.float32(frame.half) * STATIONS[middle, None], (int(middle.sum()), 12))
     band = grid.spread(luma, along, frame.bottom[middle, None] + rows)
     slope = np.stack([np.ones_like(STATIONS[middle]), STATIONS[middle]], 1)
@@ -60,7 +61,7 @@ def is_shut(around: Surroundings) -> bool:
     inside = closeness(grid, frame, (-0.01, 0.0, -0.03), 1e-3) > 0.5
     if float(np.median(strange.sum(1))) * 0.005 >= _LASH_HEIGHT or inside.sum() < 8:
         return False
-    share = (around.picture @ LUMA)[inside] / np.maximum((around.skin @ LUMA)[inside], 0.02)
+    share = luma_of(around.picture)[inside] / np.maximum(luma_of(around.skin)[inside], 0.02)
     dark, light = np.percentile(share, (25, 90))
     return bool(light < _NO_WHITE and dark < _DARK)
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from ....types import Landmarks
 from .eye_frame import EyeFrame, eye_frames, window_at
-from .eye_light import LUMA, Surroundings, closeness, face_brightness, fit_frame, look_around
+from .eye_light import Surroundings, closeness, face_brightness, fit_frame, look_around
 from .eye_signs import contrast, fit_big, is_shut, ring_brightness, unrest_below
 from .gaze import Gaze
 from .lids import make_lid
+from .light import luma_of
 
 Patch = tuple[slice, slice, np.ndarray]
 LEVELS = 28
@@ -177,7 +178,7 @@ class _Eye:
 
 def edge_width(picture: np.ndarray) -> float:
     """Measure over how many pixels the sharpest edges of a picture (h, w, 3) spread."""
-    grey = picture @ LUMA
+    grey = luma_of(picture)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     low, high = np.percentile(grey, (2, 98))
     return float(np.clip((high - low) / max(float(np.percentile(np.hypot(across, down), 99)), 1e-3), 2.0, 12.0))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ....types import Landmarks
 from .cavity import draw_cavity, measure_palette, shows_teeth
-from .light import LUMA, measure_light
+from .light import luma_of, measure_light
 from .lip_curves import Amounts, MouthPose
 from .lip_shapes import LipShapes
 from .own_mouth import cut_own_mouth
@@ -264,5 +264,5 @@ def _brightest(image: Array, landmarks: Landmarks) -> float:
     points = landmarks.points[list(_FACE), :2]
     left, top = np.maximum(points.min(0), 0).astype(int)
     right, bottom = points.max(0).astype(int) + 1
-    part = image[top:bottom, left:right] @ LUMA
+    part = luma_of(image[top:bottom, left:right])
     return float(np.percentile(part, _BRIGHTEST)) if part.size else 1.0

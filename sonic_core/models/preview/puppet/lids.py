@@ -9,7 +9,6 @@ import numpy as np
 
 from .eye_frame import STATIONS, EyeFrame, Grid, Window
 from .eye_light import (
-    LUMA,
     Surroundings,
     blurred,
     closeness,
@@ -20,6 +19,7 @@ from .eye_light import (
     smooth_step,
 )
 from .gaze import Look
+from .light import luma_of
 
 _LOWER_SHARE = 0.2  # of the gap: how far the lower lid rises (measured on real blinks: a fifth)
 _SHUT_BELOW = 0.025  # I: how far below the corners' line a shut line lies in its middle (real: .01–.04)
@@ -234,10 +234,10 @@ def _fresh(around: Surroundings, bare: np.ndarray) -> np.ndarray:
     near = blurred(bare, 0.03 * frame.unit / grid.step)
     above = smooth_step((frame.at(frame.top, grid.along) - grid.down) / np.float32(0.02 * frame.unit))
     paint = blurred(fill(bare, above + np.float32(_BELOW_PAINT)), 0.03 * frame.unit / grid.step)
-    luma, near_luma = (np.maximum(part @ LUMA, 0.01) for part in (bright, near))
-    limit = np.minimum(np.float32(_BRIGHTEST) * np.maximum(around.skin @ LUMA, 0.02), np.float32(_LIFT) * near_luma)
+    luma, near_luma = (np.maximum(luma_of(part), 0.01) for part in (bright, near))
+    limit = np.minimum(np.float32(_BRIGHTEST) * np.maximum(luma_of(around.skin), 0.02), np.float32(_LIFT) * near_luma)
     level = np.minimum(luma, limit)
-    hue, near_hue = bright / luma[..., None], paint / np.maximum(paint @ LUMA, 0.01)[..., None]
+    hue, near_hue = bright / luma[..., None], paint / np.maximum(luma_of(paint), 0.01)[..., None]
     painted = smooth_step((np.abs(near_hue - hue).max(2) - _PAINT) / _PAINT) * smooth_step(
         (near_luma / luma - 0.4) / 0.3
     )

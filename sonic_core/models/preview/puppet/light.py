@@ -57,6 +57,14 @@ class Light:
         return np.tile(self.grain, (-(-height // side), -(-width // side), 1))[:height, :width]
 
 
+def luma_of(picture: Array) -> Array:
+    """Measure the brightness of colours (…, 3): (…).
+
+    As a sum, not as a product of matrices, for which more threads would be woken than there is work for.
+    """
+    return np.einsum("...c,c->...", picture, LUMA)
+
+
 def measure_unit(landmarks: Landmarks) -> float:
     """Measure I, the distance between the eyes' centres in three dimensions, in pixels."""
     outer, inner, other_outer, other_inner = landmarks.points[list(EYES)].astype(np.float64)
@@ -76,7 +84,7 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
     lips = np.median(_read(soft, landmarks.points[list(LIPS), :2]), axis=0).astype(np.float32)
     chroma = np.hypot(*cv2.cvtColor(np.stack((skin, lips))[None], cv2.COLOR_RGB2Lab)[0, :, 1:].T).max()
     rise = np.clip(float(chroma) / _COLOURED, 0, 1)
-    bright = image @ LUMA
+    bright = luma_of(image)
     return Light(
         unit=unit,
         skin=skin,
