@@ -57,7 +57,7 @@ class Light:
         return np.tile(self.grain, (-(-height // side), -(-width // side), 1))[:height, :width]
 
 
-def luma_of(picture: Array) -> Array:
+def luma_of(picture: NDArray[np.floating]) -> Array:
     """Measure the brightness of colours (…, 3): (…).
 
     As a sum, not as a product of matrices, for which more threads would be woken than there is work for.
