@@ -14,6 +14,7 @@ from sonic_core import Settings
 from sonic_core.clip import open_clip
 
 FACE = (30.0, 30.0, 130.0, 140.0)
+pytestmark = pytest.mark.filterwarnings("ignore:The (face|mouth) ")  # the picture is a gradient
 
 
 @pytest.fixture(scope="module")
