@@ -5,7 +5,6 @@ Source: the published preprocessing; the network is YOLOv5-face (Qi et al., arXi
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch.nn import functional
 from ..errors import CheckpointError
 from ..types import Face, largest_first
 from ..weights.store import locate
+from ..weights.torchscript import load_computing
 from .embedded import with_landmarks
 
 FILE = "yoloface_v5m.pt"
@@ -43,19 +43,14 @@ class YoloFaceFinder:
             path: The TorchScript file.
 
         Raises:
-            CheckpointError: The file is missing or cannot be read.
+            CheckpointError: The file is missing, cannot be read, or holds code that does more than compute.
         """
         if path is None or not Path(path).is_file():
             raise CheckpointError(
                 f"{path or FILE} was not found; put it into a weight folder, or use the finder 'embedded', "
                 "which needs no file."
             )
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # the file exists in this form only
-                self._network = torch.jit.load(str(path), map_location="cpu").eval()
-        except (RuntimeError, ValueError, EOFError, OSError) as error:
-            raise CheckpointError(f"{path} is not a TorchScript face detector; download it again.") from error
+        self._network = load_computing(path)
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first; an empty list when there is none.
