@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def smooth_rise(values: np.ndarray) -> np.ndarray:
+def smooth_rise(values: np.ndarray | float) -> np.ndarray:
     """Rise smoothly from 0 at 0 to 1 at 1; flat outside.
 
     >>> smooth_rise(np.array([-1.0, 0.5, 2.0])).tolist()

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....faces.geometry import (
+    LEFT_BROW_LOWER,
+    LEFT_BROW_UPPER,
+    LEFT_LID_UPPER,
+    RIGHT_BROW_LOWER,
+    RIGHT_BROW_UPPER,
+    RIGHT_LID_UPPER,
+)
 from ..easing import smooth_fall, smooth_rise
 from .grid import Floats, Grid
 
-BROWS = (46, 53, 52, 65, 55, 70, 63, 105, 66, 107), (276, 283, 282, 295, 285, 300, 293, 334, 296, 336)
-LIDS = (246, 161, 160, 159, 158, 157, 173), (466, 388, 387, 386, 385, 384, 398)
+_BROWS = (*LEFT_BROW_LOWER, *LEFT_BROW_UPPER), (*RIGHT_BROW_LOWER, *RIGHT_BROW_UPPER)
+_LIDS = LEFT_LID_UPPER[1:-1], RIGHT_LID_UPPER[1:-1]  # without the corners
 RISE = 0.07
 """I by which brows at 1 are raised: seen as raised, and no more, on photographs and paintings."""
 _HALF_WIDTH = 0.42  # I from the middle of a brow to where it has all but ceased to move
@@ -31,7 +39,7 @@ class Brows:
         down = -up[:2] / np.linalg.norm(up[:2])
         along = np.array([-down[1], down[0]])
         weight = np.zeros(grid.nodes.shape[:2])
-        for brow, lid in zip(BROWS, LIDS, strict=True):
+        for brow, lid in zip(_BROWS, _LIDS, strict=True):
             middle = points[list(brow), :2].mean(0)
             aside, below = (grid.nodes - middle) @ along / unit, (grid.nodes - middle) @ down / unit
             span = max(float(((points[list(lid), :2] - middle) @ down).min()) / unit - _MARGIN, 0.05)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..easing import smooth_rise
 from .light import LUMA, Light, luma_of
 from .lip_controls import measure_heights
 from .lip_shapes import LipShapes
@@ -123,11 +124,11 @@ def draw_cavity(light: Light, palette: Palette, wide: float) -> Array:
     throat = _coloured(light, _THROAT_HUE) * (_THROAT_SMALL + (_THROAT - _THROAT_SMALL) * wide)
     lip = palette.lip / max(float(palette.lip @ LUMA), 1e-3) * light.level
     tongue = (_coloured(light, _TONGUE_HUE) * (1 - _TONGUE_LIP) + lip * _TONGUE_LIP) * _TONGUE
-    share = _rise((depth - _TONGUE_FROM - _TONGUE_CURVE * aside**2) / _TONGUE_OVER)
-    share = share * (1 - _TONGUE_ASIDE * _rise((aside - _ASIDE_FROM) / _ASIDE_OVER))
-    dark = (1 - _SIDES * _rise((aside - _SIDES_FROM) / _SIDES_OVER))[..., None] * throat
+    share = smooth_rise((depth - _TONGUE_FROM - _TONGUE_CURVE * aside**2) / _TONGUE_OVER)
+    share = share * (1 - _TONGUE_ASIDE * smooth_rise((aside - _ASIDE_FROM) / _ASIDE_OVER))
+    dark = (1 - _SIDES * smooth_rise((aside - _SIDES_FROM) / _SIDES_OVER))[..., None] * throat
     colour = dark + (tongue - dark) * share[..., None]
-    corner = _rise((aside - 1 + _CORNER_OVER) / _CORNER_OVER)[..., None]
+    corner = smooth_rise((aside - 1 + _CORNER_OVER) / _CORNER_OVER)[..., None]
     return np.ascontiguousarray(colour + (_CORNER * palette.lip - colour) * corner, np.float32)
 
 
@@ -141,9 +142,3 @@ def _read(image: Array, places: NDArray[np.floating]) -> Array:
     """Read an image at places (n, 2): (n, 3)."""
     x, y = np.ascontiguousarray(places.T, np.float32)[:, None]
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0], np.float32)
-
-
-def _rise(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Rise smoothly from 0 at 0 to 1 at 1; flat outside."""
-    values = np.clip(values, 0, 1)
-    return values * values * (3 - 2 * values)

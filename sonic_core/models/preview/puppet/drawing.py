@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ....faces.geometry import OVAL
+from ....faces.geometry import CHIN, OVAL, eye_distance
 from .brows import Brows
 from .canvas import Canvas
 from .depth import Depth
@@ -20,11 +20,11 @@ from .grid import MOUTH_ROUNDS, Floats, Grid, Window
 from .head import Head
 from .interior import Interior
 from .lip_shapes import LipShapes
-from .parting import find_parting, measure_unit
+from .parting import find_parting
 from .pose import Pose
 from .texture import SCALE, Bytes, Textures, coded, enlarge, read_coded
 
-EARS, CHIN = (234, 454), 152
+EARS = 234, 454
 
 _COVERED = {"gap": 0.0, "width": 0.0, "rounding": 0.0, "upper": 0.0, "lower": 0.0, "closure": 0.0}
 """What a mouth behind something does not show."""
@@ -44,7 +44,7 @@ class Puppet:
             mouth_hidden: Whether something, such as a mask, lies before the mouth: only the jaw moves then, a little.
         """
         image, landmarks = canvas.image, canvas.landmarks
-        points, self.unit = landmarks.points, measure_unit(landmarks)
+        points, self.unit = landmarks.points, eye_distance(landmarks.points)
         self.image: Floats = np.ascontiguousarray(image[canvas.view])
         """(h, w, 3): the portrait, of the frames' size."""
         self.placement = canvas.placement

@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from ....faces.geometry import (
+    LEFT_BROW_LOWER,
+    LEFT_LID_LOWER,
+    LEFT_LID_UPPER,
+    RIGHT_BROW_LOWER,
+    RIGHT_LID_LOWER,
+    RIGHT_LID_UPPER,
+    eye_distance,
+)
 from ....types import Landmarks
 
-UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (362, 398, 384, 385, 386, 387, 388, 466, 263))
-LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (362, 382, 381, 380, 374, 373, 390, 249, 263))
-LOWER_BROWS = ((46, 53, 52, 65, 55), (285, 295, 282, 283, 276))
+UPPER_LIDS = LEFT_LID_UPPER, RIGHT_LID_UPPER
+LOWER_LIDS = LEFT_LID_LOWER, RIGHT_LID_LOWER
+LOWER_BROWS = LEFT_BROW_LOWER, RIGHT_BROW_LOWER
 """Points of the mesh from picture left to picture right, the eye that is left in an upright picture first."""
 STATIONS = np.linspace(-2.0, 2.0, 81, dtype=np.float32)
 """Places along an eye at which its lids are known, in half widths; the corners are at −1 and 1."""
@@ -96,15 +105,9 @@ class EyeFrame:
         )
 
 
-def face_unit(landmarks: Landmarks) -> float:
-    """Measure I, the distance between the eyes' centres in three dimensions, in pixels."""
-    points = landmarks.points
-    return float(np.linalg.norm(points[[33, 133]].mean(0) - points[[263, 362]].mean(0)))
-
-
 def eye_frames(landmarks: Landmarks) -> list[EyeFrame]:
     """Lay a frame into each eye, the left one in an upright picture first."""
-    unit = face_unit(landmarks)
+    unit = eye_distance(landmarks.points)
     return [_frame(landmarks, number, unit) for number in (0, 1)]
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ....faces.geometry import CHEEKS, eye_distance
 from ....types import Landmarks
-from .eye_frame import STATIONS, EyeFrame, Grid, face_unit, grid_around
+from .eye_frame import STATIONS, EyeFrame, Grid, grid_around
 from .light import luma_of
 
-SKIN_POINTS = (50, 280, 101, 330, 36, 266, 205, 425)
-"""Points of the mesh on the cheeks and beside the mouth."""
 _BEYOND, _ABOVE, _BELOW = 0.30, 0.42, 0.40  # I: what is looked at around an eye
 _HOLE_UP, _HOLE_DOWN, _HOLE_SIDE = 0.09, 0.08, 0.15  # I beyond the lids: eye, lashes and liner, never taken as skin
 _SOFT = 0.03  # I: over which such zones fade
@@ -74,10 +73,10 @@ def closeness(grid: Grid, frame: EyeFrame, wider: tuple[float, float, float], so
 
 def face_brightness(landmarks: Landmarks, texture: np.ndarray) -> float:
     """Measure the brightness of a face's skin: median of small patches on its cheeks and beside its mouth."""
-    unit = face_unit(landmarks)
+    unit = eye_distance(landmarks.points)
     reach = max(1, round(0.03 * unit))
     height, width = texture.shape[:2]
-    places = np.rint(landmarks.points[list(SKIN_POINTS), :2]).astype(int)
+    places = np.rint(landmarks.points[list(CHEEKS), :2]).astype(int)
     found = []
     for x, y in places:
         column, row = (int(np.clip(place, reach, size - reach - 1)) for place, size in ((x, width), (y, height)))

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from ....types import Landmarks
 from .cavity import draw_cavity, measure_palette, shows_teeth
 from .light import luma_of, measure_light
-from .lip_curves import Amounts, MouthPose
+from .lip_curves import Amounts
 from .lip_shapes import LipShapes
 from .own_mouth import cut_own_mouth
+from .pose import Pose
 from .teeth import draw_teeth
 
 Array = NDArray[np.float32]
@@ -79,14 +80,14 @@ class Interior:
         teeth[..., :3] += grain * (1 - teeth[..., 3:]) if self._own else grain
         self._teeth = np.ascontiguousarray(teeth, np.float32)
 
-    def window(self, project: Project, pose: MouthPose, height: int, width: int) -> Window:
+    def window(self, project: Project, pose: Pose, height: int, width: int) -> Window:
         """Tell which rows and columns of a frame the mouth can touch: there, the lower field's frame is needed."""
         points = project(np.concatenate((self._shapes.rim(pose), self._shapes.lines(pose)[0])))
         left, top = np.maximum(np.floor(points.min(0)).astype(int) - 4, 0)
         right, bottom = np.ceil(points.max(0)).astype(int) + 4
         return slice(int(top), min(int(bottom), height)), slice(int(left), min(int(right), width))
 
-    def paint(self, frame: Array, lower: Array, window: Window, project: Project, pose: MouthPose) -> None:
+    def paint(self, frame: Array, lower: Array, window: Window, project: Project, pose: Pose) -> None:
         """Put the mouth of a frame together, in place.
 
         Args:

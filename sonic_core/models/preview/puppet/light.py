@@ -11,18 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ....faces.geometry import CHEEKS, eye_distance
 from ....types import Landmarks
 
 Array = NDArray[np.float32]
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in brightness. Source: ITU-R BT.601."""
-SKIN = (50, 280, 101, 330, 36, 266, 205, 425)
-"""Points of the mesh on both cheeks, where skin is bare, seldom in shadow and never lip."""
 LIPS = (37, 267, 72, 302, 84, 314, 85, 315)
 """Points of the mesh on both lips."""
-EYES = (33, 133, 263, 362)
-"""Corners of both eyes: the outer and the inner one of each."""
 
 _SOFT = 0.025  # I: deviation of the Gaussian that takes pores and noise off the skin before it is read
 _COLOURED = 14.0  # Lab units of chroma from which skin or lips count as coloured; grey pictures 0 … 5, skin 14 … 35
@@ -65,12 +62,6 @@ def luma_of(picture: NDArray[np.floating]) -> Array:
     return np.einsum("...c,c->...", picture, LUMA)
 
 
-def measure_unit(landmarks: Landmarks) -> float:
-    """Measure I, the distance between the eyes' centres in three dimensions, in pixels."""
-    outer, inner, other_outer, other_inner = landmarks.points[list(EYES)].astype(np.float64)
-    return float(np.linalg.norm((outer + inner) / 2 - (other_outer + other_inner) / 2))
-
-
 def measure_light(image: Array, landmarks: Landmarks) -> Light:
     """Read a portrait's light and texture.
 
@@ -78,9 +69,9 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
         image: (h, w, 3) float32 RGB in [0, 1].
         landmarks: Its face, in its pixels.
     """
-    unit = measure_unit(landmarks)
+    unit = eye_distance(landmarks.points)
     soft = np.asarray(cv2.GaussianBlur(image, (0, 0), _SOFT * unit), np.float32)
-    skin = np.median(_read(soft, landmarks.points[list(SKIN), :2]), axis=0).astype(np.float32)
+    skin = np.median(_read(soft, landmarks.points[list(CHEEKS), :2]), axis=0).astype(np.float32)
     lips = np.median(_read(soft, landmarks.points[list(LIPS), :2]), axis=0).astype(np.float32)
     chroma = np.hypot(*cv2.cvtColor(np.stack((skin, lips))[None], cv2.COLOR_RGB2Lab)[0, :, 1:].T).max()
     rise = np.clip(float(chroma) / _COLOURED, 0, 1)

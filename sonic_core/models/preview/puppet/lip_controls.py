@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from ....faces.geometry import LIPS_LOWER_OUTER, LIPS_UPPER_OUTER
 from .lip_curves import PARTS
-from .parting import LOWER_OUTER, STATIONS, UPPER_OUTER, Parting
+from .parting import STATIONS, Parting
 
 Matrix = NDArray[np.float64]
 
@@ -18,11 +19,6 @@ PROFILE_UPPER = (0.0, 0.28, 0.60, 0.83, 0.96, 1.0)
 PROFILE_LOWER = (0.0, 0.32, 0.60, 0.82, 0.96, 1.0)
 """How far a lip's points move, from corner to middle, against the middle; measured like the curves, but less beside the
 corners, which lie farther out than the points that were measured."""
-OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
-
 _STILL = (1, 4, 6, 168, 8, 10, 33, 133, 263, 362, 145, 374, 50, 280, 36, 266, 101, 330, 117, 346, 123, 352, 93, 323,
           234, 454, 127, 356, 48, 278, 129, 358, 132, 361)  # fmt: skip
 _CROWDED = 1.2  # the mesh's lip points lie closer together towards the corners: their places as a power of their count
@@ -112,7 +108,7 @@ def _direction(part: str, side: float) -> Matrix:
 
 def tie_rims(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     """Tie down a lip's outer rim, corners included."""
-    numbers = UPPER_OUTER if upper else LOWER_OUTER
+    numbers = LIPS_UPPER_OUTER if upper else LIPS_LOWER_OUTER
     rim = points[list(numbers)]
     half = np.array(PROFILE_UPPER if upper else _RIM_LOWER)
     share = np.concatenate((half, half[-2::-1]))
@@ -160,7 +156,7 @@ def tie_edges(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
 
 def measure_heights(points: Matrix, parting: Parting, along: Matrix, *, upper: bool) -> Matrix:
     """Measure in I how far a lip's outer rim is from its inner edge at stations (n,)."""
-    rim = parting.bite.locate(points[list(UPPER_OUTER if upper else LOWER_OUTER), :2])
+    rim = parting.bite.locate(points[list(LIPS_UPPER_OUTER if upper else LIPS_LOWER_OUTER), :2])
     order = np.argsort(rim[:, 0])
     outer = np.interp(along, rim[order, 0], rim[order, 1])
     inner = np.interp(along, STATIONS, _across(parting.upper if upper else parting.lower, parting))

@@ -7,10 +7,12 @@ was removed on eyes, nose bridge and forehead, each clip compared with its own s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..easing import smooth_rise
+from .pose import Pose
 
 WIDEST = 0.35
 """Gap in I beyond which the corners of a drawn mouth grow bumps; by eye on 13 portraits."""
@@ -41,27 +43,6 @@ _TUCK_GAP, _TUCK_RAISED = 0.055, 0.005  # I of teeth that f and v show; of the u
 _RIM_SHIFT = 0.75  # share of a shift of the opening that the lips' outer rims follow
 
 
-class MouthPose(Protocol):
-    """What of a pose moves a mouth; units and ranges are those of ``pose.Pose``."""
-
-    @property
-    def gap(self) -> float: ...  # noqa: D102
-    @property
-    def width(self) -> float: ...  # noqa: D102
-    @property
-    def rounding(self) -> float: ...  # noqa: D102
-    @property
-    def upper(self) -> float: ...  # noqa: D102
-    @property
-    def lower(self) -> float: ...  # noqa: D102
-    @property
-    def jaw(self) -> float: ...  # noqa: D102
-    @property
-    def closure(self) -> float: ...  # noqa: D102
-    @property
-    def rest(self) -> float: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Limits:
     """How far one portrait's mouth may go."""
@@ -90,7 +71,7 @@ class Amounts:
     """0 … 1: how much the portrait's own mouth is back."""
 
 
-def measure_amounts(pose: MouthPose, own_gap: float, seam: float, limits: Limits) -> Amounts:
+def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> Amounts:
     """Turn a pose into amounts.
 
     Args:
@@ -102,12 +83,12 @@ def measure_amounts(pose: MouthPose, own_gap: float, seam: float, limits: Limits
     live = 1 - _unit(pose.rest)
     tuck, drawn = live * _unit(-pose.lower), live * _unit(pose.lower)
     asked = float(np.clip(pose.gap, 0, limits.widest))
-    asked += _TUCK_GAP * tuck * (1 - _rise(asked / (2 * _TUCK_GAP)))
+    asked += _TUCK_GAP * tuck * (1 - float(smooth_rise(asked / (2 * _TUCK_GAP))))
     asked = limits.least + asked * (1 - limits.least / max(limits.widest, own_gap))
     gap = live * asked + (1 - live) * own_gap
     trim = _unit(gap / _TRIMMED)
     rounding = live * limits.shaped * _unit(pose.rounding)
-    shift = live * _rise(gap / _SHOWN) * (_RAISED * float(np.clip(pose.upper, -1, 1)) - _DRAWN * drawn)
+    shift = live * float(smooth_rise(gap / _SHOWN)) * (_RAISED * float(np.clip(pose.upper, -1, 1)) - _DRAWN * drawn)
     shift += _TUCK_RAISED * tuck
     wider = max(gap, own_gap)
     upper = _read(wider, _UPPER) - _read(own_gap, _UPPER) + shift
@@ -141,9 +122,3 @@ def _read(gap: float, curve: tuple[float, ...]) -> float:
 def _unit(value: float) -> float:
     """Cut a number to 0 … 1."""
     return min(max(float(value), 0.0), 1.0)
-
-
-def _rise(value: float) -> float:
-    """Rise smoothly from 0 at 0 to 1 at 1."""
-    value = _unit(value)
-    return value * value * (3 - 2 * value)

@@ -12,11 +12,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ....faces.geometry import LIPS_LOWER_OUTER, OVAL
 from ....types import Landmarks
+from ..easing import smooth_rise
+from .depth import DEPTH
 from .folds import measure_fold
 from .grid import WHOLE, Window
 from .lip_controls import (
-    OVAL,
     TUCKED,
     Controls,
     Matrix,
@@ -25,8 +27,8 @@ from .lip_controls import (
     tie_edges,
     tie_rims,
 )
-from .lip_curves import CLOSABLE, CLOSING, PARTS, WIDEST, Amounts, Limits, MouthPose, measure_amounts
-from .parting import DEPTH, LOWER_OUTER, STATIONS, Parting, find_axes
+from .lip_curves import CLOSABLE, CLOSING, PARTS, WIDEST, Amounts, Limits, measure_amounts
+from .parting import STATIONS, Parting, find_axes
 from .pose import Pose
 from .splines import ThinPlate
 
@@ -88,7 +90,7 @@ class LipShapes:
         limits, self.closable = self._find_limits(nodes)
         self._within(limits)
 
-    def measure(self, pose: MouthPose) -> Amounts:
+    def measure(self, pose: Pose) -> Amounts:
         """Turn a pose into amounts of every part's field; those of the last pose are remembered."""
         last, amounts = self._last
         if last is not pose:
@@ -99,9 +101,9 @@ class LipShapes:
     def _within(self, limits: Limits) -> None:
         self._limits = limits
         at_rest = Pose(rest=1.0)
-        self._last: tuple[MouthPose, Amounts] = at_rest, measure_amounts(at_rest, self.own_gap, self._seam, limits)
+        self._last: tuple[Pose, Amounts] = at_rest, measure_amounts(at_rest, self.own_gap, self._seam, limits)
 
-    def displace(self, pose: MouthPose) -> tuple[Array, Array]:
+    def displace(self, pose: Pose) -> tuple[Array, Array]:
         """Displace the grid's nodes.
 
         Returns:
@@ -110,7 +112,7 @@ class LipShapes:
         upper, lower = (self.field(pose, upper=upper) for upper in (True, False))
         return upper, lower
 
-    def field(self, pose: MouthPose, *, upper: bool, window: Window = WHOLE) -> Array:
+    def field(self, pose: Pose, *, upper: bool, window: Window = WHOLE) -> Array:
         """Displace the grid's nodes in a window by one of the fields, (rows, columns, 3) as ``displace`` does."""
         (top, bottom), (left, right) = (span.indices(count)[:2] for span, count in zip(window, self._size, strict=True))
         field = np.zeros((bottom - top, right - left, 3), np.float32)
@@ -124,7 +126,7 @@ class LipShapes:
             np.einsum("p,prcx->rcx", self.measure(pose).parts, basis, out=here)  # a product would wake idle threads
         return field
 
-    def lines(self, pose: MouthPose) -> tuple[Array, Array]:
+    def lines(self, pose: Pose) -> tuple[Array, Array]:
         """Displace the lips' inner edges.
 
         Returns:
@@ -142,7 +144,7 @@ class LipShapes:
         upper[[0, -1]] = lower[[0, -1]] = (upper[[0, -1]] + lower[[0, -1]]) / 2
         return upper.astype(np.float32), lower.astype(np.float32)
 
-    def rim(self, pose: MouthPose) -> Array:
+    def rim(self, pose: Pose) -> Array:
         """Displace points (n, 3) that surround everything in which the two fields differ."""
         rest, moves = self._rim
         return rest + np.tensordot(self.measure(pose).parts, moves, 1)
@@ -171,7 +173,7 @@ class LipShapes:
         tucked = lower + TUCKED * heights[:, None] * down
         middle = (upper + lower) / 2
         self._to_seam = (middle - upper).astype(np.float32), (middle - lower).astype(np.float32)
-        rim = points[list(LOWER_OUTER)] + _JOIN * down
+        rim = points[list(LIPS_LOWER_OUTER)] + _JOIN * down
         aside = self.axes[0] * parting.unit * _ASIDE
         rim = np.concatenate((rim, upper[:1] - aside, upper[-1:] + aside, upper))
         self._upper, self._lower, self._tucked, self._rim = (
@@ -265,9 +267,9 @@ def _fade(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
     down = axes[1, :2] / np.hypot(*axes[1, :2])
     low = np.clip(away @ down / np.maximum(np.hypot(*away.T), 1e-6), 0, 1) ** 2
     reach = 1 + _FADE_BELOW * low
-    outer = 1 - _rise((far - _FADE_FROM * reach) / ((_FADE_TO - _FADE_FROM) * reach))
+    outer = 1 - smooth_rise((far - _FADE_FROM * reach) / ((_FADE_TO - _FADE_FROM) * reach))
     high, tip = float((points[list(_HIGH), :2] @ down).max()), points[1, :2] @ down
-    return outer * _rise((places @ down - high) / max(tip - high, 1.0))
+    return outer * smooth_rise((places @ down - high) / max(tip - high, 1.0))
 
 
 def _hold(parting: Parting, places: Matrix, *, upper: bool) -> Matrix:
@@ -292,12 +294,6 @@ def _apart(points: Matrix, parting: Parting, places: Matrix) -> tuple[tuple[Matr
     upper, lower = (np.interp(inside, STATIONS, edge) for edge in edges)
     bottom = lower + measure_heights(points, parting, inside, upper=False) + _JOIN
     half = float(np.hypot(*parting.bite.along)) / parting.unit
-    aside = 1 - _rise((np.abs(along) - 1) * half / _ASIDE)
-    below = _rise((across - (upper + lower) / 2) / _MIDST / 2 + 0.5)
-    return (aside * (1 - _rise((across - upper) / (bottom - upper))), aside), below
-
-
-def _rise(values: Matrix) -> Matrix:
-    """Rise smoothly from 0 at 0 to 1 at 1; flat outside."""
-    values = np.clip(values, 0, 1)
-    return values * values * (3 - 2 * values)
+    aside = 1 - smooth_rise((np.abs(along) - 1) * half / _ASIDE)
+    below = smooth_rise((across - (upper + lower) / 2) / _MIDST / 2 + 0.5)
+    return (aside * (1 - smooth_rise((across - upper) / (bottom - upper))), aside), below

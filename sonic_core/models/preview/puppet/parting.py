@@ -15,18 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from ....faces.geometry import LIPS_LOWER_INNER, LIPS_LOWER_OUTER, LIPS_UPPER_INNER, LIPS_UPPER_OUTER, eye_distance
 from ....types import Landmarks
-from .light import measure_unit
+from .depth import DEPTH
 
 Array = NDArray[np.float32]
 
-UPPER_INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-LOWER_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-UPPER_OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
-LOWER_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
-"""Points of the mesh, from picture left to picture right."""
-DEPTH = 1.05
-"""What the mesh's depth is multiplied by. Source: fitted on five clips of turning heads, medians .85 … 1.175."""
 STATIONS = np.linspace(-1, 1, 65)
 """Where the lines are known: −1 at the left corner … 1 at the right one."""
 INNER_SHARE = 0.4
@@ -132,10 +126,10 @@ def find_parting(image: Array, landmarks: Landmarks) -> Parting:
         image: (h, w, 3) float32 RGB in [0, 1].
         landmarks: Its face, in its pixels.
     """
-    unit = measure_unit(landmarks)
+    unit = eye_distance(landmarks.points)
     points = landmarks.points
     bite = find_bite(points, unit)
-    upper, lower = (_mesh_line(points, bite, numbers) for numbers in (UPPER_INNER, LOWER_INNER))
+    upper, lower = (_mesh_line(points, bite, numbers) for numbers in (LIPS_UPPER_INNER, LIPS_LOWER_INNER))
     lower[:, 0] = np.maximum(lower[:, 0], upper[:, 0])
     across = _Across(image, points, bite)
     edges = _follow(across, upper[:, 0], lower[:, 0])
@@ -215,9 +209,9 @@ class _Across:
         self._image, self._bite = image, bite
         edges = {
             numbers: _mesh_line(points, bite, numbers)[:, 0]
-            for numbers in (UPPER_INNER, LOWER_INNER, UPPER_OUTER, LOWER_OUTER)
+            for numbers in (LIPS_UPPER_INNER, LIPS_LOWER_INNER, LIPS_UPPER_OUTER, LIPS_LOWER_OUTER)
         }
-        pairs = ((UPPER_OUTER, UPPER_INNER), (LOWER_INNER, LOWER_OUTER))
+        pairs = ((LIPS_UPPER_OUTER, LIPS_UPPER_INNER), (LIPS_LOWER_INNER, LIPS_LOWER_OUTER))
         self.lips = [
             cv2.GaussianBlur(self.read((edges[above] + edges[below])[:, None] / 2), (1, 0), sigmaX=1, sigmaY=4)
             for above, below in pairs

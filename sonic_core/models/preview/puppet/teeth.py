@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..easing import smooth_fall, smooth_rise
 from .light import Light
 
 Array = NDArray[np.float32]
@@ -64,19 +65,18 @@ def draw_teeth(x: Array, y: Array, light: Light, *, lip: Array, half: float, whi
     apart = np.abs(aside[:, None] - bounds[None, :]).min(1)
     shade = 1 - _GAP * np.exp(-0.5 * (apart / _GAP_WIDTH) ** 2) - _BULGE * across**2
     above = edge[None] - y[:, None]
-    shade = shade[None] * (1 - _EDGE_DARK * _fall(above / _EDGE_BAND))
+    shade = shade[None] * (1 - _EDGE_DARK * smooth_fall(above / _EDGE_BAND))
     level = min(_WHITE * light.level**_WHITE_POWER, whitest)
     hue = _HUE * light.tint * (light.skin / light.level - 1) + 1
     colour = level * hue * shade[..., None]
-    gum = _rise((above - _GUM_FROM) / _GUM_OVER)[..., None]
+    gum = smooth_rise((above - _GUM_FROM) / _GUM_OVER)[..., None]
     colour = colour + (0.5 * (lip + light.skin) * _GUM - colour) * gum
-    away = (_AWAY * _rise((aside / half - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
+    away = (_AWAY * smooth_rise((aside / half - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
     dark = _tinted(np.array(_DARK_RED), light.tint) * light.level
     colour = colour + (dark - colour) * away
-    cover = _rise(above / max(softness, 1e-4) / 2.5 + 0.5) * _fall((aside - bounds[-1]) / 0.03)[None]
-    shade_below = (_UNDER * _fall(-above / _UNDER_OVER) * (1 - cover) * _fall((aside - bounds[-1]) / 0.03)[None])[
-        ..., None
-    ]
+    within = smooth_fall((aside - bounds[-1]) / 0.03)[None]
+    cover = smooth_rise(above / max(softness, 1e-4) / 2.5 + 0.5) * within
+    shade_below = (_UNDER * smooth_fall(-above / _UNDER_OVER) * (1 - cover) * within)[..., None]
     cover = cover[..., None]
     drawn = np.concatenate((colour * cover + dark * _UNDER_DARK * shade_below, cover + shade_below), -1)
     soft = np.sqrt(max((softness / float(x[1] - x[0])) ** 2 - _CRISP**2, _FINEST**2))
@@ -86,14 +86,3 @@ def draw_teeth(x: Array, y: Array, light: Light, *, lip: Array, half: float, whi
 def _tinted(colour: NDArray[np.float64], tint: float) -> NDArray[np.float64]:
     """Take as much colour out of an RGB as the picture lacks."""
     return colour.mean() + (colour - colour.mean()) * tint
-
-
-def _rise(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Rise smoothly from 0 at 0 to 1 at 1; flat outside."""
-    values = np.clip(values, 0, 1)
-    return values * values * (3 - 2 * values)
-
-
-def _fall(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Fall smoothly from 1 at 0 to 0 at 1; flat outside."""
-    return 1 - _rise(values)

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from sonic_core.faces.geometry import LIPS_LOWER_INNER, LIPS_LOWER_OUTER, LIPS_UPPER_INNER, LIPS_UPPER_OUTER
 from sonic_core.models.preview.puppet.interior import Interior
-from sonic_core.models.preview.puppet.lip_controls import LOWER_OUTER, UPPER_OUTER
 from sonic_core.models.preview.puppet.lip_shapes import LipShapes
-from sonic_core.models.preview.puppet.parting import LOWER_INNER, UPPER_INNER, find_parting
+from sonic_core.models.preview.puppet.parting import find_parting
 from sonic_core.types import Landmarks
 
 HERE = Path(__file__).parent
 ASSETS = HERE.parents[3] / "assets"
 SKIN, LIP, SEAM = (0.85, 0.66, 0.56), (0.72, 0.40, 0.38), (0.30, 0.14, 0.13)
-
-
-@dataclass(frozen=True)
-class Pose:
-    """What of a pose moves a mouth."""
-
-    gap: float = 0.0
-    width: float = 0.0
-    rounding: float = 0.0
-    upper: float = 0.0
-    lower: float = 0.0
-    jaw: float = 0.0
-    closure: float = 0.0
-    rest: float = 0.0
 
 
 def photograph(size=512, *, grey=False):
@@ -48,7 +33,10 @@ def photograph(size=512, *, grey=False):
 
 def paint_lips(image, points, inside=LIP):
     """Paint lips, and what is between them, into an image (h, w, 3) in place."""
-    for upper, lower, colour in ((UPPER_OUTER, LOWER_OUTER, LIP), (UPPER_INNER, LOWER_INNER, inside)):
+    for upper, lower, colour in (
+        (LIPS_UPPER_OUTER, LIPS_LOWER_OUTER, LIP),
+        (LIPS_UPPER_INNER, LIPS_LOWER_INNER, inside),
+    ):
         outline = np.concatenate((points[list(upper), :2], points[list(lower), :2][::-1]))
         cv2.fillPoly(image, [np.int32(np.round(outline * 16))], colour, cv2.LINE_AA, 4)
 
@@ -57,12 +45,12 @@ def drawn(size=512):
     """A flat face with shut lips and a dark seam, (size, size, 3), and its landmarks."""
     _, open_mouth = photograph(size)
     points = open_mouth.points.copy()
-    lift = points[list(LOWER_INNER), :2] - points[list(UPPER_INNER), :2]
-    points[list(LOWER_INNER[1:-1]), :2] -= lift[1:-1]
-    points[list(LOWER_OUTER[1:-1]), :2] -= lift[1:-1]
+    lift = points[list(LIPS_LOWER_INNER), :2] - points[list(LIPS_UPPER_INNER), :2]
+    points[list(LIPS_LOWER_INNER[1:-1]), :2] -= lift[1:-1]
+    points[list(LIPS_LOWER_OUTER[1:-1]), :2] -= lift[1:-1]
     image = np.full((size, size, 3), SKIN, np.float32)
     paint_lips(image, points)
-    seam = np.int32(np.round(points[list(UPPER_INNER), :2] * 16))
+    seam = np.int32(np.round(points[list(LIPS_UPPER_INNER), :2] * 16))
     cv2.polylines(image, [seam], False, SEAM, max(1, round(size / 128)), cv2.LINE_AA, 4)
     return cv2.GaussianBlur(image, (0, 0), size / 512), Landmarks(points, open_mouth.irises, 20.0)
 

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from sonic_core.faces.geometry import eye_distance
 from sonic_core.media.image import read_image
-from sonic_core.models.preview.puppet.eye_frame import LOWER_LIDS, UPPER_LIDS, face_unit
+from sonic_core.models.preview.puppet.eye_frame import LOWER_LIDS, UPPER_LIDS
 from sonic_core.models.preview.puppet.eyes import LEVELS, Eyes
 from sonic_core.types import Landmarks
 
@@ -40,7 +41,7 @@ def opening(shape, landmarks, number, shrink=0.0):
     """Mask of an eye's opening, smaller by ``shrink`` of the eyes' distance."""
     mask = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(mask, [np.rint(eye_outline(landmarks, number)).astype(np.int32)], 1)
-    margin = 2 * int(shrink * face_unit(landmarks)) + 1
+    margin = 2 * int(shrink * eye_distance(landmarks.points)) + 1
     return cv2.erode(mask, np.ones((margin, margin), np.uint8)) > 0
 
 
@@ -49,7 +50,7 @@ def draw_face(landmarks, shape, tint=None):
     face = np.empty((*shape[:2], 3), np.float32)
     face[:] = SKIN
     face += np.random.default_rng(0).normal(0, 0.004, face.shape).astype(np.float32)
-    unit = face_unit(landmarks)
+    unit = eye_distance(landmarks.points)
     for number in (0, 1):
         inside = opening(shape, landmarks, number)
         face[inside] = (0.9, 0.88, 0.86)
@@ -65,7 +66,7 @@ def draw_face(landmarks, shape, tint=None):
 
 def dark_glasses(texture, landmarks, shade):
     """Cover both eyes with lenses that let ``shade`` of the light through."""
-    unit, lenses = face_unit(landmarks), np.zeros(texture.shape[:2], np.uint8)
+    unit, lenses = eye_distance(landmarks.points), np.zeros(texture.shape[:2], np.uint8)
     for number in (0, 1):
         middle = eye_outline(landmarks, number).mean(0)
         cv2.ellipse(lenses, (tuple(map(float, middle)), (0.75 * unit, 0.6 * unit), 0), 1, -1)
@@ -183,12 +184,12 @@ def test_the_lower_lid_rises_a_little(portrait):
     texture, landmarks = portrait
     face = draw_face(landmarks, texture.shape)
     x, y = np.rint(landmarks.points[145, :2]).astype(int)
-    y += int(0.05 * face_unit(landmarks))
+    y += int(0.05 * eye_distance(landmarks.points))
     cv2.circle(face, (int(x), int(y)), 4, (0.3, 0.2, 0.2), -1)
     frame = apply(face, Eyes(face, landmarks), 1.0, 0.0, 0.0)
     patch = (0.55 - frame[y - 14 : y + 12, x - 8 : x + 9] @ GREY).clip(0)
     rise = 14 - float((patch.sum(1) * np.arange(26)).sum() / patch.sum())
-    assert 0.005 < rise / face_unit(landmarks) < 0.05
+    assert 0.005 < rise / eye_distance(landmarks.points) < 0.05
 
 
 def dark_place(frame, landmarks, number):
@@ -202,7 +203,7 @@ def dark_place(frame, landmarks, number):
 @pytest.mark.parametrize("degrees", [-10, -5, 5, 10])
 def test_an_iris_shifts_by_what_is_asked(drawn, degrees):
     texture, landmarks, eyes = drawn
-    asked = 0.0033 * degrees * face_unit(landmarks)
+    asked = 0.0033 * degrees * eye_distance(landmarks.points)
     frame = apply(texture, eyes, 0.0, degrees, 0.0)
     for number in (0, 1):
         moved = dark_place(frame, landmarks, number) - dark_place(texture, landmarks, number)

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from sonic_core.models.preview.puppet.eye_frame import UPPER_LIDS, eye_frames, face_unit
+from sonic_core.faces.geometry import eye_distance
+from sonic_core.models.preview.puppet.eye_frame import UPPER_LIDS, eye_frames
 from sonic_core.models.preview.puppet.eye_light import face_brightness, fill, fit_frame, look_around
 from sonic_core.models.preview.puppet.eyes import Eyes
 
@@ -28,7 +29,7 @@ def hue(colour):
 
 
 def test_eye_shadow_stays_on_a_shut_lid(landmarks, face):
-    paint, unit = np.float32((0.75, 0.4, 0.75)), face_unit(landmarks)
+    paint, unit = np.float32((0.75, 0.4, 0.75)), eye_distance(landmarks.points)
     made_up = np.zeros(face.shape[:2], np.float32)
     for number in (0, 1):
         line = np.rint(landmarks.points[list(UPPER_LIDS[number]), :2] - (0, 0.05 * unit)).astype(np.int32)
@@ -45,7 +46,7 @@ def test_eye_shadow_stays_on_a_shut_lid(landmarks, face):
 
 
 def test_the_frame_of_glasses_stays_before_the_lids(landmarks, face):
-    unit, texture = face_unit(landmarks), face.copy()
+    unit, texture = eye_distance(landmarks.points), face.copy()
     rim = np.zeros(face.shape[:2], np.uint8)
     for middle in (landmarks.points[[33, 133], :2].mean(0), landmarks.points[[263, 362], :2].mean(0)):
         low, high = middle - np.array([0.42, 0.24]) * unit, middle + np.array([0.42, 0.28]) * unit
@@ -61,7 +62,7 @@ def test_the_frame_of_glasses_stays_before_the_lids(landmarks, face):
 
 
 def test_eyes_drawn_far_bigger_than_the_mesh_shut_whole(landmarks):
-    unit, texture = face_unit(landmarks), np.empty((1024, 1024, 3), np.float32)
+    unit, texture = eye_distance(landmarks.points), np.empty((1024, 1024, 3), np.float32)
     texture[:] = SKIN
     balls = np.zeros((1024, 1024), np.uint8)
     for number in (0, 1):
@@ -78,7 +79,7 @@ def test_eyes_drawn_far_bigger_than_the_mesh_shut_whole(landmarks):
 
 
 def test_an_eye_ends_where_the_picture_has_it_end(landmarks, face):
-    unit = face_unit(landmarks)
+    unit = eye_distance(landmarks.points)
     lower = landmarks.points.copy()
     for number in (7, 163, 144, 145, 153, 154, 155, 382, 381, 380, 374, 373, 390, 249):
         lower[number, 1] -= 0.04 * unit

@@ -11,18 +11,9 @@ import pytest
 from sonic_core.models.preview.puppet.cavity import shows_teeth
 from sonic_core.models.preview.puppet.light import LUMA, measure_light
 from sonic_core.models.preview.puppet.parting import find_parting
+from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.models.preview.puppet.teeth import draw_teeth
-from tests.unit.models.preview_puppet.mouths import Mouth, Pose, drawn, paint_lips, photograph
-
-
-@pytest.fixture(scope="module", name="shut")
-def shut_fixture():
-    return Mouth(*drawn())
-
-
-@pytest.fixture(scope="module", name="smiling")
-def smiling_fixture():
-    return Mouth(*photograph())
+from tests.unit.models.preview_puppet.mouths import Mouth, drawn, paint_lips, photograph
 
 
 def brightness_inside(mouth, pose):

@@ -7,24 +7,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from sonic_core.faces.geometry import LIPS_LOWER_INNER, LIPS_LOWER_OUTER, LIPS_UPPER_INNER, OVAL
 from sonic_core.models.preview.puppet.folds import measure_fold
 from sonic_core.models.preview.puppet.light import measure_light
-from sonic_core.models.preview.puppet.lip_controls import LOWER_OUTER, OVAL
 from sonic_core.models.preview.puppet.lip_curves import CLOSABLE, PARTS
 from sonic_core.models.preview.puppet.lip_shapes import LipShapes
-from sonic_core.models.preview.puppet.parting import LOWER_INNER, STATIONS, UPPER_INNER, find_parting
+from sonic_core.models.preview.puppet.parting import STATIONS, find_parting
+from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.models.preview.puppet.splines import ThinPlate
-from tests.unit.models.preview_puppet.mouths import LIP, SKIN, Mouth, Pose, drawn, paint_lips, photograph
-
-
-@pytest.fixture(scope="module", name="shut")
-def shut_fixture():
-    return Mouth(*drawn())
-
-
-@pytest.fixture(scope="module", name="smiling")
-def smiling_fixture():
-    return Mouth(*photograph())
+from tests.unit.models.preview_puppet.mouths import LIP, SKIN, Mouth, drawn, paint_lips, photograph
 
 
 def middle_gap(mouth, pose):
@@ -66,8 +57,8 @@ def test_an_open_mouth_is_found_as_wide_as_it_is_where_the_mesh_sees_half_of_it(
     true = points[14, 1] - points[13, 1]
     image = np.full_like(image, SKIN)
     paint_lips(image, points, inside=(0.85, 0.85, 0.80))
-    points[list(UPPER_INNER[1:-1]), 1] += 0.02 * unit
-    points[list(LOWER_INNER[1:-1]), 1] -= 0.02 * unit
+    points[list(LIPS_UPPER_INNER[1:-1]), 1] += 0.02 * unit
+    points[list(LIPS_LOWER_INNER[1:-1]), 1] -= 0.02 * unit
     found = find_parting(image, type(landmarks)(points, landmarks.irises, landmarks.score))
     assert found.shown
     assert (
@@ -161,7 +152,7 @@ def test_a_rounded_mouth_comes_forward_and_a_narrow_one_keeps_its_volume(shut):
 def test_a_gaping_mouth_is_known_not_to_shut():
     image, landmarks = photograph()
     points, unit = landmarks.points.copy(), 169.0
-    points[list(LOWER_INNER[1:-1] + LOWER_OUTER[1:-1]), 1] += 0.35 * unit
+    points[list(LIPS_LOWER_INNER[1:-1] + LIPS_LOWER_OUTER[1:-1]), 1] += 0.35 * unit
     image = np.full_like(image, SKIN)
     paint_lips(image, points, inside=(0.3, 0.1, 0.1))
     mouth = Mouth(image, type(landmarks)(points, landmarks.irises, landmarks.score))
