@@ -16,7 +16,7 @@ from ...faces.doubts import examine
 from ...faces.landmarks import read_landmarks
 from ...media.threads import single_threaded
 from ...settings import Settings
-from ...types import Audio, Frames, Portrait, Progress, ignore_progress
+from ...types import Audio, Frames, Landmarks, Portrait, Progress, ignore_progress
 from .listening import Heard, listen
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
@@ -101,9 +101,17 @@ def make_puppet(portrait: Portrait, *, put_back: bool = False) -> Puppet:
     """
     face = portrait.face
     landmarks = face.landmarks or read_landmarks(portrait.image, face.box)
-    doubts = examine(portrait.image, landmarks)
+    doubts = examine(portrait.placement.source, _in_picture(landmarks, portrait))
     canvas = (lay_wide_canvas if put_back else lay_canvas)(portrait, landmarks)
     return Puppet(canvas, eyes_hidden=any(doubts.eyes_hidden), mouth_hidden=doubts.mouth_hidden)
+
+
+def _in_picture(landmarks: Landmarks, portrait: Portrait) -> Landmarks:
+    """Say where a crop's landmarks lie in its picture, where whoever warned about the face looked at it."""
+    left, top, right, bottom = portrait.placement.box
+    height, width = portrait.image.shape[1:]
+    across, down = width / (right - left), height / (bottom - top)
+    return landmarks.moved((-left * across, -top * down), (1 / across, 1 / down))
 
 
 def frame_poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from sonic_core import Audio, Settings, load_model
+from sonic_core.faces import EmbeddedFinder
+from sonic_core.faces.doubts import examine
 from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from sonic_core.models.preview.model import make_puppet
@@ -155,6 +157,18 @@ def test_a_clip_that_is_put_back_shows_hair_and_shoulders_and_leaves_the_rest_of
     assert changed[:, : inner[0]].any(), "hair beside the crop moves along"
     changed[top:bottom, left:right] = False
     assert not changed.any()
+
+
+def test_what_is_drawn_heeds_what_was_said_about_the_picture(monkeypatch):
+    seen = []
+    monkeypatch.setattr("sonic_core.models.preview.model.examine", lambda *given: seen.append(given) or examine(*given))
+    picture = read_image(ASSETS / "portrait.png")
+    portrait = prepare_portrait(picture, SETTINGS)
+    make_puppet(portrait)
+    found = EmbeddedFinder().find(picture)[0].landmarks
+    assert torch.equal(seen[0][0], picture)
+    assert np.abs(seen[0][1].points - found.points).max() < 0.01
+    assert np.abs(seen[0][1].irises - found.irises).max() < 0.01
 
 
 def test_a_portrait_without_landmarks_is_read_when_it_is_animated(portrait, speech):
