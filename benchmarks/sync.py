@@ -18,10 +18,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core.clip import open_clip
-from sonic_core.faces.mouth import MouthMotion, mouth_motion
 from sonic_core.media.audio import read_audio
 from sonic_core.media.mixing import cut, shift
 from sonic_core.post.align import compare
+from sonic_core.sync.mouth import MouthMotion, mouth_motion
 from sonic_core.types import Audio
 
 SHIFTS = np.arange(-200, 201, 20) / 1000

@@ -40,7 +40,7 @@ class LipSyncRefine:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
         from ..sonic_core.post.align import MAX_OFFSET
-        from ..sonic_core.sync import FARTHEST
+        from ..sonic_core.sync.offset import FARTHEST
 
         most = (
             "Seconds up to which an offset is corrected. Advised: 0.05; people notice sound that is 0.045 s early or "

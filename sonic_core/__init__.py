@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .post.align import Refinement, measure_sync, refined
     from .post.interpolate import at_rate
     from .post.smooth import SmoothReport, smoothed
-    from .sync import SyncMeasurement
+    from .sync.offset import SyncMeasurement
 
 __version__ = "0.1.0"
 

@@ -16,8 +16,6 @@ from .clip import Clip
 from .devices import Keeper, OwnKeeper, choose_devices, choose_dtype
 from .errors import InputError, SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
-from .faces.mouth import STAGE as MOUTH
-from .faces.mouth import MouthMeter
 from .media.arriving import ArrivingAudio
 from .media.audio import read_audio
 from .media.image import read_image
@@ -28,6 +26,8 @@ from .post.keep import kept
 from .post.paste import pasted
 from .post.smooth import smoothed
 from .settings import Settings
+from .sync.mouth import STAGE as MOUTH
+from .sync.mouth import MouthMeter
 from .types import Audio, Model, Portrait, Progress, ignore_progress
 from .weights.store import find_base, has_base
 

@@ -228,6 +228,6 @@ def talking():
 def talking_mouth(talking):
     """How its mouth moves, measured."""
     from sonic_core.faces.finder import face_finder
-    from sonic_core.faces.mouth import mouth_motion
+    from sonic_core.sync.mouth import mouth_motion
 
     return mouth_motion(talking, face_finder("embedded"))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from ..clip import Clip
 from ..errors import InputError, SettingsError
-from ..faces.mouth import MouthMotion, mouth_motion
 from ..media.mixing import shift
-from ..models.preview.speech import CURVE_RATE, mouth_evidence
-from ..sync import FARTHEST, SyncMeasurement, measure_offset
+from ..speech.evidence import CURVE_RATE, mouth_evidence
+from ..sync.mouth import MouthMotion, mouth_motion
+from ..sync.offset import FARTHEST, SyncMeasurement, measure_offset
 from ..types import Audio, FaceFinder, Progress, ignore_progress
 
 log = logging.getLogger("sonic")

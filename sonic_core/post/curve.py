@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..sync import FARTHEST
+from ..sync.offset import FARTHEST
 from .align import MAX_OFFSET, Refinement
 
 SIZE = (360, 640)

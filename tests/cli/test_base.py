@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
-from sonic_core.cli import main
+from sonic_core.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTRAIT, SPEECH = ROOT / "assets" / "portrait.png", ROOT / "assets" / "speech.wav"

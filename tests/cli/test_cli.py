@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sonic_core.cli import main
+from sonic_core.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTRAIT, SPEECH = ROOT / "assets" / "portrait.png", ROOT / "assets" / "speech.wav"
@@ -123,7 +123,7 @@ def test_an_unwritable_folder_is_said_before_any_work():
         locked.chmod(0o555)
         arguments = ["generate", f"--image={PORTRAIT}", f"--audio={SPEECH}", f"--output={locked / 'out.mp4'}"]
         become = "os.getuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534))"
-        code = f"import os, sys, sonic_core.cli as c, sonic_core.pipeline; {become}; sys.exit(c.main({arguments}))"
+        code = f"import os, sys, sonic_core.cli.main as c, sonic_core.pipeline; {become}; sys.exit(c.main({arguments}))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 2, done.stderr
         assert done.stderr.startswith("sonic: ")

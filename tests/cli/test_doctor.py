@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sonic_core.doctor import NEEDED, OPTIONAL, Finding
+from sonic_core.cli.doctor import NEEDED, OPTIONAL, Finding
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = re.findall(r"^([\w-]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_core.cli import main
+from sonic_core.cli.main import main
 from sonic_core.clip import Clip, open_clip
 from sonic_core.media.mixing import shift
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sonic_core.cli import main
+from sonic_core.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("empty_place")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .curves import RATE, add_bump, spans
+from ...curves import RATE, add_bump, spans
 
 _SHUT = (0.08, 0.04)  # s: the shortest closing, and by how much one may take longer; 2 to 3 frames of 25 a second
 _HELD = (0.01, 0.04)  # s: the same for staying shut; with both ends' slowness a frame at least sees the eye shut

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .curves import add_bump, band, begun, blurred, soft_limited, wander
-from .prosody import Prosody
+from ...curves import add_bump, band, begun, blurred, soft_limited, wander
+from ...speech.prosody import Prosody
 
 _START = 0.5  # s from the portrait's own brows to full movement
 _RESTED = 1.3  # s between the beginnings of two accents

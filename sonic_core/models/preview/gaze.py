@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .curves import RATE, add_step, spans
-from .prosody import Prosody
+from ...curves import RATE, add_step, spans
+from ...speech.prosody import Prosody
 
 CAMERA = 2.0
 """Degrees within which eyes are seen to look at the camera."""

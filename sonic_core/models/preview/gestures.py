@@ -14,12 +14,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ...curves import read_at
+from ...speech.prosody import Prosody
 from .blinks import blink_curve
 from .brows import brow_curve
-from .curves import read_at
 from .gaze import gaze_curves
 from .nodding import breath_curve, head_curves
-from .prosody import Prosody
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...speech.channels import SILENT
+from ...speech.levelling import total_level
+from ...speech.mel import Sound
+from ...speech.motion import MOTION_RATE, Motion, Reading, read_sound
+from ...speech.prosody import Prosody
 from ...types import Audio
-from .channels import SILENT
-from .features import Sound
-from .levelling import total_level
-from .motion import MOTION_RATE, Motion, Reading, read_sound
-from .prosody import Prosody
 
 _SPAN = (35.0, 18.0, 6.0)  # dB: the most and the least by which loud moments exceed quiet ones, and those their noise
 _TONE_EASE = 0.06  # s: deviation of the Gaussian by which a voice's pitch is blurred

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .curves import RATE, add_bump, add_step, band, begun, blurred, soft_limited, spans, wander
-from .prosody import Prosody
+from ...curves import RATE, add_bump, add_step, band, begun, blurred, soft_limited, spans, wander
+from ...speech.prosody import Prosody
 
 YAW, PITCH, ROLL, SWAY = 6.5, 5.5, 4.5, 0.05
 """Degrees, and eye distances, that a head approaches and never passes: what a warped picture bears."""

@@ -8,13 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from ...curves import soft_limited
 from ...settings import Settings
+from ...speech.channels import SILENT
+from ...speech.motion import Motion
 from ...types import Audio, Portrait
-from .channels import SILENT
-from .curves import soft_limited
 from .gestures import gesture_curves
 from .listening import Heard
-from .motion import Motion
 from .puppet.pose import Pose
 
 WIDEST = 0.29

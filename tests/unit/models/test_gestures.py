@@ -7,11 +7,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from sonic_core.models.preview.curves import RATE
+from sonic_core.curves import RATE
 from sonic_core.models.preview.gaze import CAMERA
 from sonic_core.models.preview.gestures import Gestures, gesture_curves
 from sonic_core.models.preview.nodding import PITCH, ROLL, SWAY, YAW, breath_curve
-from sonic_core.models.preview.prosody import Prosody
+from sonic_core.speech.prosody import Prosody
 
 NAMES = [field.name for field in fields(Gestures)]
 HEAD = ("yaw", "pitch", "roll")

@@ -13,12 +13,12 @@ from sonic_core.errors import SonicWarning
 from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from sonic_core.media.mixing import resample
-from sonic_core.models.preview.channels import choose_ear
-from sonic_core.models.preview.features import RATE, measure_levels, measure_sound
-from sonic_core.models.preview.levelling import make_up
 from sonic_core.models.preview.listening import Heard, listen
-from sonic_core.models.preview.speech import mouth_evidence
 from sonic_core.pipeline import prepare_portrait
+from sonic_core.speech.channels import choose_ear
+from sonic_core.speech.evidence import mouth_evidence
+from sonic_core.speech.levelling import make_up
+from sonic_core.speech.mel import RATE, measure_levels, measure_sound
 from sonic_core.types import Audio
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"

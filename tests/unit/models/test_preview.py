@@ -18,9 +18,9 @@ from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from sonic_core.models.preview.model import make_puppet
 from sonic_core.models.preview.puppet.pose import Pose
-from sonic_core.models.preview.speech import CURVE_RATE, speech_curves
 from sonic_core.pipeline import prepare_portrait
 from sonic_core.post.paste import pasted
+from sonic_core.speech.evidence import CURVE_RATE, speech_curves
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 SETTINGS = Settings(min_resolution=384)

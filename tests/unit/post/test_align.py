@@ -13,12 +13,12 @@ from sonic_core.clip import Clip, open_clip
 from sonic_core.errors import FaceNotFoundError, InputError, SettingsError
 from sonic_core.faces.embedded import EmbeddedFinder
 from sonic_core.faces.finder import RememberingFinder
-from sonic_core.faces.mouth import MouthMeter, mouth_motion
 from sonic_core.media.mixing import shift
-from sonic_core.models.preview.speech import mouth_evidence
 from sonic_core.post.align import compare, decide, measure_sync, refined
 from sonic_core.post.keep import kept
-from sonic_core.sync import SyncMeasurement
+from sonic_core.speech.evidence import mouth_evidence
+from sonic_core.sync.mouth import MouthMeter, mouth_motion
+from sonic_core.sync.offset import SyncMeasurement
 from sonic_core.types import Audio
 
 VIDEOS = Path(__file__).resolve().parents[4] / "shared" / "media" / "video"

@@ -8,7 +8,7 @@ import pytest
 from sonic_core.media.mixing import shift
 from sonic_core.post.align import compare, decide
 from sonic_core.post.curve import SIZE, drawn, note
-from sonic_core.sync import FARTHEST
+from sonic_core.sync.offset import FARTHEST
 
 GREEN, ORANGE = (96, 214, 148), (240, 180, 84)
 

@@ -13,9 +13,9 @@ import torch
 
 from sonic_core.clip import Clip
 from sonic_core.errors import MediaError
-from sonic_core.faces.mouth import MouthMeter
 from sonic_core.media.video import write_lossless
 from sonic_core.post.keep import kept
+from sonic_core.sync.mouth import MouthMeter
 
 FRAMES = torch.randint(0, 256, (7, 3, 32, 48), generator=torch.Generator().manual_seed(0)) / 255
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....easing import smooth_fall, smooth_rise
 from ....faces.geometry import (
     LEFT_BROW_LOWER,
     LEFT_BROW_UPPER,
@@ -12,7 +13,6 @@ from ....faces.geometry import (
     RIGHT_BROW_UPPER,
     RIGHT_LID_UPPER,
 )
-from ..easing import smooth_fall, smooth_rise
 from .grid import Floats, Grid
 
 _BROWS = (*LEFT_BROW_LOWER, *LEFT_BROW_UPPER), (*RIGHT_BROW_LOWER, *RIGHT_BROW_UPPER)

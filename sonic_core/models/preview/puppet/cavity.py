@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..easing import smooth_rise
+from ....easing import smooth_rise
 from .light import LUMA, Light, luma_of
 from .lip_controls import measure_heights
 from .lip_shapes import LipShapes

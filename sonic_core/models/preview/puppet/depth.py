@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
-from ..easing import smooth_rise
+from ....easing import smooth_rise
 from .grid import Floats, Grid
 
 DEPTH = 1.05

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..easing import edge_distance, smooth_fall, smooth_rise
+from ....easing import edge_distance, smooth_fall, smooth_rise
 from .depth import Depth
 from .grid import WHOLE, Floats, Grid, Window
 from .pose import Pose

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..easing import smooth_rise
+from ....easing import smooth_rise
 from .pose import Pose
 
 WIDEST = 0.35

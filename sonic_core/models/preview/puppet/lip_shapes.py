@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ....easing import smooth_rise
 from ....faces.geometry import LIPS_LOWER_OUTER, OVAL
 from ....types import Landmarks
-from ..easing import smooth_rise
 from .depth import DEPTH
 from .folds import measure_fold
 from .grid import WHOLE, Window

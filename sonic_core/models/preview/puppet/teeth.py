@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..easing import smooth_fall, smooth_rise
+from ....easing import smooth_fall, smooth_rise
 from .light import Light
 
 Array = NDArray[np.float32]

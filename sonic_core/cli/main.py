@@ -1,0 +1,365 @@
+"""The command line: ``generate``, ``demo``, ``faces``, ``doctor``, those about videos and those about weights.
+
+Progress and warnings go to standard error; ``--json`` puts one object on standard output. Bad input: exit 2, one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import MediaError, SettingsError, SonicError, SonicWarning
+from ..settings import QUALITIES, RANGES, Settings
+from . import learn, video, weights
+from .console import ProgressLine, answer, say
+
+if TYPE_CHECKING:
+    from ..clip import Clip
+    from ..pipeline import TalkingPortrait
+    from ..types import Audio
+
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
+FORMAT_HELP = "mp4-h264, mp4-h265, mp4-av1, webm-vp9, mov-prores, webp, gif or png16; default: as --output ends"
+STDIN = STDOUT = "-"
+"""The sound that stands for standard input, and the output that stands for standard output."""
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 ``doctor`` found something missing, 2 wrong use or bad input, 130 cancelled.
+    """
+    _plain_warnings()
+    _plain_log()
+    try:
+        options = _parser().parse_args(arguments)
+        return options.run(options)
+    except SonicError as error:
+        say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        say("cancelled; nothing was left behind.")
+        return 130
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like every other error of this program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SonicError(f"{message}; see 'python -m sonic_core {self.prog.rsplit(' ', 1)[-1]} --help'.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(prog="sonic", description="One portrait and one sound become a talking video.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    generate = _command(commands, "generate", _generate, "make a talking video")
+    generate.add_argument("--image", required=True, metavar="P", help="portrait: any common picture file")
+    generate.add_argument("--audio", required=True, metavar="A", help="speech: any sound or video file; - reads a pipe")
+    generate.add_argument(
+        "--output",
+        required=True,
+        metavar="O.mp4",
+        help="the video to write; its ending tells how; - plays on to a pipe",
+    )
+    _add_settings(generate)
+
+    demo = _command(commands, "demo", _demo, "make a talking video of the bundled portrait and speech")
+    demo.add_argument("--output", default="outputs/demo.mp4", metavar="O.mp4", help="the video to write (%(default)s)")
+    _add_settings(demo)
+
+    faces = _command(commands, "faces", _faces, "find the faces of a picture")
+    faces.add_argument("image", metavar="IMAGE")
+    faces.add_argument("--finder", default="auto", help="auto, insightface, yoloface or embedded (%(default)s)")
+    faces.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
+    faces.add_argument("--landmarks", action="store_true", help="tell the 468 points of each face as well")
+
+    for more in (video, weights, learn):
+        more.add_commands(partial(_command, commands))
+    _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[_OneLineParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="put one JSON object on standard output")
+    return command
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Offer every setting, with the default and the advised range of the one table that holds them."""
+    numbers: dict[str, tuple[type, str]] = {
+        "min_resolution": (int, "shorter side of the animated crop in pixels"),
+        "expand_ratio": (float, "surroundings kept around the face, as a share of it"),
+        "inference_steps": (int, "denoising steps of a diffusion model"),
+        "dynamic_scale": (float, "strength of the mouth's movement"),
+        "motion_scale": (float, "strength of head, gaze and brows; at 0 lids keep still too"),
+        "fps": (float, "frames per second"),
+        "appearance_guidance": (float, "how closely sonic-base follows the portrait"),
+        "audio_guidance": (float, "how closely sonic-base follows the sound"),
+        "window": (int, "frames, at 12.5 per second, that sonic-base sees at once"),
+        "window_overlap": (int, "frames that neighbouring windows share"),
+        "window_shift": (int, "frames by which the windows move from step to step"),
+        "deepcache": (int, "steps from one computation of sonic-base's deeper levels to the next, with quality exact"),
+    }
+    for name, (kind, text) in numbers.items():
+        limits = RANGES[name]
+        advice = f"{text}; default {float(DEFAULTS[name]):g}, advised {limits.advised_least:g}-{limits.advised_most:g}"
+        parser.add_argument(_flag(name), type=kind, default=DEFAULTS[name], metavar="X", help=advice)
+    parser.add_argument("--model", default="auto", help="auto, sonic-base or sonic-preview (%(default)s)")
+    parser.add_argument("--duration", type=float, metavar="S", help="seconds of video; default: the sound's length")
+    parser.add_argument("--seed", type=int, default=DEFAULTS["seed"], metavar="N", help="same seed, same video")
+    parser.add_argument("--face", type=_box, metavar="L,T,R,B", help="where the face is, in pixels, if it is not found")
+    parser.add_argument("--face-index", type=int, default=0, metavar="N", help="which face, 0 the largest")
+    parser.add_argument("--paste-back", action="store_true", help="put the animated face back into the full picture")
+    parser.add_argument(
+        "--no-lip-sync-refinement", action="store_true", help="leave sound and picture as the model made them"
+    )
+    parser.add_argument("--no-temporal-smoothing", action="store_true", help="leave frames as the model made them")
+    qualities = "; ".join(f"{name}: {text}" for name, text in QUALITIES.items())
+    parser.add_argument("--quality", default=DEFAULTS["quality"], metavar="NAME", help=f"for sonic-base. {qualities}")
+    parser.add_argument(
+        "--stream", action="store_true", help="first frames before the last are begun; gives the published ring up"
+    )
+    parser.add_argument("--published", action="store_true", help="let sonic-base end and decode as its release does")
+    parser.add_argument("--format", metavar="NAME", help=FORMAT_HELP)
+    parser.add_argument("--crf", type=float, metavar="N", help="quality, lower is better; default: the format's own")
+    parser.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    parser.add_argument("--svd", metavar="PATH", help="Stable Video Diffusion's file or folder, for sonic-base")
+    parser.add_argument(
+        "--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu; several share (%(default)s)"
+    )
+    parser.add_argument(
+        "--acceleration", default="auto", metavar="LEVERS",
+        help="for sonic-base on a card: auto, off, or levers such as compile=on,graphs=off (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--attention", default="auto", metavar="NAME", help="its kernel: auto, sdpa, cudnn, flash or sage (%(default)s)"
+    )
+    parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _box(text: str) -> tuple[float, ...]:
+    try:
+        box = tuple(float(side) for side in text.split(","))
+    except ValueError:
+        box = ()
+    if len(box) != 4:
+        raise argparse.ArgumentTypeError(f"expected four numbers left,top,right,bottom, got {text!r}")
+    return box
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    chosen = {name: getattr(options, name) for name in DEFAULTS if hasattr(options, name)}
+    chosen["lip_sync_refinement"] = not options.no_lip_sync_refinement
+    chosen["temporal_smoothing"] = not options.no_temporal_smoothing
+    return Settings(**chosen)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    result = _animate(options, settings, Path(options.image), Path(options.audio), Path(options.output))
+    if options.output == STDOUT:
+        return 0
+    answer(
+        options,
+        result,
+        f"{result['output']}: {result['seconds']:.2f} s of video at {result['size'][1]}x{result['size'][0]}",
+    )
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    image, audio = ASSETS / "portrait.png", ASSETS / "speech.wav"
+    if not image.is_file():
+        raise MediaError(f"the bundled portrait was expected at {image}; run this from a clone of the project.")
+    if options.output == "outputs/demo.mp4":
+        Path("outputs").mkdir(exist_ok=True)
+    result = _animate(options, _settings(options), image, audio, Path(options.output))
+    answer(options, result, f"The video is at {Path(result['output']).resolve()}")
+    return 0
+
+
+def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: Path) -> dict[str, Any]:
+    """Run the main job and tell what came of it."""
+    from ..media.formats import format_of  # noqa: PLC0415 - torch and its kin load only when they are needed
+    from ..media.video import check_target  # noqa: PLC0415
+    from ..pipeline import load_model  # noqa: PLC0415
+
+    if str(output) == STDOUT:
+        _check_live(options)
+    else:
+        file = format_of(output, options.format)
+        file.quality(options.crf)
+        check_target(output, file)
+    started = time.monotonic()
+    model = load_model(
+        options.model,
+        weights=options.weights or (),
+        svd=options.svd,
+        device=options.device,
+        precision=options.precision,
+        acceleration=options.acceleration,
+        attention=options.attention,
+    )
+    progress = ProgressLine()
+    sound, settings = _piped(model, settings, live=str(output) == STDOUT) if str(audio) == STDIN else (audio, settings)
+    clip = model.generate(sound, image, settings=settings, progress=progress)
+    if str(output) == STDOUT:
+        _play(clip, options.crf, progress)
+    else:
+        clip.export(output, format=options.format, crf=options.crf, progress=progress)
+    spent = time.monotonic() - started
+    ended = getattr(clip.audio, "ended", None)  # of a sound that came by a pipe
+    seconds = min(float(clip.length / clip.fps), ended or float("inf"))
+    say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")
+    return {
+        "output": str(output),
+        "model": model.name,
+        "frames": clip.length,
+        "fps": float(clip.fps),
+        "seconds": seconds,
+        "size": list(clip.size),
+        "took_seconds": round(spent, 2),
+    }
+
+
+def _play(clip: Clip, crf: float | None, progress: ProgressLine) -> None:
+    """Write a clip to standard output as it is made."""
+    try:
+        clip.stream(sys.stdout.buffer, crf=crf, progress=progress)
+    except MediaError:  # whoever read it has gone; what Python still holds for them goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _piped(model: TalkingPortrait, settings: Settings, *, live: bool) -> tuple[Path | Audio, Settings]:
+    """Take the sound from standard input: as it comes where sonic-base streams to a pipe, else to its end first."""
+    from ..media.arriving import ArrivingAudio, read_arriving, read_whole  # noqa: PLC0415
+
+    if not (live and settings.stream and model.name == "sonic-base"):
+        return read_whole(sys.stdin.buffer), settings
+    sound: ArrivingAudio = read_arriving(sys.stdin.buffer, settings.duration)
+    say(f"the first frame is made when {_ahead(settings):.1f} s of the sound have come, or its end.")
+    return sound, replace(settings, duration=None)
+
+
+def _ahead(settings: Settings) -> float:
+    """Tell how many seconds of sound a stream's first frame looks ahead."""
+    from ..models.base.config import MODEL_FPS, BaseConfig  # noqa: PLC0415
+    from ..models.base.sampling import choose_sampling  # noqa: PLC0415
+    from ..models.base.windows import Line, Schedule  # noqa: PLC0415
+
+    steps = choose_sampling(settings, BaseConfig().scheduler).steps
+    schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
+    return Line(1 << 30, schedule).look_ahead(steps) / MODEL_FPS
+
+
+def _check_live(options: argparse.Namespace) -> None:
+    """Refuse what cannot go to standard output."""
+    if options.json:
+        raise SettingsError("--output - puts the video on standard output, where --json would; leave one of them out.")
+    if options.format not in (None, "mp4-h264"):
+        raise SettingsError(f"--output - writes mp4-h264, which plays while it comes; got --format {options.format}.")
+    if sys.stdout.isatty():
+        raise SettingsError("--output - writes a video for another program; send it there: ... --output - | mpv -")
+
+
+def _faces(options: argparse.Namespace) -> int:
+    from ..errors import FaceNotFoundError  # noqa: PLC0415
+    from ..faces import crop_portrait, drawn, face_finder, quality_warnings  # noqa: PLC0415
+    from ..media.files import check_writable  # noqa: PLC0415
+    from ..media.image import read_image, write_png  # noqa: PLC0415
+
+    if options.picture:
+        check_writable(options.picture, ".png")
+    image = read_image(options.image)
+    finder = face_finder(options.finder, [options.weights] if options.weights else ())
+    found = finder.find(image)
+    if not found:
+        raise FaceNotFoundError(
+            f"no face was found in {options.image} by the {finder.name} finder; "
+            "try a larger, brighter, front-facing picture, or give --face left,top,right,bottom to generate."
+        )
+    listed = [
+        {
+            "box": [round(side, 2) for side in face.box],
+            "points": [[round(x, 2), round(y, 2)] for x, y in face.points],
+            "score": round(face.score, 4),
+            "warnings": quality_warnings(image, face),
+        }
+        for face in found
+    ]
+    if options.landmarks:
+        for row, face in zip(listed, found, strict=True):
+            points = () if face.landmarks is None else face.landmarks.points[:, :2].tolist()
+            row["landmarks"] = [[round(x, 2), round(y, 2)] for x, y in points]
+    lines = [
+        f"face {index}: box {face['box']}, score {face['score']:.2f}" + "".join(f"\n  {w}" for w in face["warnings"])
+        for index, face in enumerate(listed)
+    ]
+    lines.append(f"finder: {finder.name}")
+    result = {"faces": listed, "finder": finder.name}
+    if options.picture:
+        result["picture"] = str(write_png(options.picture, drawn(crop_portrait(image, found[0], Settings()), found)))
+        lines.append(f"picture: {result['picture']}")
+    answer(options, result, "\n".join(lines))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine  # noqa: PLC0415
+
+    findings = examine()
+    lines = [f"{finding.word:8} {finding.what}: {finding.detail}" for finding in findings]
+    sound = all(finding.good for finding in findings if finding.needed)
+    listed = [{"what": f.what, "ok": f.good, "needed": f.needed, "detail": f.detail} for f in findings]
+    answer(options, {"ok": sound, "findings": listed}, "\n".join(lines))
+    return 0 if sound else 1
+
+
+class _Plain(logging.Handler):
+    """Says what the engine logs, such as how it plans to use the memory."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def _plain_log() -> None:
+    log = logging.getLogger("sonic")
+    log.setLevel(logging.INFO)
+    log.handlers[:] = [_Plain()]
+    log.propagate = False
+
+
+def _plain_warnings() -> None:
+    """Show the engine's warnings as one line each, every time."""
+    warnings.simplefilter("always", SonicWarning)
+
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:  # noqa: ANN401
+        if issubclass(category, SonicWarning):
+            say(f"warning: {message}")
+
+    warnings.showwarning = show

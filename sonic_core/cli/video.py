@@ -1,0 +1,157 @@
+"""The commands about any talking video: ``sync``, ``refine``, ``smooth``."""
+
+# ruff: noqa: PLC0415 - torch and its kin load only when they are needed
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import ProgressLine, answer
+
+if TYPE_CHECKING:
+    from ..clip import Clip
+    from ..post.smooth import SmoothReport
+    from ..sync.offset import SyncMeasurement
+
+Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+
+def add_commands(command: Command) -> None:
+    """Offer the commands.
+
+    Args:
+        command: Adds a command by its name, what it runs and a text about it, and returns its parser.
+    """
+    sync = command("sync", measure, "measure by how much the sound of a talking video comes late")
+    refine = command("refine", align, "bring the sound of a talking video in step with the mouth")
+    for one in (sync, refine):
+        one.add_argument("video", metavar="VIDEO", help="any video of a speaking face")
+        one.add_argument("--audio", metavar="A", help="a sound in place of the video's own")
+        one.add_argument("--weights", metavar="DIR", help="look for a face finder's weights here first")
+    add_output(refine)
+    refine.add_argument(
+        "--max-offset", type=float, default=0.05, metavar="S", help="correct up to this many seconds (%(default)s)"
+    )
+    refine.add_argument("--force", action="store_true", help="correct any constant offset that could be measured")
+
+    smooth = command("smooth", even_out, "take jitter and flicker out of a talking video")
+    smooth.add_argument("video", metavar="VIDEO", help="any video")
+    add_output(smooth)
+    smooth.add_argument(
+        "--strength", type=float, default=1.0, metavar="X", help="0 nothing, 1 usual, 2 most (%(default)s)"
+    )
+    smooth.add_argument("--method", default="flow", help="flow, or ema: a moving average, stronger (%(default)s)")
+    smooth.add_argument("--fps", type=float, metavar="F", help="show at this rate, with frames drawn in between")
+    smooth.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    smooth.add_argument(
+        "--device",
+        default="auto",
+        help="where frames in between are drawn: cuda, cuda:1, xpu, mps or cpu (%(default)s)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Ask where a video goes and in which format."""
+    parser.add_argument("--output", required=True, metavar="O", help="the video to write")
+    parser.add_argument("--format", metavar="NAME", help="format; default: by the ending of the output")
+    parser.add_argument("--crf", type=float, metavar="N", help="quality, lower is better; default: the format's")
+
+
+def check_output(options: argparse.Namespace) -> None:
+    """Raise before any work when the output could not be written.
+
+    Raises:
+        SettingsError: There is no such format, or it has no such quality.
+        MediaError: Nothing can be written there.
+    """
+    from ..media.formats import format_of
+    from ..media.video import check_target
+
+    file = format_of(Path(options.output), options.format)
+    file.quality(options.crf)
+    check_target(Path(options.output), file)
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Say how picture and sound fit together."""
+    from ..faces import face_finder
+    from ..post.align import measure_sync
+
+    found = measure_sync(_opened(options), face_finder("auto", _weights(options)), ProgressLine())
+    words = f"{found}"
+    answer(options, described(found), words[0].upper() + words[1:] + ".")
+    return 0
+
+
+def align(options: argparse.Namespace) -> int:
+    """Move the sound of a video to where it belongs."""
+    from ..faces import face_finder
+    from ..post.align import check_max_offset, refined
+
+    check_max_offset(options.max_offset)
+    check_output(options)
+    progress = ProgressLine()
+    clip, done = refined(
+        _opened(options),
+        max_offset=options.max_offset,
+        force=options.force,
+        finder=face_finder("auto", _weights(options)),
+        progress=progress,
+    )
+    clip.export(options.output, format=options.format, crf=options.crf, progress=progress)
+    told = {**described(done.measurement), "moved_seconds": done.moved, "output": options.output}
+    answer(options, told, f"{options.output}: {done.reason}")
+    return 0
+
+
+def even_out(options: argparse.Namespace) -> int:
+    """Smooth a video, and show it at another rate where one is asked for."""
+    from ..clip import open_clip
+    from ..faces import face_finder
+    from ..post.interpolate import at_rate, best_interpolator
+    from ..post.smooth import smoothed
+    from ..settings import exact_fps
+
+    check_output(options)
+    finder = face_finder("auto", _weights(options))
+    reports: list[SmoothReport] = []
+    clip = open_clip(options.video)
+    clip = smoothed(clip, strength=options.strength, method=options.method, finder=finder, report=reports.append)
+    if options.fps is not None:
+        clip = at_rate(clip, exact_fps(options.fps), best_interpolator(_weights(options), options.device))
+    clip.export(options.output, format=options.format, crf=options.crf, progress=ProgressLine())
+    told: dict[str, Any] = {"output": options.output, "frames": clip.length, "fps": float(clip.fps)}
+    if reports:
+        told |= asdict(reports[0])
+    words = f"{reports[0]}" if reports else "nothing was smoothed"
+    answer(options, told | {"frames": clip.length}, f"{options.output}: {words}.")
+    return 0
+
+
+def described(found: SyncMeasurement) -> dict[str, Any]:
+    """Put a measurement into words and numbers that JSON knows."""
+    return {
+        "offset_seconds": round(found.offset, 4),
+        "confidence": round(found.confidence, 4),
+        "verdict": found.verdict,
+        "drift_seconds_per_second": round(found.drift, 5),
+        "curve": {
+            "offset_seconds": [round(float(offset), 3) for offset in found.offsets],
+            "agreement": [round(float(value), 4) for value in found.agreement],
+        },
+    }
+
+
+def _opened(options: argparse.Namespace) -> Clip:
+    from ..clip import open_clip
+    from ..media.audio import read_audio
+
+    clip = open_clip(options.video)
+    return replace(clip, audio=read_audio(options.audio)) if options.audio else clip
+
+
+def _weights(options: argparse.Namespace) -> list[str]:
+    return [options.weights] if options.weights else []

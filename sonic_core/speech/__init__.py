@@ -1,0 +1,1 @@
+"""What a sound tells of whoever speaks in it: mouth, melody, stress, activity."""

@@ -1,0 +1,61 @@
+"""A mouth's movement is measured where there is one."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from sonic_core.clip import Clip
+from sonic_core.errors import FaceNotFoundError
+from sonic_core.faces.embedded import EmbeddedFinder
+from sonic_core.speech.motion import read_motion
+from sonic_core.sync.mouth import SIGNALS, MouthMeter, mouth_motion
+
+
+def still(picture, length):
+    return Clip(lambda: (picture[None] for _ in range(length)), Fraction(25), length, tuple(picture.shape[1:]), None)
+
+
+def test_the_opening_is_what_the_model_made(talking, talking_mouth):
+    assert talking_mouth.signals.shape == (len(SIGNALS), talking.length)
+    assert talking_mouth.seen.all() and talking_mouth.cuts == 0
+    made = read_motion(talking.audio).at(np.arange(talking.length) / float(talking.fps)).opening
+    opening, jaw, _ = np.diff(talking_mouth.signals)
+    assert np.corrcoef(opening, np.diff(made))[0, 1] > 0.85
+    assert np.corrcoef(jaw, np.diff(made))[0, 1] > 0.6
+    assert np.ptp(talking_mouth.signals[0]) < 1, "drifts away"
+
+
+def test_a_photograph_does_not_speak(astronaut):
+    motion = mouth_motion(still(astronaut, 10), EmbeddedFinder())
+    assert np.ptp(motion.signals) < 1e-3
+
+
+def test_the_face_that_was_followed_is_told_frame_by_frame(astronaut):
+    meter = MouthMeter(Fraction(25), 5, EmbeddedFinder())
+    shifted = torch.roll(astronaut, (3, 2), dims=(2, 1))
+    for frame in (astronaut, shifted, torch.full_like(astronaut, 0.5)):
+        meter.see(frame)
+    found = np.array(EmbeddedFinder().find(astronaut)[0].points)
+    assert np.allclose(meter.points[0], found, atol=1e-3)
+    assert np.allclose(meter.points[1], found + np.array([3, 2]), atol=0.5)
+    assert np.isnan(meter.points[2:]).all()
+
+
+def test_no_face_is_said():
+    with pytest.raises(FaceNotFoundError, match="0 of 8 frames"):
+        mouth_motion(still(torch.full((3, 96, 128), 0.5), 8), EmbeddedFinder())
+
+
+def test_progress_is_told_and_stops_it(astronaut):
+    told = []
+
+    def stop(stage, done, total):
+        told.append((stage, done, total))
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mouth_motion(still(astronaut, 10), EmbeddedFinder(), stop)
+    assert told == [("mouth", number, 10) for number in (1, 2, 3)]
