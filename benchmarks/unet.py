@@ -29,13 +29,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.live_bytes import KernelCount, LiveBytes  # noqa: E402
-from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
-from sonic_core.models.base.calls import call_unet  # noqa: E402
 from sonic_core.models.base.config import BaseConfig  # noqa: E402
-from sonic_core.models.base.lean import make_lean  # noqa: E402
 from sonic_core.models.base.networks import empty_unet, empty_vae  # noqa: E402
 from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE, Job, make_plan  # noqa: E402
-from sonic_core.models.base.residual import WHOLE  # noqa: E402
+from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
+from sonic_core.models.base.unet.calls import call_unet  # noqa: E402
+from sonic_core.models.base.unet.lean import make_lean  # noqa: E402
+from sonic_core.models.base.unet.residual import WHOLE  # noqa: E402
 
 FORMS = ("plain", "attention", "lean")
 SMALL = {"block_out_channels": [64, 128, 256, 256], "num_attention_heads": [1, 2, 4, 4]}

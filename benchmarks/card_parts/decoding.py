@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.networks import empty_vae
 from sonic_core.models.base.tiny_vae import decode_tiny, empty_tiny_vae
+from sonic_core.models.base.unet.lean import make_lean
 from sonic_core.models.base.vae import PUBLISHED_CHUNK, decode_chunk
 
 from .bench import Bench, relative, size_of

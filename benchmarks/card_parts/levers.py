@@ -1,6 +1,6 @@
 """What may make the UNet faster, each on its own and all together: seconds, memory, and how far the answer is off.
 
-The engine's levers are the fields of ``sonic_core.models.base.acceleration.Acceleration``: whatever is added there is
+The engine's levers are the fields of ``models.base.unet.acceleration.Acceleration``: whatever is added there is
 measured here. Beside them torch's attention kernels are tried one by one.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from sonic_core.models.base.acceleration import LEVERS, Acceleration, accelerate
-from sonic_core.models.base.attend import BACK_ENDS
 from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE
+from sonic_core.models.base.unet.acceleration import LEVERS, Acceleration, accelerate
+from sonic_core.models.base.unet.attend import BACK_ENDS
 
 from .bench import Bench, relative, size_of
 from .unet_step import answer, form_seconds, make_step, make_unet, measured

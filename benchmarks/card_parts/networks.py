@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from sonic_core.devices import Keeper
-from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.live import LiveParts
 from sonic_core.models.base.loading import Networks
 from sonic_core.models.base.model import BaseModel
@@ -25,6 +24,7 @@ from sonic_core.models.base.networks import (
 )
 from sonic_core.models.base.tiny_vae import empty_tiny_vae
 from sonic_core.models.base.tokens import AudioToBuckets, AudioToTokens
+from sonic_core.models.base.unet.lean import make_lean
 from sonic_core.post.flownet import FlowInterpolator, IFNet
 from sonic_core.weights.store import BaseFiles
 from sonic_core.weights.student import Student

@@ -13,11 +13,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.unet import RepeatingAttention
-from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
-from sonic_core.models.base.calls import call_unet
 from sonic_core.models.base.denoise import timestep
 from sonic_core.models.base.networks import empty_unet
 from sonic_core.models.base.plan import BRANCHES, HOST_PIECE
+from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
+from sonic_core.models.base.unet.calls import call_unet
 
 from .bench import Bench, relative, size_of
 from .networks import fill

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from sonic_core.models.base.config import BaseConfig
-from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.networks import (
     empty_audio2bucket,
     empty_audio2token,
@@ -22,6 +21,7 @@ from sonic_core.models.base.networks import (
     empty_vae,
     empty_whisper,
 )
+from sonic_core.models.base.unet.lean import make_lean
 from sonic_core.post.flownet import IFNet
 
 SHARED_KIT = Path(__file__).resolve().parents[3] / "shared" / "kit"

@@ -27,7 +27,6 @@ from kit import KitNetworks, draw_interpolator, draw_networks, read_index, relat
 
 from sonic_core.devices import OwnKeeper  # noqa: E402
 from sonic_core.faces.crop import MASK_AREA, crop_box, face_mask, resize_lanczos, working_size  # noqa: E402
-from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
 from sonic_core.models.base.audio_features import log_mel  # noqa: E402
 from sonic_core.models.base.conditions import count_frames, encode_audio, encode_image, unconditional_tokens  # noqa: E402
 from sonic_core.models.base.config import LATENT_SCALE  # noqa: E402
@@ -36,6 +35,7 @@ from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_p
 from sonic_core.models.base.image_features import clip_pixels  # noqa: E402
 from sonic_core.models.base.sampling import Sampling  # noqa: E402
 from sonic_core.models.base.schedules import karras_sigmas  # noqa: E402
+from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
 from sonic_core.models.base.vae import Layout, decode_chunk, decoded, signed  # noqa: E402
 from sonic_core.models.base.windows import Schedule  # noqa: E402
 from sonic_core.types import Audio, ignore_progress  # noqa: E402

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_unet
+from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
 from tests.parity.kit import draw, relative_error
 from tests.parity.plain import call_unet, plain_unet
 

@@ -13,7 +13,6 @@ import torch
 from ...devices import Keeper
 from ...media.arriving import ArrivingAudio
 from ...types import Audio, Portrait, Progress
-from .attention import Indexed
 from .audio_features import (
     POSITION_SAMPLES,
     POSITIONS_PER_FRAME,
@@ -29,6 +28,7 @@ from .audio_features import (
 from .config import FRAME_SAMPLES
 from .image_features import image_embedding
 from .loading import Networks
+from .unet.attention import Indexed
 from .vae import reference_latents
 
 VAE_ENCODER_BYTES = 4 * 8 * 128

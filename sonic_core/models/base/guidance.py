@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from .attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken, Indexed
-from .calls import call_unet
 from .config import MODEL_FPS
 from .denoise import Kept, Predicted, Task, deviation, timestep
 from .sampling import Sampling
+from .unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken, Indexed
+from .unet.calls import call_unet
 
 
 @dataclass(frozen=True)

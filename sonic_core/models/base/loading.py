@@ -17,11 +17,11 @@ from ...weights.read import load_into
 from ...weights.store import BaseFiles
 from ...weights.svd import clip_source, vae_source
 from .config import BaseConfig
-from .lean import make_lean
 from .live import LiveParts, live_parts
 from .networks import empty_audio2bucket, empty_audio2token, empty_clip, empty_unet, empty_vae, empty_whisper
 from .tiny_vae import TinyDecoder, load_tiny_vae
 from .tokens import AudioToBuckets, AudioToTokens
+from .unet.lean import make_lean
 
 # ruff: noqa: ANN401 - diffusers' and transformers' classes are imported late
 

@@ -23,7 +23,6 @@ from ...post.interpolate import retimed
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
 from ...weights.store import BaseFiles
-from .acceleration import check_acceleration
 from .audio_features import encoder_length
 from .conditions import (
     BaseConditions,
@@ -46,6 +45,7 @@ from .plan import Job, Plan
 from .predictor import Order, Predictor, Station
 from .replicas import share_out
 from .sampling import Sampling, choose_sampling
+from .unet.acceleration import check_acceleration
 from .vae import PUBLISHED_CHUNK, Layout
 from .windows import Line, Ring, Schedule
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from .attention import install_audio_attention
 from .config import BaseConfig
-from .lean import make_lean
-from .residual import flatten_convolutions
 from .tokens import AudioToBuckets, AudioToTokens
+from .unet.attention import install_audio_attention
+from .unet.lean import make_lean
+from .unet.residual import flatten_convolutions
 
 
 def empty_unet(config: BaseConfig, *, lean: bool = True) -> Any:  # noqa: ANN401 - diffusers' type, imported late

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from .config import LATENT_SIDE, BaseConfig
-from .passes import DECODER_PIECE
-from .residual import WHOLE
+from .unet.passes import DECODER_PIECE
+from .unet.residual import WHOLE
 from .vae import PUBLISHED_CHUNK
 
 BRANCHES = 3

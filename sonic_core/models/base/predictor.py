@@ -14,14 +14,14 @@ from ...devices import Keeper, is_out_of_memory, weight
 from ...errors import InputError, SettingsError, SonicWarning
 from ...settings import Settings
 from ...types import Progress
-from .acceleration import accelerate, choose_acceleration
-from .attention import AudioTokens, FaceMask, ImageToken
 from .conditions import BaseConditions, Sound
 from .config import LATENT_SIDE
 from .denoise import Predicted, Task
 from .guidance import ClipConditioning, Guidance, guided_predictions
 from .plan import Job, Plan, lighter, make_plan
 from .sampling import Sampling
+from .unet.acceleration import accelerate, choose_acceleration
+from .unet.attention import AudioTokens, FaceMask, ImageToken
 
 
 @dataclass(frozen=True, eq=False)

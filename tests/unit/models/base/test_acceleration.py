@@ -12,13 +12,13 @@ from torch import nn
 
 from sonic_core.devices import is_out_of_memory
 from sonic_core.errors import SettingsError, SonicWarning
-from sonic_core.models.base import attend, lean, measuring
-from sonic_core.models.base.acceleration import LEVERS, Acceleration, accelerate, choose_acceleration
-from sonic_core.models.base.calls import call_unet
 from sonic_core.models.base.config import BaseConfig
-from sonic_core.models.base.graphs import MOST_RECORDINGS
 from sonic_core.models.base.networks import empty_unet
-from sonic_core.models.base.switches import AUTOTUNING, RECOMPILATIONS, _limit
+from sonic_core.models.base.unet import attend, lean, measuring
+from sonic_core.models.base.unet.acceleration import LEVERS, Acceleration, accelerate, choose_acceleration
+from sonic_core.models.base.unet.calls import call_unet
+from sonic_core.models.base.unet.graphs import MOST_RECORDINGS
+from sonic_core.models.base.unet.switches import AUTOTUNING, RECOMPILATIONS, _limit
 from sonic_core.moving import MappedTensors
 from sonic_core.weights.read import is_mapped, load_into
 from tests.parity.kit import draw
@@ -291,7 +291,7 @@ def run_out(*_):
 
 def test_conditioning_that_stays_is_what_a_call_reads(unet, given, plain):
     """What a recorded call would read: the same numbers in other memory, and no other."""
-    from sonic_core.models.base.graphs import _copy
+    from sonic_core.models.base.unet.graphs import _copy
 
     context, other = unet.attention_context, draw_call(SMALL, CPU, rows=3, size=(16, 16), frames=4)
     context.asked = {}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sonic_core.models.base import attend as kernels
-from sonic_core.models.base.attend import attend, kernel_width, taken_width
+from sonic_core.models.base.unet import attend as kernels
+from sonic_core.models.base.unet.attend import attend, kernel_width, taken_width
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sonic_core.models.base.calls import call_unet
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_unet
+from sonic_core.models.base.unet.calls import call_unet
 from tests.parity.kit import draw
 from tests.parity.make_weights import TINY
 from tests.unit.models.base.test_residual import CPU, FRAMES, draw_call, relative

@@ -11,11 +11,9 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from sonic_core.models.base.attention import AudioTokens, FaceMask, ImageToken
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.denoise import Task
 from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_predictions
-from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.networks import (
     empty_audio2bucket,
     empty_audio2token,
@@ -26,6 +24,8 @@ from sonic_core.models.base.networks import (
 )
 from sonic_core.models.base.plan import BRANCHES, Job, make_plan
 from sonic_core.models.base.sampling import Sampling
+from sonic_core.models.base.unet.attention import AudioTokens, FaceMask, ImageToken
+from sonic_core.models.base.unet.lean import make_lean
 from sonic_core.models.base.vae import decode_chunk
 from sonic_core.models.base.windows import Window
 from sonic_core.post.flownet import IFNet

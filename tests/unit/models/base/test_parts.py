@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import sonic_core as sonic
 from sonic_core.errors import CheckpointError, SettingsError, SonicWarning
-from sonic_core.models.base.attention import AudioTokens, FaceMask
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.latent_preview import latents_to_rgb
 from sonic_core.models.base.networks import empty_audio2bucket, empty_audio2token, empty_unet
 from sonic_core.models.base.tokens import AudioToBuckets, AudioToTokens
+from sonic_core.models.base.unet.attention import AudioTokens, FaceMask
 from tests.parity.make_weights import TINY
 
 CPU = torch.device("cpu")

@@ -121,8 +121,8 @@ def test_estimates_grow_with_what_they_depend_on():
 
 def test_cached_keys_and_values_are_counted_as_they_are():
     """What a UNet's attention processors really cache of a clip."""
-    from sonic_core.models.base.attention import AudioTokens
     from sonic_core.models.base.networks import empty_unet
+    from sonic_core.models.base.unet.attention import AudioTokens
     from tests.parity.make_weights import TINY
 
     config = BaseConfig.read(TINY)

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sonic_core.models.base import passes
-from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
-from sonic_core.models.base.calls import call_unet
 from sonic_core.models.base.config import BaseConfig
-from sonic_core.models.base.lean import make_lean
 from sonic_core.models.base.networks import empty_unet, empty_vae
-from sonic_core.models.base.residual import WHOLE, _statistics, convolve_flat, convolve_over_time
+from sonic_core.models.base.unet import passes
+from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
+from sonic_core.models.base.unet.calls import call_unet
+from sonic_core.models.base.unet.lean import make_lean
+from sonic_core.models.base.unet.residual import WHOLE, _statistics, convolve_flat, convolve_over_time
 from sonic_core.models.base.vae import decode_chunk
 from tests.parity.kit import draw
 from tests.parity.make_weights import TINY

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...devices import is_out_of_memory
-from ...errors import SettingsError, SonicWarning
-from ...types import Progress, ignore_progress
+from ....devices import is_out_of_memory
+from ....errors import SettingsError, SonicWarning
+from ....types import Progress, ignore_progress
 from .attend import BACK_ENDS, KernelRefusalError
 from .attention import AttentionContext
 from .graphs import Graphs, Record, record_on_card

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...errors import SonicWarning
+from ....errors import SonicWarning
 from .attend import KernelRefusalError, attend
 from .attention import AttentionContext, Given
 from .passes import DECODER_WIDTH, decode, predict

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from ...weights.read import is_mapped
+from ....weights.read import is_mapped
 
 
 def wide_convolutions(network: nn.Module) -> list[nn.Conv2d]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...devices import is_out_of_memory
+from ....devices import is_out_of_memory
 from .attend import LEAST_KEYS, attend
 from .memory_formats import put_channels_last
 

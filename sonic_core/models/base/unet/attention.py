@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ...types import Progress, ignore_progress
+from ....types import Progress, ignore_progress
 from .attend import attend
 from .residual import WHOLE
 

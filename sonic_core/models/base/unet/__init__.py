@@ -1,0 +1,1 @@
+"""How the networks of sonic-base are computed in little memory, and quickly: their forms, pieces and levers."""
