@@ -10,8 +10,9 @@ WORKERS ?= 2
 # A test that hangs is ended, with the stacks of all its threads; a signal could end no call into C, nor a browser's loop.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder \
 	--timeout 600 --timeout-method thread
+QUICK := tests/unit tests/cli tests/nodes tests/test_house.py
 
-.PHONY: demo test check format pictures setup clean
+.PHONY: demo test lint quick check format pictures setup clean
 
 demo: $(READY)
 	$(BIN)/python -m sonic_core demo --paste-back
@@ -19,10 +20,16 @@ demo: $(READY)
 test: $(READY)
 	$(PYTEST)
 
-check: $(READY)
+lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# What a change is tried with while it is made.
+quick: lint
+	$(PYTEST) -m "not slow" $(QUICK)
+
+check: lint
 	$(PYTEST)
 
 format: $(READY)
@@ -42,9 +49,10 @@ pictures: $(READY)
 setup: $(READY)
 
 # opencv-python wants libGL, which a machine without a screen may lack; the headless build is the same code without windows.
-$(READY): requirements.txt constraints.txt
+$(READY): requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt pytest pytest-timeout pytest-xdist scikit-image ruff pyright --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt --group dev --constraint constraints.txt
 	$(BIN)/python -c "import cv2" || ( $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
 		$(BIN)/python -m pip install --quiet --force-reinstall --no-deps opencv-python-headless --constraint constraints.txt )
 	touch $@

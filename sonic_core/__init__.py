@@ -8,7 +8,9 @@ model.generate(audio="speech.wav", image="portrait.png").export("talking.mp4")
 
 from __future__ import annotations
 
-from importlib import import_module
+import re
+from importlib import import_module, metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from .post.interpolate import at_rate
     from .post.smooth import SmoothReport, smoothed
     from .sync.offset import SyncMeasurement
-
-__version__ = "0.1.0"
 
 __all__ = [
     "MODEL_NAMES",
@@ -68,7 +68,7 @@ _LAZY = {
     "MODEL_NAMES": "pipeline",
     "Refinement": "post.align",
     "SmoothReport": "post.smooth",
-    "SyncMeasurement": "sync",
+    "SyncMeasurement": "sync.offset",
     "TalkingPortrait": "pipeline",
     "at_rate": "post.interpolate",
     "load_model": "pipeline",
@@ -81,6 +81,8 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds (PEP 562)
+    if name == "__version__":
+        return _version()
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
@@ -90,3 +92,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds (
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """Read the version where it is declared: in a checkout's ``pyproject.toml``, else by the installed package."""
+    declared = Path(__file__).resolve().parent.with_name("pyproject.toml")
+    found = re.search(r'^version = "(.+)"', declared.read_text("utf-8"), re.MULTILINE) if declared.is_file() else None
+    return found[1] if found else metadata.version("sonic-portrait")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -85,7 +86,8 @@ def test_the_pack_says_who_and_what_it_is() -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", project["name"])
     assert "comfy" not in project["name"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", project["version"])
-    assert (ROOT / project["license"]["file"]).is_file()
+    assert project["license"] == "MIT AND Apache-2.0"  # SPDX; the face finder's networks are Apache-2.0
+    assert all((ROOT / name).is_file() for name in project["license-files"])
     assert project["description"]
     assert re.fullmatch(r"[a-z0-9-]+", comfy["PublisherId"])
     assert comfy["DisplayName"]
@@ -117,6 +119,22 @@ def test_what_the_pack_needs_is_shipped(pattern: str) -> None:
 
 def test_what_nobody_needs_is_not_shipped() -> None:
     assert not any(name.startswith((*LEFT_OUT, "assets/make_")) for name in shipped())
+
+
+def test_an_installed_package_makes_the_demo_in_any_folder(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    install = [*pip, "install", "--no-deps", "--target", str(packages), "--no-index", "--find-links", str(tmp_path)]
+    for step in (
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)],
+        [*install, "sonic-portrait"],
+        [sys.executable, "-m", "sonic_core", "demo", "--duration", "0.2", "--min-resolution", "128"],
+    ):
+        environment = {**os.environ, "PYTHONPATH": str(packages)}
+        done = subprocess.run(step, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "outputs" / "demo.mp4").is_file()
+    assert (packages / f"sonic_portrait-{declared()['project']['version']}.dist-info").is_dir()
 
 
 def test_what_is_shipped_does_without_the_rest(tmp_path: Path) -> None:

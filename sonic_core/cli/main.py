@@ -31,7 +31,9 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settin
 FORMAT_HELP = "mp4-h264, mp4-h265, mp4-av1, webm-vp9, mov-prores, webp, gif or png16; default: as --output ends"
 STDIN = STDOUT = "-"
 """The sound that stands for standard input, and the output that stands for standard output."""
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+_PACKAGE = Path(__file__).resolve().parents[1]
+ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.with_name("assets")
+"""The bundled portrait and speech: inside the package where it was installed, beside it in a checkout."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ face is measured anew, and which points a mirror exchanges.
 
 from __future__ import annotations
 
+import argparse
 import math
 import re
 import sys
@@ -52,13 +53,16 @@ Tensors = dict[str, NDArray[np.floating]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Convert all networks; the status is 0, or 2 with one sentence on what is missing."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="python -m sonic_core learn landmarks", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="mediapipe/modules of an unpacked wheel")
+    parser.add_argument("pictures", type=Path, nargs="*", metavar="PICTURE", help="measure the average face anew")
+    options = parser.parse_args(arguments)
     try:
-        if not arguments:
-            raise SettingsError("Expected the folder mediapipe/modules of an unpacked wheel.")
-        convert(Path(arguments[0]), WEIGHTS)
-        if len(arguments) > 1:
-            faces = [reading.points for path in arguments[1:] for reading in find_readings(rgb24(read_image(path)))[:1]]
+        convert(options.folder, WEIGHTS)
+        if options.pictures:
+            faces = [
+                reading.points for path in options.pictures for reading in find_readings(rgb24(read_image(path)))[:1]
+            ]
             _write({**_tables(WEIGHTS, "networks"), **measure_shape(faces)}, WEIGHTS)
     except SonicError as error:
         sys.stderr.write(f"sonic: {error}\n")

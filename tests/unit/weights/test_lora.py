@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from sonic_core.errors import CheckpointError
-from sonic_core.models.base.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
-from sonic_core.models.base.calls import call_unet
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_unet
+from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
+from sonic_core.models.base.unet.calls import call_unet
 from sonic_core.weights import read
 from sonic_core.weights.lora import is_lora, load_with_lora, read_lora
 from sonic_core.weights.read import load_into, open_tensors

@@ -1,0 +1,111 @@
+"""What README and the other pages tell people to type runs as it is written, and what they point at is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ELSEWHERE = {
+    "git clone": "fetches from the network; a fresh clone is what the checks themselves run in",
+    "cd ": "goes with git clone",
+    "make ": "sets up an environment; the checks themselves are started so",
+    "python3 -m venv": "sets up an environment, as make does",
+    "pip ": "fetches from the network",
+    ".venv/bin/pip": "fetches from the network, as make does",
+    "apt ": "changes the machine",
+    "curl ": "needs a server; tests/host asks all of these",
+    "python docs/client.py": "needs a server; tests/host/test_client.py runs it",
+    "python benchmarks/card.py": "wants a graphics card; tests/test_card.py and .ci/run rehearse it",
+}
+"""Beginnings of lines that are not run here, and why."""
+LONG = ("python -m sonic_core learn",)
+"""Beginnings of commands that take an hour, or files that are not here: only what they are called with is checked."""
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    """List the fenced blocks of a page that are of a kind: "" for what is typed into a shell."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == kind]
+
+
+def typed() -> list[str]:
+    """List every line of every shell block once, without remarks."""
+    lines = [
+        line.split("  #")[0].strip() for page in PAGES for block in blocks(page, "") for line in block.splitlines()
+    ]
+    return list(dict.fromkeys(line for line in lines if line))
+
+
+PROGRAMS = list(dict.fromkeys(program for page in PAGES for program in blocks(page, "python")))
+COMMANDS = [line for line in typed() if not line.startswith(tuple(ELSEWHERE))]
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "assets").symlink_to(ROOT / "assets")
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_runs(command: str, tmp_path: Path) -> None:
+    program, *arguments = shlex.split(command)
+    assert program in ("python", ".venv/bin/python"), f"{command}: neither run here nor listed in ELSEWHERE"
+    done = run([sys.executable, *arguments, *(["--help"] if command.startswith(LONG) else [])], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "--output" not in command or (tmp_path / "talking.mp4").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_runs(program: str, tmp_path: Path) -> None:
+    done = run([sys.executable, "-W", "error::UserWarning", "-c", program], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "talking.mp4").stat().st_size > 10_000
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(COMMANDS) >= 8
+    assert len(PROGRAMS) >= 3
+
+
+@pytest.mark.parametrize("beginning", ELSEWHERE)
+def test_what_is_not_run_is_still_written_somewhere(beginning: str) -> None:
+    assert any(line.startswith(beginning) for line in typed())
+
+
+def test_the_two_commands_are_on_the_first_screen() -> None:
+    first_screen = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:12])
+    assert "make demo" in first_screen
+    assert "make test" in first_screen
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_at_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', text):
+        path, _, anchor = (target[0] or target[1]).partition("#")
+        if path.startswith("http"):
+            continue
+        there = page.parent / path if path else page
+        assert there.exists(), f"{page.name}: {path}"
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_file_of_this_project_that_a_page_names_is_there(page: Path) -> None:
+    for name in re.findall(
+        r"`((?:sonic_core|nodes|tests|benchmarks|docs|assets|web|workflows|locales)/[\w./-]+)`", page.read_text("utf-8")
+    ):
+        assert (ROOT / name.rstrip("/")).exists(), f"{page.name}: {name}"
