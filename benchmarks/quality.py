@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from sonic_core.models.base.config import MODEL_FPS, BaseConfig  # noqa: E402
 from sonic_core.models.base.denoise import Course, PassingFrames, Predicted, WholeClip, walk  # noqa: E402
 from sonic_core.models.base.sampling import Sampling, choose_sampling  # noqa: E402
-from sonic_core.models.base.vae import Layout, decoded  # noqa: E402
+from sonic_core.models.base.vae import ChunkLayout, decoded  # noqa: E402
 from sonic_core.models.base.windows import Line, Ring, Schedule  # noqa: E402
 from sonic_core.settings import Settings  # noqa: E402
 
@@ -68,7 +68,7 @@ def decoded_share(frames: int = 125) -> float:
         given.append(len(latents))
         return latents[:, :3]
 
-    for _ in decoded(torch.zeros(frames, 4, 1, 1), frames, Layout(), decode):
+    for _ in decoded(torch.zeros(frames, 4, 1, 1), frames, ChunkLayout(), decode):
         pass
     return sum(given) / frames
 

@@ -19,6 +19,8 @@ DEBTS = json.loads((ROOT / "tests" / "magic_numbers.json").read_text(encoding="u
 """Unnamed numbers that are compared with, by file: none may be added, and what is paid off is taken off the list."""
 UPWARD: set[tuple[str, str]] = {("types", "clip"), ("types", "settings")}
 """Imports that lead up, and are still to be turned round."""
+TWICE = {"Grid", "Limits", "Look", "Palette", "Reading", "Window"}
+"""Names that two classes still have."""
 LARGEST = 0.17
 """Share of the engine that one folder may be."""
 
@@ -33,6 +35,15 @@ def test_nobody_imports_in_a_circle():
         for module, others in house.arrows().items()
     }
     assert house.circle(graph) == []
+
+
+def test_no_two_classes_have_one_name():
+    named: dict[str, set[str]] = {}
+    for module, path in house.modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                named.setdefault(node.name, set()).add(module)
+    assert {name for name, places in named.items() if len(places) > 1} == TWICE
 
 
 def test_every_room_is_on_a_floor():

@@ -85,7 +85,7 @@ def estimate(machine: Machine, side: int) -> Estimate:
     from ..devices import PRECISIONS  # noqa: PLC0415
     from ..models.base.config import LATENT_SIDE, MODEL_FPS, BaseConfig  # noqa: PLC0415
     from ..models.base.plan import Job, make_plan  # noqa: PLC0415
-    from ..models.base.vae import Layout  # noqa: PLC0415
+    from ..models.base.vae import ChunkLayout  # noqa: PLC0415
 
     dtype = PRECISIONS[machine.precision]
     unet, decoder = (int(numbers * dtype.itemsize) for numbers in (UNET_NUMBERS, DECODER_NUMBERS))
@@ -94,7 +94,7 @@ def estimate(machine: Machine, side: int) -> Estimate:
     beside = 0 if machine.kind != "cpu" else unet
     plan = make_plan(job, torch.device(machine.kind), max(0, machine.free - beside), unet, decoder)
     needed = max(unet + plan.working, decoder + plan.decoding)
-    layout = Layout(plan.chunk)
+    layout = ChunkLayout(plan.chunk)
     drawn = layout.size(0) / (layout.size(0) - layout.overlap(0))  # neighbouring chunks share frames
     pixels = (side / SIDES[0]) ** 2
     branch = LINEAR_TFLOP * pixels + QUADRATIC_TFLOP * pixels**2

@@ -47,7 +47,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DownloadPlan:
     """What a download would do."""
 
     name: str
@@ -91,7 +91,7 @@ class _Remote:
         return self.wanted.goal.with_name(f"{self.wanted.goal.name}.{mark}.incomplete")
 
 
-def plan_download(name: str, folder: str | Path | None = None) -> Plan:
+def plan_download(name: str, folder: str | Path | None = None) -> DownloadPlan:
     """Find out which files of a model or finder are still to be fetched, without fetching any.
 
     Args:
@@ -114,10 +114,10 @@ def plan_download(name: str, folder: str | Path | None = None) -> Plan:
             continue
         files = [file for file in (*part.files, *part.extras) if find_file(goal, file) is None]
         wanted += [Wanted(part, file, goal / file.at) for file in files]
-    return Plan(name, goal, tuple(wanted), tuple(there))
+    return DownloadPlan(name, goal, tuple(wanted), tuple(there))
 
 
-def fetch(plan: Plan, progress: Progress) -> list[Path]:
+def fetch(plan: DownloadPlan, progress: Progress) -> list[Path]:
     """Fetch what a plan lists.
 
     Every file is asked about first, so that a refusal or a full disk is known before any of the large ones is fetched.

@@ -36,7 +36,7 @@ from sonic_core.models.base.image_features import clip_pixels  # noqa: E402
 from sonic_core.models.base.sampling import Sampling  # noqa: E402
 from sonic_core.models.base.schedules import karras_sigmas  # noqa: E402
 from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
-from sonic_core.models.base.vae import Layout, decode_chunk, decoded, signed  # noqa: E402
+from sonic_core.models.base.vae import ChunkLayout, decode_chunk, decoded, signed  # noqa: E402
 from sonic_core.models.base.windows import Schedule  # noqa: E402
 from sonic_core.types import Audio, ignore_progress  # noqa: E402
 
@@ -221,7 +221,7 @@ def denoised_case(
 
 def frames_error(networks: KitNetworks, case: dict[str, Any], latents: torch.Tensor, expected: np.ndarray) -> float:
     """Decode and compare as many frames as the kit keeps: (1, 3, frames, h, w)."""
-    layout = Layout(case.get("decode_chunk", 8), fade=0)
+    layout = ChunkLayout(case.get("decode_chunk", 8), fade=0)
     chunks = decoded(latents, len(latents), layout, lambda part: decode_chunk(networks.vae, part))
     frames = torch.cat(list(chunks))[: expected.shape[2]].transpose(0, 1)[None]
     return relative_error(frames.to(torch.from_numpy(expected).dtype), expected)  # kits keep frames in float16

@@ -18,7 +18,7 @@ from ...speech.network import CHANNELS
 
 
 @dataclass(frozen=True)
-class Sound:
+class Articulation:
     """One articulatory target."""
 
     symbol: str
@@ -61,10 +61,10 @@ _SPELLED = {"A": "ɑ", "N": "ŋ", "S": "ʃ", "Z": "ʒ", "X": "χ", "?": "ʔ", "Q
 _MARKS = set("ːˑʰʲʷˠˤˈˌ.-#`^[]\"':;_|~!*ᵝ̪0123456789")
 """Length, aspiration, stress and mnemonics' ornaments: no lip position of their own."""
 
-PAUSE = Sound("", "pause", (0.2, 0.0, 0.05, 0.1, 0.05, 0.15), (0.35, 0.3, 0.3, 0.3, 0.3, 0.35))
+PAUSE = Articulation("", "pause", (0.2, 0.0, 0.05, 0.1, 0.05, 0.15), (0.35, 0.3, 0.3, 0.3, 0.3, 0.35))
 
 
-def _vowel(symbol: str) -> Sound:
+def _vowel(symbol: str) -> Articulation:
     """Derive a vowel's lips from its place on the chart."""
     height, back, rounded = _VOWELS[symbol]
     if rounded:
@@ -89,21 +89,21 @@ def _vowel(symbol: str) -> Sound:
             0.2 + 0.8 * height,
         )
     reduced = 0.6 if symbol in "əɚɨ" else 1.0
-    return Sound(symbol, kind, target, (reduced,) * len(CHANNELS))
+    return Articulation(symbol, kind, target, (reduced,) * len(CHANNELS))
 
 
-def _all_sounds() -> dict[str, Sound]:
+def _all_sounds() -> dict[str, Articulation]:
     sounds = {symbol: _vowel(symbol) for symbol in _VOWELS}
     for kind, (symbols, target, strength) in _CONSONANTS.items():
         for symbol in symbols:
-            sounds[symbol] = Sound(symbol, kind, target, strength, closed=kind == "bilabial")
+            sounds[symbol] = Articulation(symbol, kind, target, strength, closed=kind == "bilabial")
     return sounds
 
 
 SOUNDS = _all_sounds()
 
 
-def sounds_of(name: str) -> list[Sound]:
+def sounds_of(name: str) -> list[Articulation]:
     """Split a phoneme's name into the sounds that follow one another in it.
 
     Diphthongs and affricates give several; a language switch such as ``(en)`` gives none, an empty name a pause.
@@ -121,7 +121,7 @@ def sounds_of(name: str) -> list[Sound]:
         return [PAUSE]
     if name.startswith("("):
         return []
-    found: list[Sound] = []
+    found: list[Articulation] = []
     for letter in unicodedata.normalize("NFD", name):
         if letter in _MARKS or unicodedata.combining(letter) or unicodedata.category(letter) in {"Lm", "Sk"}:
             continue

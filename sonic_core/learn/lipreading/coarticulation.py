@@ -11,7 +11,7 @@ import numpy as np
 
 from ...speech.mel import LEVEL_RATE
 from ...speech.network import CHANNELS, KINDS
-from .articulation import PAUSE, SOUNDS, Sound, sounds_of
+from .articulation import PAUSE, SOUNDS, Articulation, sounds_of
 from .espeak import Utterance
 
 _LEAST = 0.03  # s: the shortest reach of a sound's dominance
@@ -41,7 +41,7 @@ def script_of(utterance: Utterance, rate: float) -> Script:
         rate: Samples per second.
     """
     level, high = _levels(utterance.samples, rate)
-    spans: list[tuple[Sound, float, float]] = []
+    spans: list[tuple[Articulation, float, float]] = []
     shut: list[tuple[float, float]] = []
     for phone in utterance.phones:
         sounds = sounds_of(phone.name)
@@ -86,7 +86,7 @@ def draw_targets(script: Script, levels: np.ndarray) -> np.ndarray:
     return np.column_stack([curves, _closure_curve(script.closures, time), kind]).astype(np.float32)
 
 
-def _efforts(sounds: list[Sound], spans: np.ndarray, levels: np.ndarray) -> np.ndarray:
+def _efforts(sounds: list[Articulation], spans: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Say how much wider each sound is than usual: (k,), 1 for all but vowels louder or softer than the median one."""
     loud = 10 * np.log10((10 ** (levels.astype(np.float32) / 10)).sum(1))
     level = np.full(len(sounds), np.nan)
@@ -98,7 +98,7 @@ def _efforts(sounds: list[Sound], spans: np.ndarray, levels: np.ndarray) -> np.n
     return np.where(np.isnan(level), 1.0, 1.0 + _EFFORT * np.clip(level - usual, -8, 8))
 
 
-def _blend(sounds: list[Sound], spans: np.ndarray, efforts: np.ndarray, time: np.ndarray) -> np.ndarray:
+def _blend(sounds: list[Articulation], spans: np.ndarray, efforts: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Blend the targets of k sounds with Gaussian dominance: (n, channels) for ``time`` (n,) in seconds."""
     if not sounds:
         return np.tile(PAUSE.target, (len(time), 1))
@@ -168,7 +168,7 @@ def _release(high: np.ndarray, start: float, end: float) -> float:
     return (first + third + int(risen[0])) * _FRAME if len(risen) else start + 0.75 * (end - start)
 
 
-def _share(sounds: list[Sound], start: float, end: float) -> list[tuple[Sound, float, float]]:
+def _share(sounds: list[Articulation], start: float, end: float) -> list[tuple[Articulation, float, float]]:
     """Share a phoneme's span among its sounds evenly."""
     edges = np.linspace(start, end, len(sounds) + 1)
     return [(sound, float(edges[i]), float(edges[i + 1])) for i, sound in enumerate(sounds)]

@@ -17,7 +17,7 @@ from ...evaluate.likeness import judge_clips
 from ...speech.motion import WEIGHTS
 from .dataset import make_dataset
 from .judging import MEASURES, judge_speech
-from .training import Plan, train
+from .training import TrainingPlan, train
 
 FRESH = 2026
 """Seed of the held-out speech that ``all`` is judged on."""
@@ -56,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     for one in (data, every):
         one.add_argument("--clips", type=int, default=120, help="clips per language; default: 120")
     for one in (learn, every):
-        one.add_argument("--steps", type=int, default=Plan.steps, help=f"default: {Plan.steps}")
-        one.add_argument("--seed", type=int, default=Plan.seed)
+        one.add_argument("--steps", type=int, default=TrainingPlan.steps, help=f"default: {TrainingPlan.steps}")
+        one.add_argument("--seed", type=int, default=TrainingPlan.seed)
     for one in (judge, every):
         one.add_argument("--speech-seed", type=int, default=FRESH, help="what held-out speech says")
         one.add_argument("--utterances", type=int, default=8, help="held-out clips per language; default: 8")
@@ -72,7 +72,7 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    plan = replace(Plan(), steps=options.steps, seed=options.seed)
+    plan = replace(TrainingPlan(), steps=options.steps, seed=options.seed)
     train(options.folder / "speech", options.folder / WEIGHTS.name, plan, options.start)
 
 

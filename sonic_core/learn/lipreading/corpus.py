@@ -21,7 +21,7 @@ _RESTING = np.array([*PAUSE.target, 0, 0], np.float16)
 
 
 @dataclass(frozen=True)
-class Clip:
+class SpokenClip:
     """One stored clip of n mel levels."""
 
     clean: np.ndarray
@@ -32,7 +32,7 @@ class Clip:
     """(n, channels + 2) float16: see ``draw_targets``."""
 
 
-def read_clips(paths: list[Path]) -> list[Clip]:
+def read_clips(paths: list[Path]) -> list[SpokenClip]:
     """Read all clips of some stored batches and draw their targets."""
     clips = []
     for path in paths:
@@ -43,7 +43,7 @@ def read_clips(paths: list[Path]) -> list[Clip]:
             sounds, closures = (data[name][data[name][:, 0] == index][:, 1:] for name in ("symbols", "closures"))
             clean = data["clean"][start:end]
             targets = draw_targets(Script(sounds, closures), clean).astype(np.float16)
-            clips.append(Clip(clean, data["rough"][start:end], targets))
+            clips.append(SpokenClip(clean, data["rough"][start:end], targets))
     return clips
 
 
@@ -58,7 +58,7 @@ def make_noises(count: int, seconds: float = 12.0, seed: int = 4) -> np.ndarray:
 class Roughener:
     """Draws clips and roughens their levels."""
 
-    def __init__(self, clips: list[Clip], noises: np.ndarray, seed: int) -> None:
+    def __init__(self, clips: list[SpokenClip], noises: np.ndarray, seed: int) -> None:
         self.clips, self.noises, self.random = clips, noises, np.random.default_rng(seed)
 
     def batch(self, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,7 @@ class Roughener:
             targets[row, :, : len(aim)] = aim.T
         return levels, targets
 
-    def drawn(self) -> Clip:
+    def drawn(self) -> SpokenClip:
         """Draw a clip; some are followed or led by a long pause, a few have nobody speaking in them."""
         random = self.random
         clip = self.clips[int(random.integers(len(self.clips)))]
@@ -85,16 +85,16 @@ class Roughener:
             first = int(random.integers(0, self.noises.shape[1] - 2 * CROP))
             noise = self.noises[int(random.integers(len(self.noises)))][first : first + 2 * CROP]
             levels = (10 * np.log10(noise + 1e-9) - 30).astype(np.float16)
-            return Clip(levels, levels, np.tile(_RESTING, (len(levels), 1)))
+            return SpokenClip(levels, levels, np.tile(_RESTING, (len(levels), 1)))
         if random.random() < 0.2:
             before, after = (int(random.integers(0, 400)) * int(random.random() < 0.6) for _ in range(2))
             around = ((before, after), (0, 0))
             clean, rough = (np.pad(levels, around, constant_values=-110) for levels in (clip.clean, clip.rough))
             still = [np.tile(_RESTING, (count, 1)) for count in (before, after)]
-            return Clip(clean, rough, np.concatenate([still[0], clip.targets, still[1]]))
+            return SpokenClip(clean, rough, np.concatenate([still[0], clip.targets, still[1]]))
         return clip
 
-    def roughened(self, clip: Clip) -> np.ndarray:
+    def roughened(self, clip: SpokenClip) -> np.ndarray:
         """Return a new version of a clip's levels in dB, (n, bands) float32."""
         random = self.random
         levels = (clip.rough if random.random() < 0.7 else clip.clean).astype(np.float32)

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """Everything that shapes a training."""
 
     steps: int = 7_000
@@ -41,7 +41,7 @@ class Plan:
     seed: int = 0
 
 
-def train(folder: Path, weights: Path, plan: Plan, start: Path | None = None) -> None:
+def train(folder: Path, weights: Path, plan: TrainingPlan, start: Path | None = None) -> None:
     """Train on the clips of ``folder`` and write the moving average of the weights.
 
     Args:
@@ -63,7 +63,9 @@ def train(folder: Path, weights: Path, plan: Plan, start: Path | None = None) ->
     _keep(average, weights, notes)
 
 
-def fit(network: MouthNetwork, source: Roughener, plan: Plan, keep: Callable[[MouthNetwork], None]) -> MouthNetwork:
+def fit(
+    network: MouthNetwork, source: Roughener, plan: TrainingPlan, keep: Callable[[MouthNetwork], None]
+) -> MouthNetwork:
     """Take ``plan.steps`` steps and return the moving average of the weights; ``keep`` sees it every 500 steps."""
     average = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=0.02, betas=(0.9, 0.98))

@@ -51,12 +51,12 @@ class BaseConditions:
     """(1, tokens, width) the audio tokens of the unconditional branches."""
     frames: int
     """Frames of the clip, at the model's rate."""
-    heard: Heard | None
+    heard: FrameSound | None
     """What every frame hears; None where that is made while the clip is."""
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class FrameSound:
     """What some frames hear."""
 
     tokens: torch.Tensor
@@ -65,7 +65,7 @@ class Heard:
     """(n, 2) float32, movement of head and expression, unscaled."""
 
 
-class Sound(Protocol):
+class ClipSound(Protocol):
     """What the frames of a clip hear, while it is denoised."""
 
     @property
@@ -97,7 +97,7 @@ class WholeSound:
 
     whole = True
 
-    def __init__(self, heard: Heard, scales: torch.Tensor) -> None:
+    def __init__(self, heard: FrameSound, scales: torch.Tensor) -> None:
         self.tokens, self.buckets = heard.tokens, heard.buckets * scales
 
     def reach(self, frame: int) -> None:
@@ -112,7 +112,7 @@ class PassingSound:
 
     whole = False
 
-    def __init__(self, parts: Iterator[Heard], scales: torch.Tensor, turn: threading.RLock) -> None:
+    def __init__(self, parts: Iterator[FrameSound], scales: torch.Tensor, turn: threading.RLock) -> None:
         """Begin.
 
         Args:
@@ -184,7 +184,7 @@ def encode_image(networks: Networks, keeper: Keeper, image: torch.Tensor) -> tup
 
 def encode_audio(
     networks: Networks, keeper: Keeper, audio: Audio, embedding: torch.Tensor, *, published: bool, progress: Progress
-) -> Heard:
+) -> FrameSound:
     """Turn a sound into every frame's tokens and motion buckets, on the CPU.
 
     Args:
@@ -196,7 +196,9 @@ def encode_audio(
         progress: Called with ("listen", frames done, frames in all).
     """
     frames, _ = count_frames(encoder_length(audio), published=published)
-    heard = Heard(torch.empty(frames, *networks.audio2token.token_shape, dtype=networks.dtype), torch.empty(frames, 2))
+    heard = FrameSound(
+        torch.empty(frames, *networks.audio2token.token_shape, dtype=networks.dtype), torch.empty(frames, 2)
+    )
     done = 0
     for part in hear(networks, keeper, audio, embedding, published=published):
         progress("listen", done, frames)
@@ -209,7 +211,7 @@ def encode_audio(
 
 def hear(
     networks: Networks, keeper: Keeper, audio: Audio, embedding: torch.Tensor, *, published: bool
-) -> Iterator[Heard]:
+) -> Iterator[FrameSound]:
     """Turn a sound into what its frames hear, block by block; arguments as of ``encode_audio``."""
     frames, positions = count_frames(encoder_length(audio), published=published)
     if isinstance(audio, ArrivingAudio):
@@ -226,7 +228,7 @@ def hear(
         with torch.inference_mode():
             tokens = networks.audio2token(rows.to(keeper.device)).to("cpu", networks.dtype)
             buckets = networks.audio2bucket(part[:, :, -1:].to(keeper.device), image).cpu()
-        yield Heard(tokens, buckets)
+        yield FrameSound(tokens, buckets)
 
 
 @torch.inference_mode()

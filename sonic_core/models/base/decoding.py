@@ -17,7 +17,7 @@ from .loading import Networks
 from .plan import Plan
 from .predictor import Station
 from .tiny_vae import TinyMemory, decode_tiny
-from .vae import Layout, decode_chunk, decoded
+from .vae import ChunkLayout, decode_chunk, decoded
 
 Made = TypeVar("Made")
 
@@ -25,7 +25,7 @@ Made = TypeVar("Made")
 class Decoder:
     """Decodes the latents of one clip."""
 
-    def __init__(self, networks: Networks, station: Station, plan: Plan, layout: Layout, *, tiny: bool) -> None:
+    def __init__(self, networks: Networks, station: Station, plan: Plan, layout: ChunkLayout, *, tiny: bool) -> None:
         """Take what decodes.
 
         Args:

@@ -26,8 +26,8 @@ from ...weights.store import BaseFiles
 from .audio_features import encoder_length
 from .conditions import (
     BaseConditions,
+    ClipSound,
     PassingSound,
-    Sound,
     WholeSound,
     count_frames,
     encode_audio,
@@ -46,7 +46,7 @@ from .predictor import Order, Predictor, Station
 from .replicas import share_out
 from .sampling import Sampling, choose_sampling
 from .unet.acceleration import check_acceleration
-from .vae import PUBLISHED_CHUNK, Layout
+from .vae import PUBLISHED_CHUNK, ChunkLayout
 from .windows import Line, Ring, Schedule
 
 log = logging.getLogger("sonic")
@@ -135,7 +135,7 @@ class BaseModel:
             read = partial(self._streamed, conditions, settings, sampling, job, progress)
         else:
             latents, plan = self._denoised(conditions, settings, progress, sampling)
-            layout = Layout(PUBLISHED_CHUNK, fade=0) if settings.published else Layout(plan.chunk)
+            layout = ChunkLayout(PUBLISHED_CHUNK, fade=0) if settings.published else ChunkLayout(plan.chunk)
             read = partial(self._decoder(plan, layout, sampling).clip, latents, len(latents))
         height, width = conditions.portrait.image.shape[1:]
         drawn = Clip(read, Fraction(MODEL_FPS), job.frames, (height, width), conditions.audio)
@@ -160,7 +160,7 @@ class BaseModel:
         plan = predictors[0].plan
         course = self._course(conditions, settings, sampling, job, wavefront=True)
         latents = self._walk(course, predictors, progress)
-        yield from self._decoder(plan, Layout(plan.chunk), sampling).clip(latents, job.frames)
+        yield from self._decoder(plan, ChunkLayout(plan.chunk), sampling).clip(latents, job.frames)
 
     def _sampling(self, settings: Settings) -> Sampling:
         """Tell how a clip with these settings is denoised by the weights that are there."""
@@ -172,7 +172,7 @@ class BaseModel:
         sampling = choose_sampling(settings, self.networks.config.scheduler, parts.student)
         return replace(sampling, tiny=parts.tiny_vae is not None)
 
-    def _decoder(self, plan: Plan, layout: Layout, sampling: Sampling) -> Decoder:
+    def _decoder(self, plan: Plan, layout: ChunkLayout, sampling: Sampling) -> Decoder:
         return Decoder(self.networks, self.station, plan, layout, tiny=sampling.tiny)
 
     def _denoised(
@@ -204,7 +204,7 @@ class BaseModel:
     ) -> list[Predictor]:
         """Make what predicts, one per device."""
         scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
-        sound: Sound
+        sound: ClipSound
         if conditions.heard is not None:
             sound = WholeSound(conditions.heard, scales)
         else:

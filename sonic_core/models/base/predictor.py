@@ -14,7 +14,7 @@ from ...devices import Keeper, is_out_of_memory, weight
 from ...errors import InputError, SettingsError, SonicWarning
 from ...settings import Settings
 from ...types import Progress
-from .conditions import BaseConditions, Sound
+from .conditions import BaseConditions, ClipSound
 from .config import LATENT_SIDE
 from .denoise import Predicted, Task
 from .guidance import ClipConditioning, Guidance, guided_predictions
@@ -40,7 +40,7 @@ class Order:
     """What is to be denoised."""
 
     conditions: BaseConditions
-    sound: Sound
+    sound: ClipSound
     settings: Settings
     sampling: Sampling
     job: Job

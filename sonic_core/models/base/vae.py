@@ -40,7 +40,7 @@ def reference_latents(vae: Any, image: torch.Tensor) -> torch.Tensor:  # noqa: A
 
 
 @dataclass(eq=False)
-class Layout:
+class ChunkLayout:
     """Which frames are decoded together; it remembers what it once did, so that reading twice gives the same."""
 
     chunk: int = PUBLISHED_CHUNK
@@ -60,7 +60,7 @@ class Layout:
 
 
 def decoded(
-    latents: torch.Tensor | Iterator[torch.Tensor], count: int, layout: Layout, decode: Decode
+    latents: torch.Tensor | Iterator[torch.Tensor], count: int, layout: ChunkLayout, decode: Decode
 ) -> Iterator[Frames]:
     """Decode a clip chunk by chunk.
 

@@ -10,7 +10,7 @@ from sonic_core import CheckpointError
 from sonic_core.types import ignore_progress
 from sonic_core.weights import store
 from sonic_core.weights.catalog import YOLOFACE
-from sonic_core.weights.download import Plan, fetch, free_space, plan_download
+from sonic_core.weights.download import DownloadPlan, fetch, free_space, plan_download
 
 SVD = "stabilityai/stable-video-diffusion-img2vid-xt"
 LARGE = "LeonJoe13/Sonic/yoloface_v5m.pt"
@@ -225,6 +225,6 @@ def test_names_that_cannot_be_fetched():
 
 
 def test_an_empty_plan_asks_nobody(hub, tmp_path):
-    assert fetch(Plan("yoloface", tmp_path, (), ()), ignore_progress) == []
+    assert fetch(DownloadPlan("yoloface", tmp_path, (), ()), ignore_progress) == []
     assert hub.seen == []
     assert YOLOFACE.source == "huggingface.co/LeonJoe13/Sonic"

@@ -8,15 +8,15 @@ import torch
 
 from sonic_core.evaluate.likeness import correlations
 from sonic_core.learn.lipreading.coarticulation import Script, draw_targets
-from sonic_core.learn.lipreading.corpus import CROP, Clip, Roughener, make_noises, read_clips
+from sonic_core.learn.lipreading.corpus import CROP, Roughener, SpokenClip, make_noises, read_clips
 from sonic_core.learn.lipreading.dataset import Batch, make_batch
 from sonic_core.learn.lipreading.judging import DEGREES, MEASURES, judge_speech, make_trials
-from sonic_core.learn.lipreading.training import Plan, fit, losses, train
+from sonic_core.learn.lipreading.training import TrainingPlan, fit, losses, train
 from sonic_core.speech.mel import BANDS
 from sonic_core.speech.network import CHANNELS, Mouth, MouthNetwork, load_network
 
 
-def tiny_clips() -> list[Clip]:
+def tiny_clips() -> list[SpokenClip]:
     """Clips whose levels tell the sounds apart by a band of their own."""
     random = np.random.default_rng(0)
     clips = []
@@ -28,7 +28,7 @@ def tiny_clips() -> list[Clip]:
         for start, end, code in rows:
             levels[round(100 * start) : round(100 * end), 5 * "_pamuifs".index(chr(code)) :][:, :5] = -20
         targets = draw_targets(Script(np.array(rows, np.float32), np.array(shut, np.float32).reshape(-1, 2)), levels)
-        clips.append(Clip(levels.astype(np.float16), levels.astype(np.float16), targets.astype(np.float16)))
+        clips.append(SpokenClip(levels.astype(np.float16), levels.astype(np.float16), targets.astype(np.float16)))
     return clips
 
 
@@ -58,7 +58,9 @@ def test_noise_without_speech_is_taught_as_a_pause(noises):
 def test_the_loss_falls_and_the_same_seed_learns_the_same(noises):
     def learn(steps: int) -> tuple[float, MouthNetwork]:
         torch.manual_seed(0)
-        network = fit(MouthNetwork(16, 0), Roughener(tiny_clips(), noises, 0), Plan(steps, batch=6, rate=1e-2), _ignore)
+        network = fit(
+            MouthNetwork(16, 0), Roughener(tiny_clips(), noises, 0), TrainingPlan(steps, batch=6, rate=1e-2), _ignore
+        )
         levels, targets = Roughener(tiny_clips(), noises, 9).batch(12)
         with torch.no_grad():
             parts = losses(network(torch.from_numpy(levels)), torch.from_numpy(targets))
@@ -101,9 +103,11 @@ def test_from_speech_to_weights(synthesizer, tmp_path):
     clips = read_clips([tmp_path / "speech" / "en_0.npz"])
     assert len(clips) == 2 and all(len(clip.clean) == len(clip.targets) > 200 for clip in clips)
     assert all(0.2 < (clip.targets[:, -1] > 0).mean() <= 1 for clip in clips)
-    train(tmp_path / "speech", tmp_path / "mouth.safetensors", Plan(steps=2, width=8, batch=2, noises=2))
+    train(tmp_path / "speech", tmp_path / "mouth.safetensors", TrainingPlan(steps=2, width=8, batch=2, noises=2))
     assert load_network(tmp_path / "mouth.safetensors").width == 8
-    train(tmp_path / "speech", tmp_path / "on.safetensors", Plan(1, 8, 2, noises=2), start=tmp_path / "mouth.pt")
+    train(
+        tmp_path / "speech", tmp_path / "on.safetensors", TrainingPlan(1, 8, 2, noises=2), start=tmp_path / "mouth.pt"
+    )
     assert (tmp_path / "on.safetensors").exists()
 
 

@@ -7,7 +7,7 @@ import torch
 
 from sonic_core.models.base.config import LATENT_SCALE
 from sonic_core.models.base.image_features import clip_pixels
-from sonic_core.models.base.vae import Layout, decode_chunk, decoded, signed
+from sonic_core.models.base.vae import ChunkLayout, decode_chunk, decoded, signed
 
 
 def ramp(count):
@@ -36,9 +36,9 @@ class Uneven:
 def test_every_frame_comes_once_and_in_its_place(count, chunk, fade):
     decoder = Uneven()
     given = decoder.given
-    frames = torch.cat(list(decoded(ramp(count), count, Layout(chunk, fade), show)))
+    frames = torch.cat(list(decoded(ramp(count), count, ChunkLayout(chunk, fade), show)))
     assert torch.equal(frames, show(ramp(count))) or torch.allclose(frames, show(ramp(count)), atol=1e-5)
-    assert sum(map(len, decoded(ramp(count), count, Layout(chunk, fade), decoder))) == count
+    assert sum(map(len, decoded(ramp(count), count, ChunkLayout(chunk, fade), decoder))) == count
     assert {number for numbers in given for number in numbers} == set(range(count))
     assert all(len(numbers) <= chunk for numbers in given)
     assert [numbers[0] for numbers in given] == sorted({numbers[0] for numbers in given})
@@ -46,14 +46,14 @@ def test_every_frame_comes_once_and_in_its_place(count, chunk, fade):
 
 def test_the_published_layout_is_plain_chunks():
     decoder = Uneven()
-    sizes = [len(part) for part in decoded(ramp(20), 20, Layout(8, fade=0), decoder)]
+    sizes = [len(part) for part in decoded(ramp(20), 20, ChunkLayout(8, fade=0), decoder)]
     assert sizes == [8, 8, 4]
     assert decoder.given == [list(range(8)), list(range(8, 16)), list(range(16, 20))]
 
 
 def test_the_last_chunk_is_as_long_as_the_others():
     decoder = Uneven()
-    list(decoded(ramp(15), 15, Layout(8), decoder))
+    list(decoded(ramp(15), 15, ChunkLayout(8), decoder))
     assert all(len(numbers) == 8 for numbers in decoder.given)
     assert decoder.given[-1][-1] == 14
 
@@ -61,17 +61,17 @@ def test_the_last_chunk_is_as_long_as_the_others():
 @pytest.mark.parametrize(("chunk", "fade", "count"), [(8, 2, 38), (8, 4, 33), (6, 1, 16), (4, 2, 12), (12, 3, 61)])
 def test_no_seam_shows(chunk, fade, count):
     """Chunks that differ by 1 fade into each other: no step is larger than 1 / (overlap + 1)."""
-    frames = torch.cat(list(decoded(ramp(count), count, Layout(chunk, fade), Uneven()))) - show(ramp(count))
+    frames = torch.cat(list(decoded(ramp(count), count, ChunkLayout(chunk, fade), Uneven()))) - show(ramp(count))
     steps = frames[:, 0, 0, 0].diff().abs()
     assert float(steps.max()) <= 1 / (fade + 1) + 1e-5
-    hard = torch.cat(list(decoded(ramp(count), count, Layout(chunk, fade=0), Uneven()))) - show(ramp(count))
+    hard = torch.cat(list(decoded(ramp(count), count, ChunkLayout(chunk, fade=0), Uneven()))) - show(ramp(count))
     assert float(hard[:, 0, 0, 0].diff().abs().max()) == 1
 
 
 @pytest.mark.parametrize(("count", "most"), [(125, 168), (38, 52), (250, 336)])
 def test_little_is_decoded_twice(count, most):
     decoder = Uneven()
-    list(decoded(ramp(count), count, Layout(), decoder))
+    list(decoded(ramp(count), count, ChunkLayout(), decoder))
     assert sum(map(len, decoder.given)) <= most
 
 
@@ -85,16 +85,16 @@ def test_frames_are_decoded_as_they_become_final(count):
             asked.append(number)
             yield frame
 
-    reader = decoded(passing(), count, Layout(8), Uneven())
+    reader = decoded(passing(), count, ChunkLayout(8), Uneven())
     chunks = [next(reader)]
     assert len(asked) == min(8, count)
     chunks += reader
-    assert torch.equal(torch.cat(chunks), torch.cat(list(decoded(ramp(count), count, Layout(8), Uneven()))))
+    assert torch.equal(torch.cat(chunks), torch.cat(list(decoded(ramp(count), count, ChunkLayout(8), Uneven()))))
     assert asked == list(range(count))
 
 
 def test_reading_twice_gives_the_same_even_after_memory_ran_out():
-    layout, left = Layout(8), [2]
+    layout, left = ChunkLayout(8), [2]
 
     class Running(Uneven):
         """Runs out of memory at the third chunk of the first reading, and decodes half from then on."""
@@ -117,7 +117,7 @@ def test_reading_twice_gives_the_same_even_after_memory_ran_out():
 
 @pytest.mark.parametrize("others", [0, 1, 5])
 def test_readers_at_the_same_time_do_not_disturb_each_other(others):
-    layout = Layout(8)
+    layout = ChunkLayout(8)
     alone = torch.cat(list(decoded(ramp(30), 30, layout, Uneven())))
     readers = [decoded(ramp(30), 30, layout, Uneven()) for _ in range(others + 1)]
     read = [[next(reader) for reader in readers]]
