@@ -17,6 +17,7 @@ from .formats import Format, find_format, kept_format, lossless_format
 from .gif import write_gif
 from .reel import STAGE, Reel
 from .sequence import write_sequence
+from .threads import single_threaded
 from .track import heard
 from .webp import write_webp
 
@@ -95,10 +96,10 @@ def write_video(
     if audio is not None and not file.sounds:
         warnings.warn(f"{target.name} has no sound: {file.name} cannot hold any.", SonicWarning, stacklevel=2)
     if file.suffix:
-        with written_beside(target) as part:
+        with written_beside(target) as part, single_threaded():
             _write_file(target, part, file, reel, crf=quality, preset=preset)
     else:
-        with folder_beside(target) as folder:
+        with folder_beside(target) as folder, single_threaded():
             write_sequence(target, folder, file, reel)
     return target
 
@@ -149,7 +150,7 @@ def write_lossless(
     target = check_writable(path, file.suffix)
     audio, samples = _sounding(audio, None)
     reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress)
-    with written_beside(target) as part:
+    with written_beside(target) as part, single_threaded():
         write_container(target, part, file, reel, crf=None)
     return target
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import FaceNotFoundError
 from ..faces.geometry import REACH, four_points, points_frame
 from ..faces.track import PIXELS, FaceTracker, Gray
+from ..media.threads import single_threaded
 from ..types import Face, FaceFinder, Progress, ignore_progress
 
 if TYPE_CHECKING:
@@ -139,9 +140,10 @@ def mouth_motion(clip: Clip, finder: FaceFinder | None = None, progress: Progres
         FaceNotFoundError: There is a face in fewer than a quarter of the frames.
     """
     meter = MouthMeter(clip.fps, clip.length, finder)
-    for frame in clip.frames():
-        meter.see(frame)
-        progress(STAGE, meter.passed, clip.length)
+    with single_threaded():
+        for frame in clip.frames():
+            meter.see(frame)
+            progress(STAGE, meter.passed, clip.length)
     return meter.motion()
 
 
