@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import soxr
 import torch
 
@@ -16,8 +17,6 @@ from .spool import room
 
 BLOCK = 1 << 18
 """Samples per channel that are worked on at a time."""
-_CONTEXT = 8192
-"""Samples at the lower of two rates that a resampled block overlaps its neighbours by: longer than soxr's filter."""
 
 
 def mono(audio: Audio) -> Audio:
@@ -40,7 +39,7 @@ def stereo(audio: Audio) -> Audio:
 
 
 def resample(audio: Audio, rate: int, *, channels: int | None = None) -> Audio:
-    """Change the rate to ``rate`` samples per second, in blocks, as librosa does it for the whole.
+    """Change the rate to ``rate`` samples per second, as librosa does it.
 
     Args:
         audio: A sound, its samples on the CPU.
@@ -74,9 +73,7 @@ def resampled_length(audio: Audio, rate: int) -> int:
 def resample_blocks(
     audio: Audio, rate: int, *, channels: int | None = None, block: int = BLOCK
 ) -> Iterator[torch.Tensor]:
-    """Change the rate as ``resample`` does, block by block, so that the whole is never held.
-
-    The blocks begin where both rates have a sample and overlap by more than the filter's length.
+    """Change the rate as ``resample`` does, to the bit, but block by block, so that the whole is never held.
 
     Args:
         audio: As of ``resample``.
@@ -85,30 +82,50 @@ def resample_blocks(
         block: Samples, at the higher of the two rates, that are worked on at a time.
 
     Yields:
-        (channels, n) one after the other, together as many samples as ``resample`` makes.
+        (channels, n) one after the other, n being 0 now and then, together as many samples as ``resample`` makes.
     """
-    have, count = audio.samples.shape
-    if channels is None or have <= channels:
-        channels = have
-    weights = None if channels == have else mix(have, channels)
-    ratio = Fraction(rate, audio.rate)
-    into, outof = ratio.numerator, ratio.denominator
-    step = outof * max(1, block // max(into, outof))
-    context = 0 if ratio == 1 else outof * math.ceil(_CONTEXT / min(into, outof))
-    length = resampled_length(audio, rate)
-    for first in range(0, count, step):
-        left, right = max(0, first - context), min(count, first + step + context)
-        given = audio.samples[:, left:right]
-        mixed = (given if weights is None else weights @ given).numpy().T
-        if ratio != 1:
-            mixed = soxr.resample(mixed, audio.rate, rate, "HQ")
-        begin, end = first * into // outof, min(length, (first + step) * into // outof)
-        skipped = begin - left * into // outof
-        kept = torch.zeros(channels, end - begin)  # soxr may round the last sample away; it stays 0
-        some = torch.from_numpy(mixed.T[:, skipped : skipped + end - begin])
-        kept[:, : some.shape[1]] = some
+    have = audio.samples.shape[0]
+    weights = None if channels is None or have <= channels else mix(have, channels)
+    step = max(1, block * audio.rate // max(audio.rate, rate))
+    left = resampled_length(audio, rate)
+    for made in change_rate(mixed_blocks(audio, weights, step), audio.rate, rate):
+        yield made[:, :left]
+        left = max(0, left - made.shape[1])
+    if left:
+        yield torch.zeros(have if weights is None else len(weights), left)  # soxr may round the last sample away
+
+
+def mixed_blocks(audio: Audio, weights: torch.Tensor | None, block: int = BLOCK) -> Iterator[torch.Tensor]:
+    """Mix a sound down by ``weights`` (channels, have), None for as it is: (channels, n ≤ ``block``) one by one."""
+    for first in range(0, audio.samples.shape[1], block):
+        part = audio.samples[:, first : first + block]
+        yield part if weights is None else weights @ part
         audio.rest()
-        yield kept
+
+
+def change_rate(blocks: Iterable[torch.Tensor], rate: int, wanted: int) -> Iterator[torch.Tensor]:
+    """Change the rate of a sound that comes block by block, as if it came whole.
+
+    Args:
+        blocks: (channels, n) float32 one after the other, at least one channel.
+        rate: Their samples per second.
+        wanted: Samples per second that are wanted.
+
+    Yields:
+        (channels, m) one after the other, m being 0 now and then; together the whole's samples, rounded to the nearest
+        number. The blocks themselves where both rates are one.
+    """
+    if rate == wanted:
+        yield from blocks
+        return
+    stream, channels = None, 0
+    for block in blocks:
+        if stream is None:
+            channels = len(block)
+            stream = soxr.ResampleStream(rate, wanted, channels, dtype="float32", quality="HQ")
+        yield torch.from_numpy(stream.resample_chunk(np.ascontiguousarray(block.numpy().T)).T)
+    if stream is not None:
+        yield torch.from_numpy(stream.resample_chunk(np.empty((0, channels), np.float32), last=True).T)
 
 
 def cut(audio: Audio, duration: float) -> Audio:
