@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sonic_core.clip import open_clip
 from sonic_core.media.audio import read_audio
 from sonic_core.media.mixing import cut, shift
-from sonic_core.post.align import compare
+from sonic_core.speech import Speech
+from sonic_core.sync.compare import compare
 from sonic_core.sync.mouth import MouthMotion, mouth_motion
 from sonic_core.types import Audio
 
@@ -42,7 +43,7 @@ def main() -> None:
         motion = mouth_motion(clip)
         if clip.audio is not None:
             report(name, motion, clip.audio)
-        others = {other: compare(motion, sound) for other, sound in wrong.items() if other != name}
+        others = {other: compare(motion, Speech.of(sound)) for other, sound in wrong.items() if other != name}
         trusted += [f"{name} with {other}" for other, found in others.items() if found.confident]
         pairs += len(others)
     print(f"wrong sounds trusted: {len(trusted)} of {pairs} ({', '.join(trusted) or 'none'})")
@@ -50,12 +51,12 @@ def main() -> None:
 
 def report(name: str, motion: MouthMotion, audio: Audio) -> None:
     """Print how one video's offset is measured."""
-    still = compare(motion, audio)
-    moved = [compare(motion, shift(audio, by)) for by in SHIFTS]
+    still = compare(motion, Speech.of(audio))
+    moved = [compare(motion, Speech.of(shift(audio, by))) for by in SHIFTS]
     errors = np.array([found.offset - still.offset for found in moved]) - SHIFTS
     sure = np.array([found.confident for found in moved])
     left = [
-        abs(compare(motion, shift(shift(audio, by), -found.offset)).offset)
+        abs(compare(motion, Speech.of(shift(shift(audio, by), -found.offset))).offset)
         for by, found in zip(SHIFTS, moved, strict=True)
         if found.confident
     ]

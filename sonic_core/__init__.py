@@ -28,9 +28,10 @@ from .types import Audio, Face, FaceFinder, Model, Placement, Portrait, Progress
 if TYPE_CHECKING:
     from .clip import Clip, open_clip
     from .pipeline import MODEL_NAMES, TalkingPortrait, load_model
-    from .post.align import Refinement, measure_sync, refined
+    from .post.align import Refinement, refined
     from .post.interpolate import at_rate
     from .post.smooth import SmoothReport, smoothed
+    from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
 
 __all__ = [
@@ -72,7 +73,7 @@ _LAZY = {
     "TalkingPortrait": "pipeline",
     "at_rate": "post.interpolate",
     "load_model": "pipeline",
-    "measure_sync": "post.align",
+    "measure_sync": "sync.compare",
     "open_clip": "clip",
     "refined": "post.align",
     "smoothed": "post.smooth",

@@ -78,7 +78,7 @@ def check_output(options: argparse.Namespace) -> None:
 def measure(options: argparse.Namespace) -> int:
     """Say how picture and sound fit together."""
     from ..faces import face_finder
-    from ..post.align import measure_sync
+    from ..sync.compare import measure_sync
 
     found = measure_sync(_opened(options), face_finder("auto", _weights(options)), ProgressLine())
     words = f"{found}"

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from ..errors import MediaError
 from ..media.audio import read_track
-from ..speech.mel import LEVEL_RATE, measure_levels
-from ..speech.motion import ADVANCE, read_motion
-from ..types import Audio
+from ..speech import Speech
+from ..speech.motion import ADVANCE
+from ..speech.spectrum import LEVEL_RATE
 
 REACH = 2
 """Frames by which sound and picture of a clip may be out of step."""
@@ -61,10 +61,11 @@ def judge_clip(video: Path) -> Judgement:
     if audio is None:
         raise MediaError(f"Expected a sound in {video}, got a silent video.")
     times = np.arange(len(aperture)) / fps
+    speech = Speech.of(audio)
     curves = (
-        read_motion(audio).at(times).opening,
-        read_motion(audio, pauses=False).at(times).opening,
-        _energy_at(audio, times + ADVANCE),
+        speech.motion.at(times).opening,
+        speech.read_motion(pauses=False).at(times).opening,
+        _energy_at(speech.levels, times + ADVANCE),
     )
     return Judgement(video.stem, fps, *(_likeness(curve, aperture) for curve in curves))
 
@@ -88,8 +89,11 @@ def correlations(curve: np.ndarray, truth: np.ndarray) -> dict[int, float]:
     return {lag: float(np.corrcoef(moved, truth[inside][seen])[0, 1]) for lag, moved in shifts.items()}
 
 
-def _energy_at(audio: Audio, times: np.ndarray) -> np.ndarray:
-    """Measure log energy, blurred by 50 ms, at ``times`` (m,) in seconds: the simplest thing a mouth could follow."""
-    total = 10 * np.log10((10 ** (measure_levels(audio).astype(np.float32) / 10)).sum(1))
+def _energy_at(levels: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Add up the energy of levels (n, bands) in dB, blurred by 50 ms, at ``times`` (m,) in seconds: (m,) dB.
+
+    It is the simplest thing that a mouth could follow.
+    """
+    total = 10 * np.log10((10 ** (levels.astype(np.float32) / 10)).sum(1))
     total = ndimage.gaussian_filter1d(np.maximum(total, total.max() - 60), 0.05 * LEVEL_RATE)
     return np.interp(times * LEVEL_RATE, np.arange(len(total)), total)

@@ -1,4 +1,4 @@
-"""Alignment: measure by how much a clip's sound is out of step with the mouth, and move it there."""
+"""Alignment: decide by how much a clip's sound is moved to be in step with the mouth, and move it there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 from dataclasses import dataclass, replace
 
 from ..clip import Clip
-from ..errors import InputError, SettingsError
+from ..errors import SettingsError
 from ..media.mixing import shift
-from ..speech.evidence import CURVE_RATE, mouth_evidence
-from ..sync.mouth import MouthMotion, mouth_motion
-from ..sync.offset import FARTHEST, SyncMeasurement, measure_offset
-from ..types import Audio, FaceFinder, Progress, ignore_progress
+from ..sync.compare import measure_sync
+from ..sync.mouth import MouthMotion
+from ..sync.offset import FARTHEST, SyncMeasurement
+from ..types import FaceFinder, Progress, ignore_progress
 
 log = logging.getLogger("sonic")
 
@@ -30,32 +30,6 @@ class Refinement:
     """Seconds by which the sound was moved forward, to an earlier moment; negative: to a later one; 0: not at all."""
     reason: str
     """One sentence: what was done, or why nothing was."""
-
-
-def measure_sync(clip: Clip, finder: FaceFinder | None = None, progress: Progress = ignore_progress) -> SyncMeasurement:
-    """Measure by how much a clip's sound comes late.
-
-    Args:
-        clip: Its picture is read once.
-        finder: Finds the face; None takes the best finder that is there.
-        progress: Called with ("mouth", frames done, frames in all).
-
-    Raises:
-        InputError: The clip has no sound, or less than three seconds of face with sound.
-        FaceNotFoundError: There is no face in most of it.
-    """
-    return compare(mouth_motion(_sounding(clip), finder, progress), clip.audio)
-
-
-def compare(motion: MouthMotion, audio: Audio | None) -> SyncMeasurement:
-    """Compare a mouth's movement with a sound that begins with the first frame.
-
-    Raises:
-        InputError: There is no sound, or less than three seconds of face with sound.
-    """
-    if audio is None:
-        raise InputError(_SILENT)
-    return measure_offset(motion.signals, motion.seen, motion.fps, mouth_evidence(audio), CURVE_RATE)
 
 
 def refined(
@@ -89,7 +63,7 @@ def refined(
         FaceNotFoundError: There is no face in most of it.
     """
     check_max_offset(max_offset)
-    found = measure_sync(clip, finder, progress) if motion is None else compare(motion, clip.audio)
+    found = measure_sync(clip, finder, progress, motion=motion)
     done = decide(found, max_offset, force)
     log.info("lip sync: %s", done.reason)
     if not done.moved or clip.audio is None:
@@ -124,12 +98,3 @@ def decide(found: SyncMeasurement, max_offset: float = MAX_OFFSET, force: bool =
     return Refinement(
         found, found.offset, f"the sound was moved {abs(found.offset) * 1000:.0f} ms {way}: {forced}{words}."
     )
-
-
-_SILENT = "Expected a video with sound, got one without; give the sound as well."
-
-
-def _sounding(clip: Clip) -> Clip:
-    if clip.audio is None:
-        raise InputError(_SILENT)
-    return clip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .mel import LEVEL_RATE
+from .loudness import total_level
 
 _STEP = 10  # levels, 0.1 s, of which the loudest counts
 _WINDOW = 12  # steps, 1.2 s, in which a voice's level is judged, before and after a moment
@@ -44,10 +44,3 @@ def make_up(levels: np.ndarray) -> np.ndarray:
     gain = np.clip(lacking, 0, _MOST) * np.clip((lacking - _FREE[0]) / (_FREE[1] - _FREE[0]), 0, 1)
     gain = ndimage.gaussian_filter1d(ndimage.grey_opening(gain, _BRIEF, mode="nearest"), _EASE, mode="nearest")
     return np.interp((np.arange(len(total)) + 0.5) / _STEP - 0.5, np.arange(count), gain).astype(np.float32)
-
-
-def total_level(levels: np.ndarray) -> np.ndarray:
-    """Add up the bands of levels (n, bands) in dB, blurred by 40 ms: (n,) float32 in dB."""
-    parts = [10 ** (levels[start : start + 3000].astype(np.float32) / 10) for start in range(0, len(levels), 3000)]
-    total = 10 * np.log10(np.concatenate([part.sum(1) for part in parts]))
-    return ndimage.gaussian_filter1d(total, 0.04 * LEVEL_RATE).astype(np.float32)

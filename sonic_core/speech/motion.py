@@ -1,4 +1,4 @@
-"""Sound → what a mouth does to say it, by a small network that learned from synthesised speech (``learn.lipreading``).
+"""Mel levels → what a mouth does, by a small network that learned from synthesised speech (``learn.lipreading``).
 
 Zero phase: the only shifts are the stated advances, since real mouths lead their sound a little.
 """
@@ -16,10 +16,8 @@ from scipy import ndimage
 
 from ..curves import RATE, read_at
 from ..easing import smooth_rise
-from ..types import Audio
-from .channels import SILENT, Ear, choose_ear
-from .levelling import make_up
-from .mel import Scale, Sound, measure_brightness, measure_sound, scale_of, standardise
+from .brightness import mel_brightness
+from .mel import Scale, scale_of, standardise
 from .network import CHANNELS, KINDS, REACH, MouthNetwork, load_network, pressed
 
 MOTION_RATE = RATE
@@ -32,7 +30,6 @@ CLOSURE_ADVANCE = 0.015
 eat into the vowel that follows."""
 
 _BLOCK = 3000  # levels: 30 s
-_SHORTEST = 0.1  # s of sound in which there is nothing to say
 _HELD = 12  # values, ¼ s, that a mouth goes on as in speech after it …
 _STIRRED = 5  # … and by which it begins before the next; what lies between is a short pause if they meet
 _EASE = 0.06  # s: deviation of the Gaussian by which it comes to rest and leaves it
@@ -65,11 +62,16 @@ class Motion:
     speaking: np.ndarray
     """0 in a pause … 1 in speech, smooth; the first quarter of a second of a pause counts as speech."""
 
+    @classmethod
+    def at_rest(cls, count: int) -> Motion:
+        """Make ``count`` values of a mouth that says nothing."""
+        return cls(*(np.zeros(count, np.float32) for _ in fields(cls)))
+
     def at(self, times: np.ndarray) -> Motion:
         """Read the motion at frames' moments, the advances applied and the opening shut by the closures.
 
-        Curves that ``read_motion`` made are read between their values, smoothly and without overshoot; before the
-        sound the mouth is as at its beginning, after it at rest.
+        Curves are read between their values, smoothly and without overshoot; before the sound the mouth is as at its
+        beginning, after it at rest.
 
         Args:
             times: (m,) seconds.
@@ -88,64 +90,59 @@ class Motion:
         return Motion(**read)
 
 
-class Reading(NamedTuple):
-    """What a sound was found to say, and what that was read off."""
+class Said(NamedTuple):
+    """What the mouth network reads off a sound; m values at ``MOTION_RATE``."""
 
-    motion: Motion
-    ear: Ear
-    """How its channels were listened to."""
-    sound: Sound
-    """Levels and pitch, softer voices raised to the loudest; nothing where the sound is silent."""
+    curves: np.ndarray
+    """(channels, m): ``network.CHANNELS``."""
+    closure: np.ndarray
+    """(m,) the chance, 0 … 1, of lips shut."""
     kinds: np.ndarray
-    """The chance of each of ``network.KINDS``, a pause first, (kinds, n); nothing where the sound is silent."""
+    """(kinds, m) the chance of each of ``network.KINDS``, a pause first."""
+
+    @property
+    def heard(self) -> np.ndarray:
+        """(m,) the chance that there is no pause: that somebody speaks."""
+        return 1 - self.kinds[0]
+
+    @classmethod
+    def nothing(cls, count: int) -> Said:
+        """Make ``count`` values of a pause."""
+        kinds = np.zeros((len(KINDS), count), np.float32)
+        kinds[0] = 1
+        return cls(np.zeros((len(CHANNELS), count), np.float32), np.zeros(count, np.float32), kinds)
 
 
-def read_motion(audio: Audio, *, pauses: bool = True) -> Motion:
-    """Read the mouth's motion off a sound: ``read_sound(…).motion``."""
-    return read_sound(audio, pauses=pauses).motion
+def read_lips(levels: np.ndarray) -> Said:
+    """Let the network read levels (n, bands) in dB, n at least 1: m = n / 2 rounded up values."""
+    return _predict(_network(), levels, scale_of(levels))
 
 
-def read_sound(audio: Audio, *, pauses: bool = True) -> Reading:
-    """Read the mouth's motion off a sound.
-
-    The sound's gain changes nothing, and a voice that is softer than another opens the mouth as far. Its colour, noise
-    and range are judged over the whole of it, so the same words move the lips a little differently in a longer sound.
+def shape_motion(said: Said, levels: np.ndarray, *, pauses: bool = True) -> Motion:
+    """Make a mouth's motion of what the network read, in this voice's own range.
 
     Args:
-        audio: Any rate, any channels, any length; memory beside the sound grows by about 0.1 GB per hour.
+        said: What it read, m values.
+        levels: (n, bands) in dB off which it was read.
         pauses: Close the mouth in long pauses; False leaves it as a talking one rests in them.
 
     Returns:
-        Curves of ``1 + round-down(duration · MOTION_RATE)`` values; value ``i`` belongs to the moment
-        ``i / MOTION_RATE``, the advances and the closures' effect on the opening not yet applied. Silence, and sounds
-        too short to say anything, give a mouth at rest: zeros.
+        Curves of m values, the advances and the closures' effect on the opening not yet applied.
     """
-    count, ear = 1 + audio.samples.shape[1] * MOTION_RATE // audio.rate, choose_ear(audio)
-    if audio.duration < _SHORTEST or ear.peak < SILENT:
-        still = Motion(*(np.zeros(count, np.float32) for _ in fields(Motion)))
-        return Reading(still, ear, Sound.nothing(), np.zeros((len(KINDS), 0), np.float32))
-    levels, tone = measure_sound(audio, ear)
-    levels += make_up(levels)[:, None].astype(levels.dtype)
-    curves, closure, kinds = _predict(_network(), levels, scale_of(levels))
-    heard = 1 - kinds[0]
-    closure = pressed(torch.from_numpy(closure), _gate(levels)).numpy()
+    heard = said.heard
+    closure = pressed(torch.from_numpy(said.closure), _gate(levels)).numpy()
     speaking = _speaking(heard) if pauses else np.ones_like(heard)
-    said = dict(zip(CHANNELS, curves, strict=True))
-    opening = _brightened(np.maximum(said["opening"], 0), measure_brightness(levels)[::2], heard)
+    curves = dict(zip(CHANNELS, said.curves, strict=True))
+    opening = _brightened(np.maximum(curves["opening"], 0), mel_brightness(levels)[::2], heard)
     opening *= _gain(opening, heard)
-    said |= {"opening": _half_open(opening, heard), "jaw": _half_open(said["jaw"], heard)}
-    shaped = {name: curve * speaking for name, curve in said.items()}
-    motion = Motion(**shaped, closure=closure * speaking, speaking=speaking)
-    return Reading(motion, ear, Sound(levels, tone), kinds)
+    curves |= {"opening": _half_open(opening, heard), "jaw": _half_open(curves["jaw"], heard)}
+    shaped = {name: curve * speaking for name, curve in curves.items()}
+    return Motion(**shaped, closure=closure * speaking, speaking=speaking)
 
 
 @torch.inference_mode()
-def _predict(network: MouthNetwork, levels: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Run the network over levels (n, bands) in blocks that overlap by what it sees.
-
-    Returns:
-        Curves (channels, m), closure (m,) and the chance (kinds, m) of each kind, m = n / 2 rounded up.
-    """
+def _predict(network: MouthNetwork, levels: np.ndarray, scale: Scale) -> Said:
+    """Run the network over levels (n, bands) in blocks that overlap by what it sees."""
     parts = []
     for start in range(0, len(levels), _BLOCK):
         left, right = max(0, start - REACH), start + _BLOCK + REACH
@@ -155,7 +152,7 @@ def _predict(network: MouthNetwork, levels: np.ndarray, scale: Scale) -> tuple[n
         parts.append(both[:, first : first + (min(_BLOCK, len(levels) - start) + 1) // 2])
     values = torch.cat(parts, 1).numpy()
     count = len(CHANNELS)
-    return values[:count], values[count], values[count + 1 :]
+    return Said(values[:count], values[count], values[count + 1 :])
 
 
 def _brightened(opening: np.ndarray, brightness: np.ndarray, heard: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..curves import RATE, band
+from .loudness import measure_loudness, total_level
+from .tone import melody
 
 _NEAREST = 0.28  # s: the least time between stresses
 _CONTRAST = 2.0  # power of the loudness, which is a logarithm, that makes stress stand out
@@ -46,3 +48,15 @@ class Prosody:
         highest = ndimage.maximum_filter1d(rhythm, 2 * round(_NEAREST * RATE) + 1)
         places = np.flatnonzero((rhythm == highest) & (rhythm > _LEAST))
         return places / RATE, np.clip(rhythm[places] / _STRONG, 0, 1)
+
+
+def measure_prosody(speaking: np.ndarray, levels: np.ndarray, tone: np.ndarray) -> Prosody:
+    """Measure a voice's melody and rhythm.
+
+    Args:
+        speaking: (m,) as of ``Motion``.
+        levels: (n, bands) mel levels in dB, m = n / 2 rounded up.
+        tone: (n,) as of ``measure_tone``.
+    """
+    loudness = measure_loudness(total_level(levels))
+    return Prosody(speaking.astype(np.float64), loudness[::2], melody(tone, levels.max(1))[::2])

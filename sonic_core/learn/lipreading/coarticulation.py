@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...speech.mel import LEVEL_RATE
 from ...speech.network import CHANNELS, KINDS
+from ...speech.spectrum import LEVEL_RATE
 from .articulation import PAUSE, SOUNDS, Articulation, sounds_of
 from .espeak import Utterance
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage, signal
 
-from ...speech.mel import BANDS, LEVEL_RATE, RATE, scale_of, standardise
+from ...speech.mel import BANDS, scale_of, standardise
 from ...speech.network import CHANNELS
+from ...speech.spectrum import LEVEL_RATE, RATE
 from .articulation import PAUSE
 from .coarticulation import Script, draw_targets
 from .dataset import levels_of

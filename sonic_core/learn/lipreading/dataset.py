@@ -16,7 +16,8 @@ import numpy as np
 import soxr
 import torch
 
-from ...speech.mel import RATE, measure_levels
+from ...speech.mel import measure_levels
+from ...speech.spectrum import RATE
 from ...types import Audio
 from .coarticulation import Script, script_of
 from .espeak import RATE as SPOKEN_RATE
@@ -69,7 +70,7 @@ def speak(synthesizer: Synthesizer, language: str, random: np.random.Generator) 
     """Say something new in a language, with a voice, speed and size of mouth drawn at random.
 
     Returns:
-        Samples (n,) float32 at ``features.RATE`` and what is said when.
+        Samples (n,) float32 at ``spectrum.RATE`` and what is said when.
     """
     held_out = language in HELD_OUT
     speed = random.uniform(95, 250)
@@ -93,7 +94,7 @@ def speak(synthesizer: Synthesizer, language: str, random: np.random.Generator) 
 
 
 def levels_of(samples: np.ndarray) -> np.ndarray:
-    """Measure mel levels (n, bands) of samples (count,) at ``features.RATE``, as inference does."""
+    """Measure mel levels (n, bands) of samples (count,) at ``spectrum.RATE``, as inference does."""
     return measure_levels(Audio(torch.from_numpy(samples.astype(np.float32))[None], RATE))
 
 

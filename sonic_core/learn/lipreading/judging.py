@@ -1,4 +1,4 @@
-"""Judge the shipped path, sound → ``read_motion`` → ``Motion.at``, on fresh synthesised speech."""
+"""Judge the shipped path, sound → ``Speech.motion`` → ``Motion.at``, on fresh synthesised speech."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from ...errors import SonicError
-from ...speech.mel import LEVEL_RATE, RATE
-from ...speech.motion import ADVANCE, Motion, read_motion
+from ...speech import Speech
+from ...speech.motion import ADVANCE, Motion
 from ...speech.network import CHANNELS, pressed
+from ...speech.spectrum import LEVEL_RATE, RATE
 from ...types import Audio
 from .articulation import SOUNDS
 from .coarticulation import Script, draw_targets
@@ -58,7 +59,7 @@ class Trial:
     """An utterance of a held-out language and voice."""
 
     sounds: dict[str, np.ndarray]
-    """By name of ``DEGREES``: samples (n,) at ``features.RATE``."""
+    """By name of ``DEGREES``: samples (n,) at ``spectrum.RATE``."""
     script: Script
 
 
@@ -94,11 +95,11 @@ def measure(sound: np.ndarray, clean: np.ndarray, script: Script) -> dict[str, l
     """Measure the shipped path on one utterance; one entry per closure, pair of vowels, pause or clip.
 
     Args:
-        sound: Samples (n,) at ``features.RATE``, roughened or not.
+        sound: Samples (n,) at ``spectrum.RATE``, roughened or not.
         clean: The same before it was roughened.
         script: What is said when.
     """
-    motion = read_motion(Audio(torch.from_numpy(sound)[None], RATE))
+    motion = Speech.of(Audio(torch.from_numpy(sound)[None], RATE)).motion
     targets = draw_targets(script, levels_of(clean))
     times = np.arange(len(targets)) / LEVEL_RATE
     shown, end = motion.at(times - ADVANCE), times[-1] - 0.05

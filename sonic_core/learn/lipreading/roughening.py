@@ -11,7 +11,7 @@ import av
 import numpy as np
 from scipy import ndimage, signal
 
-from ...speech.mel import RATE
+from ...speech.spectrum import RATE
 
 _SCALE = (0, 2, 4, 7, 9)  # semitones of a pentatonic scale
 _CODECS = (

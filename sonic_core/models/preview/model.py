@@ -16,8 +16,8 @@ from ...faces.doubts import examine
 from ...faces.landmarks import read_landmarks
 from ...media.threads import single_threaded
 from ...settings import Settings
+from ...speech import Speech
 from ...types import Audio, Frames, Landmarks, Portrait, Progress, ignore_progress
-from .listening import Heard, listen
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
 from .puppet.drawing import Puppet
@@ -43,7 +43,7 @@ class PreviewConditions:
     audio: Audio
     puppet: Puppet
     """Draws the portrait."""
-    heard: Heard
+    speech: Speech
     """What mouth, head and brows follow."""
 
 
@@ -62,14 +62,14 @@ class PreviewModel:
             SonicWarning: Nobody speaks in the sound, its channels are damaged, or the mouth cannot be shut.
         """
         del progress
-        heard = listen(audio)
-        for reason in heard.remarks:
+        speech = Speech.of(audio)
+        for reason in speech.remarks:
             warnings.warn(reason, SonicWarning, stacklevel=2)
         with single_threaded():
             puppet = make_puppet(portrait, put_back=settings.paste_back)
         if not (puppet.lips.closable or puppet.mouth_hidden):
             warnings.warn(_GAPING.format(gap=puppet.lips.own_gap, most=CLOSABLE), SonicWarning, stacklevel=2)
-        return PreviewConditions(portrait, audio, puppet, heard)
+        return PreviewConditions(portrait, audio, puppet, speech)
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:
         """Make a clip that draws itself each time it is read, a few frames at a time.
@@ -118,7 +118,7 @@ def frame_poses(conditions: PreviewConditions, settings: Settings, length: int, 
     """Say how the portrait is posed in each of ``length`` frames."""
     seed = mixed_seed(settings.seed, conditions.portrait, conditions.audio)
     bounded = conditions.puppet.head.limits.bounded
-    return poses(conditions.heard, settings, length, fps, seed=seed, bounded=bounded)
+    return poses(conditions.speech, settings, length, fps, seed=seed, bounded=bounded)
 
 
 def _draw(puppet: Puppet, posed: list[Pose]) -> Iterator[Frames]:

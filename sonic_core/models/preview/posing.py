@@ -10,11 +10,11 @@ import numpy as np
 
 from ...curves import soft_limited
 from ...settings import Settings
+from ...speech import Speech
 from ...speech.channels import SILENT
 from ...speech.motion import Motion
 from ...types import Audio, Portrait
 from .gestures import gesture_curves
-from .listening import Heard
 from .puppet.pose import Pose
 
 WIDEST = 0.29
@@ -33,12 +33,12 @@ Bounded = Callable[[float, float, float], tuple[float, float, float]]
 
 
 def poses(
-    heard: Heard, settings: Settings, length: int, fps: Fraction, *, seed: int, bounded: Bounded | None = None
+    speech: Speech, settings: Settings, length: int, fps: Fraction, *, seed: int, bounded: Bounded | None = None
 ) -> list[Pose]:
     """Say how the portrait is posed in each of ``length`` frames.
 
     Args:
-        heard: What was found in the sound.
+        speech: What was found in the sound.
         settings: ``dynamic_scale`` scales the mouth, ``motion_scale`` all else: at 0 all else is exactly 0.
         length: Frames.
         fps: Frames per second.
@@ -47,9 +47,9 @@ def poses(
             not limited by it.
     """
     times = np.arange(length) / float(fps)
-    fields = _mouth(heard.motion.at(times), settings.dynamic_scale)
+    fields = _mouth(speech.motion.at(times), settings.dynamic_scale)
     if settings.motion_scale > 0:
-        fields |= _rest(heard, settings.motion_scale, times, seed, bounded)
+        fields |= _rest(speech, settings.motion_scale, times, seed, bounded)
     rows = zip(*(np.asarray(curve, np.float64).tolist() for curve in fields.values()), strict=True)
     return [Pose(**dict(zip(fields, row, strict=True))) for row in rows]
 
@@ -69,9 +69,9 @@ def _mouth(mouth: Motion, lively: float) -> dict[str, np.ndarray]:
     }
 
 
-def _rest(heard: Heard, scale: float, times: np.ndarray, seed: int, bounded: Bounded | None) -> dict[str, np.ndarray]:
+def _rest(speech: Speech, scale: float, times: np.ndarray, seed: int, bounded: Bounded | None) -> dict[str, np.ndarray]:
     """Express the gestures in the pose's units; lids fall and eyes wander as far at any scale, only smaller below 1."""
-    gestures = gesture_curves(heard.prosody, seed).at(times)
+    gestures = gesture_curves(speech.prosody, seed).at(times)
     names = ("brows", "yaw", "pitch", "roll", "sway_x", "sway_y")
     found = {name: scale * getattr(gestures, name).astype(np.float64) for name in names}
     angles = (found["yaw"], found["pitch"], found["roll"])

@@ -13,9 +13,9 @@ import torch
 from sonic_core import Settings
 from sonic_core.media.audio import read_audio
 from sonic_core.media.mixing import cut
-from sonic_core.models.preview.listening import Heard, listen
 from sonic_core.models.preview.posing import mixed_seed, poses
 from sonic_core.models.preview.puppet.pose import Pose
+from sonic_core.speech import Speech
 from sonic_core.types import Audio, Face, Placement, Portrait
 
 SPEECH = Path(__file__).resolve().parents[3] / "assets" / "speech.wav"
@@ -30,8 +30,8 @@ def speech() -> Audio:
 
 
 @pytest.fixture(scope="module")
-def heard(speech) -> Heard:
-    return listen(speech)
+def heard(speech) -> Speech:
+    return Speech.of(speech)
 
 
 def portrait(seed: int = 0, size: int = 64, box: tuple[int, int, int, int] = (0, 0, 300, 300)) -> Portrait:
@@ -131,7 +131,7 @@ def test_the_same_seed_sound_and_picture_move_alike_at_any_working_size_and_leng
 
 def test_a_sound_cut_shorter_begins_alike(speech):
     short = cut(speech, 5.0)
-    one, two = (poses(listen(audio), Settings(), 100, FPS, seed=4) for audio in (speech, short))
+    one, two = (poses(Speech.of(audio), Settings(), 100, FPS, seed=4) for audio in (speech, short))
     for name in STILL:
         assert np.abs(curve(one, name) - curve(two, name)).mean() < 0.25 * curve(one, name).std() + 1e-9, name
 

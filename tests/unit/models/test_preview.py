@@ -20,7 +20,6 @@ from sonic_core.models.preview.model import make_puppet
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.pipeline import prepare_portrait
 from sonic_core.post.paste import pasted
-from sonic_core.speech.evidence import CURVE_RATE, speech_curves
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 SETTINGS = Settings(min_resolution=384)
@@ -36,50 +35,10 @@ def speech():
     return read_audio(ASSETS / "speech.wav")
 
 
-def tone(seconds: float, level: float, rate: int = 16_000) -> torch.Tensor:
-    """A vowel-like hum: harmonics of 140 Hz."""
-    time = torch.arange(int(seconds * rate)) / rate
-    return level * sum(torch.sin(2 * torch.pi * 140 * k * time) / k for k in range(1, 20))[None]
-
-
 def clip_of(portrait, audio, **options):
     model = load_model("sonic-preview").model
     settings = Settings(min_resolution=384, **options)
     return model.animate(model.prepare(portrait, audio, settings), settings)
-
-
-def test_the_mouth_opens_with_speech_and_shuts_in_silence():
-    silence = torch.zeros(1, 16_000)
-    opening = speech_curves(Audio(torch.cat([silence, tone(1.0, 0.2), silence], 1), 16_000)).opening
-    assert opening[int(1.3 * CURVE_RATE) : int(1.7 * CURVE_RATE)].min() > 0.3
-    assert opening[: int(0.8 * CURVE_RATE)].max() < 0.02
-    assert opening[int(2.2 * CURVE_RATE) :].max() < 0.02
-
-
-def test_silence_and_near_silence_move_nothing():
-    for samples in (torch.zeros(1, 16_000), 1e-5 * torch.randn(1, 16_000)):
-        assert speech_curves(Audio(samples, 16_000)).opening.max() == 0
-
-
-def test_opening_does_not_depend_on_how_loud_the_recording_is(speech):
-    loud, soft = speech_curves(speech), speech_curves(Audio(speech.samples * 0.1, speech.rate))
-    assert np.abs(loud.opening - soft.opening).max() < 0.1
-
-
-def test_opening_follows_the_sound_without_lag(speech):
-    curve = speech_curves(speech).opening
-    samples = speech.samples[0].numpy()
-    hop = speech.rate // CURVE_RATE
-    energy = np.log([np.mean(samples[i : i + hop] ** 2) + 1e-6 for i in range(0, len(samples) - hop, hop)])
-    energy = np.convolve(energy, np.hanning(9) / np.hanning(9).sum(), "same")
-    times = np.arange(0, speech.duration - 0.1, 0.01)
-    frames = np.interp(times * CURVE_RATE, np.arange(len(curve)), curve)[: len(energy)]
-    lags = {
-        lag: np.corrcoef(np.roll(frames, -lag)[50:-50], energy[: len(frames)][50:-50])[0, 1] for lag in range(-10, 11)
-    }
-    best = max(lags, key=lags.__getitem__)
-    assert lags[best] > 0.6
-    assert abs(best) <= 3  # hundredths of a second
 
 
 @pytest.fixture(scope="module")

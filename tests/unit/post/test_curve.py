@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from sonic_core.media.mixing import shift
-from sonic_core.post.align import compare, decide
+from sonic_core.post.align import decide
 from sonic_core.post.curve import SIZE, drawn, note
+from sonic_core.speech import Speech
+from sonic_core.sync.compare import compare
 from sonic_core.sync.offset import FARTHEST
 
 GREEN, ORANGE = (96, 214, 148), (240, 180, 84)
@@ -22,7 +24,7 @@ def dot(picture, colour):
 
 @pytest.mark.parametrize("late", [-0.1, 0.03, 0.2])
 def test_the_dot_is_at_the_offset(talking, talking_mouth, late):
-    found = compare(talking_mouth, shift(talking.audio, late))
+    found = compare(talking_mouth, Speech.of(shift(talking.audio, late)))
     picture = drawn(decide(found))
     assert picture.shape == (3, *SIZE) and picture.min() >= 0 and picture.max() <= 1
     assert dot(picture, GREEN) == pytest.approx(found.offset, abs=0.005)

@@ -9,7 +9,7 @@ import torch
 from sonic_core.clip import Clip
 from sonic_core.errors import FaceNotFoundError
 from sonic_core.faces.embedded import EmbeddedFinder
-from sonic_core.speech.motion import read_motion
+from sonic_core.speech import Speech
 from sonic_core.sync.mouth import SIGNALS, MouthMeter, mouth_motion
 
 
@@ -20,7 +20,7 @@ def still(picture, length):
 def test_the_opening_is_what_the_model_made(talking, talking_mouth):
     assert talking_mouth.signals.shape == (len(SIGNALS), talking.length)
     assert talking_mouth.seen.all() and talking_mouth.cuts == 0
-    made = read_motion(talking.audio).at(np.arange(talking.length) / float(talking.fps)).opening
+    made = Speech.of(talking.audio).motion.at(np.arange(talking.length) / float(talking.fps)).opening
     opening, jaw, _ = np.diff(talking_mouth.signals)
     assert np.corrcoef(opening, np.diff(made))[0, 1] > 0.85
     assert np.corrcoef(jaw, np.diff(made))[0, 1] > 0.6

@@ -13,8 +13,9 @@ from sonic_core.learn.lipreading.dataset import levels_of, speak
 from sonic_core.learn.lipreading.espeak import Phone, Synthesizer, Utterance
 from sonic_core.learn.lipreading.invention import HELD_OUT, HELD_OUT_VARIANTS, TRAINING, TRAINING_VARIANTS, invent
 from sonic_core.learn.lipreading.roughening import coded, noise, reverberated, with_effort, worn
-from sonic_core.speech.mel import RATE, mel_levels
+from sonic_core.speech.mel import mel_levels
 from sonic_core.speech.network import CHANNELS, KINDS
+from sonic_core.speech.spectrum import RATE, power_of
 
 OPENING, ROUNDING, CLOSURE, KIND = 0, CHANNELS.index("rounding"), len(CHANNELS), len(CHANNELS) + 1
 
@@ -111,7 +112,7 @@ def test_roughening_keeps_the_time_and_can_be_repeated():
         first, again = (worn(samples, np.random.default_rng(seed)) for _ in range(2))
         assert np.array_equal(first, again) and len(first) == len(samples)
         assert np.isfinite(first).all() and np.abs(first).max() <= 1
-        loud = np.abs(mel_levels(np.pad(first, (256, 256)))).argmin(0)
+        loud = np.abs(mel_levels(power_of(np.pad(first, (256, 256))))).argmin(0)
         assert (np.median(loud) >= 97) and (np.median(loud) <= 128)
 
 

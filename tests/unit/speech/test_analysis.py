@@ -13,12 +13,12 @@ from sonic_core.errors import SonicWarning
 from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
 from sonic_core.media.mixing import resample
-from sonic_core.models.preview.listening import Heard, listen
 from sonic_core.pipeline import prepare_portrait
+from sonic_core.speech import Speech
 from sonic_core.speech.channels import choose_ear
-from sonic_core.speech.evidence import mouth_evidence
 from sonic_core.speech.levelling import make_up
-from sonic_core.speech.mel import RATE, measure_levels, measure_sound
+from sonic_core.speech.mel import measure_levels
+from sonic_core.speech.spectrum import RATE
 from sonic_core.types import Audio
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
@@ -48,7 +48,7 @@ def chords(seconds: float) -> np.ndarray:
     )
 
 
-def opening(heard: Heard, times: np.ndarray = TIMES) -> np.ndarray:
+def opening(heard: Speech, times: np.ndarray = TIMES) -> np.ndarray:
     return heard.motion.at(times).opening
 
 
@@ -56,7 +56,7 @@ def opening(heard: Heard, times: np.ndarray = TIMES) -> np.ndarray:
 def test_a_second_speaker_much_softer_than_the_first_opens_the_mouth_as_far(speech, softer):
     said = speech.samples[0].numpy()
     both = np.concatenate([said, said * 10 ** (-softer / 20)])
-    shown = listen(sound(both + noise(len(both) / RATE, 1e-5)))
+    shown = Speech.of(sound(both + noise(len(both) / RATE, 1e-5)))
     first, second = (opening(shown, TIMES[12:-12] + late) for late in (0, len(said) / RATE))
     assert np.percentile(second, 90) > 0.85 * np.percentile(first, 90)
     assert np.corrcoef(first, second)[0, 1] > 0.9
@@ -79,7 +79,7 @@ def test_one_speaker_is_left_as_he_speaks(speech):
 @pytest.mark.parametrize("level", [0.01, 0.001])
 def test_noise_in_a_long_pause_is_never_raised(speech, level):
     said = speech.samples[0].numpy()
-    heard = listen(
+    heard = Speech.of(
         sound(
             np.concatenate([said, np.zeros(8 * RATE), said])
             + noise(2 * len(said) / RATE + 8, level)[: 2 * len(said) + 8 * RATE]
@@ -96,16 +96,16 @@ def test_noise_that_grows_softer_is_never_raised():
 
 def test_channels_that_cancel_open_the_mouth_and_are_told_about(speech):
     said = speech.samples[0].numpy()
-    heard = listen(sound(said, -said))
-    assert np.allclose(opening(heard), opening(listen(speech)), atol=0.03)
+    heard = Speech.of(sound(said, -said))
+    assert np.allclose(opening(heard), opening(Speech.of(speech)), atol=0.03)
     assert len(heard.remarks) == 1 and "opposite" in heard.remarks[0]
-    assert np.allclose(mouth_evidence(sound(said, -said)), mouth_evidence(speech), atol=0.1)
+    assert np.allclose(heard.evidence, Speech.of(speech).evidence, atol=0.1)
 
 
 def test_channels_that_nearly_cancel_open_the_mouth_too(speech):
     said = speech.samples[0].numpy()
-    heard = listen(sound(said, -0.9 * said + noise(len(said) / RATE, 1e-4)[: len(said)]))
-    assert np.corrcoef(opening(heard), opening(listen(speech)))[0, 1] > 0.95
+    heard = Speech.of(sound(said, -0.9 * said + noise(len(said) / RATE, 1e-4)[: len(said)]))
+    assert np.corrcoef(opening(heard), opening(Speech.of(speech)))[0, 1] > 0.95
     assert "opposite" in heard.remarks[0]
 
 
@@ -113,15 +113,15 @@ def test_channels_that_nearly_cancel_open_the_mouth_too(speech):
 def test_a_silent_channel_is_left_out_and_told_about(speech, silent, name):
     channels = [speech.samples[0].numpy()] * 2
     channels[silent] = np.zeros(len(channels[0]))
-    heard = listen(sound(*channels))
-    assert np.allclose(opening(heard), opening(listen(speech)), atol=0.03)
+    heard = Speech.of(sound(*channels))
+    assert np.allclose(opening(heard), opening(Speech.of(speech)), atol=0.03)
     assert len(heard.remarks) == 1 and f"{name} channel is silent" in heard.remarks[0]
 
 
 def test_two_speakers_on_two_channels_are_both_heard_and_nothing_is_said(speech):
     said = speech.samples[0].numpy()
     nothing = np.zeros(len(said))
-    heard = listen(sound(np.concatenate([said, nothing]), np.concatenate([nothing, said])))
+    heard = Speech.of(sound(np.concatenate([said, nothing]), np.concatenate([nothing, said])))
     assert not heard.remarks
     assert min(np.percentile(opening(heard, TIMES + late), 90) for late in (0, 7.9)) > 0.6
 
@@ -144,15 +144,15 @@ def test_surround_is_heard_by_its_centre(speech):
     ],
 )
 def test_a_sound_in_which_nobody_speaks_is_told_about_in_one_sentence(made, told):
-    (remark,) = listen(sound(made)).remarks
+    (remark,) = Speech.of(sound(made)).remarks
     assert told in remark and remark.count(".") == 1
 
 
 @pytest.mark.parametrize("under", [np.zeros(8 * RATE), chords(8) * 0.7, noise(8, 0.01)])
 def test_of_speech_nothing_is_said_even_with_music_or_noise_under_it(speech, under):
     said = speech.samples[0].numpy()
-    assert not listen(sound(said + under[: len(said)])).remarks
-    assert not listen(sound(said[RATE : 3 * RATE])).remarks
+    assert not Speech.of(sound(said + under[: len(said)])).remarks
+    assert not Speech.of(sound(said[RATE : 3 * RATE])).remarks
 
 
 def test_a_person_is_warned_when_the_model_prepares():
@@ -165,15 +165,32 @@ def test_a_person_is_warned_when_the_model_prepares():
 def test_a_voices_pitch_is_heard_in_semitones():
     time = np.arange(RATE) / RATE
     voiced = [sum(np.sin(2 * np.pi * 120 * step * k * time) / k for k in range(1, 20)) for step in (1, 2 ** (4 / 12))]
-    audio = sound(0.1 * np.concatenate(voiced))
-    tone = measure_sound(audio, choose_ear(audio)).tone
+    tone = Speech.of(sound(0.1 * np.concatenate(voiced))).tone
     assert np.nanmedian(tone[120:180]) - np.nanmedian(tone[20:80]) == pytest.approx(4, abs=0.4)
-    hiss = sound(noise(2, 0.1))
-    assert np.isfinite(measure_sound(hiss, choose_ear(hiss)).tone).mean() < 0.1
+    assert np.isfinite(Speech.of(sound(noise(2, 0.1))).tone).mean() < 0.1
 
 
-def test_melody_and_loudness_are_as_long_as_the_motion(speech):
-    for audio in (speech, sound(np.zeros(RATE)), Audio(speech.samples[:, : RATE // 3 + 7], RATE)):
-        heard = listen(audio)
-        lengths = {len(heard.prosody.speaking), len(heard.prosody.loudness), len(heard.prosody.tone)}
-        assert lengths == {len(heard.motion.speaking)}
+@pytest.mark.parametrize("count", [0, 1, 1599, 5340, 5359, 16_000])
+def test_all_curves_of_a_sound_are_equally_long(speech, count):
+    for rate in (RATE, 44_100):
+        heard = Speech.of(Audio(speech.samples[:, :count], rate))
+        few, many = (1 + count * number // rate for number in (50, 100))
+        curves = (*vars(heard.motion).values(), *vars(heard.prosody).values(), heard.activity)
+        assert {len(curve) for curve in curves} == {few}
+        assert heard.evidence.shape == (6, many) and len(heard.levels) == len(heard.tone) == many
+
+
+def test_what_is_dear_is_computed_once_and_only_when_it_is_asked_for(speech):
+    heard = Speech.of(speech)
+    assert not {"motion", "evidence", "_said"} & set(vars(heard))
+    assert heard.motion is heard.motion and heard.evidence is heard.evidence
+    assert heard.prosody.speaking.astype(np.float32).tolist() == heard.motion.speaking.tolist()
+
+
+def test_somebody_speaks_where_the_voice_is_and_nowhere_else(speech):
+    said = speech.samples[0].numpy()[: int(2.6 * RATE)]
+    hiss = noise(2, 1e-3)
+    active = Speech.of(sound(np.concatenate([hiss, said, hiss]))).activity
+    assert active[:80].max() < 0.2 and active[-80:].max() < 0.2
+    assert np.mean(active[110:220] > 0.5) > 0.8
+    assert not Speech.of(sound(np.zeros(RATE))).activity.any()
