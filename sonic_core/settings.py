@@ -61,37 +61,11 @@ WHOLE = (
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Settings of one talking clip.
+class DiffusionOptions:
+    """What sonic-base alone heeds: how its video is denoised and decoded."""
 
-    Raises:
-        SettingsError: A value is not possible.
-
-    Warns:
-        SonicWarning: A value is possible but outside the advised range.
-    """
-
-    duration: float | None = None
-    """Seconds of video; None takes the sound's whole length."""
-    min_resolution: int = 512
-    """Shorter side of the animated crop in pixels; the crop's sides are rounded to multiples of 64."""
-    expand_ratio: float = 0.2
-    """How much is kept around the face, as a share of the face box on each side."""
     inference_steps: int = 25
     """Denoising steps of a diffusion model; sonic-preview has none, and ignores what is said of them."""
-    dynamic_scale: float = 1.0
-    """Strength of the mouth's movement; for sonic-base of all movement, as published."""
-    motion_scale: float = 1.0
-    """Strength of head, gaze and brows: at 1 sonic-preview's head moves by about 2 degrees; 0 keeps all but the mouth
-    still, lids too."""
-    lip_sync_refinement: bool = True
-    """Measure and correct a constant offset between sound and picture, where the model can leave one."""
-    temporal_smoothing: bool = True
-    """Remove jitter between frames, where the model can leave any."""
-    seed: int = OFFICIAL_SEED
-    """Same seed, same clip of the same picture and sound; every number from 0 to 2^64 − 1 is honoured."""
-    fps: Fraction | float = Fraction(25)
-    """Frames per second of the finished clip."""
     appearance_guidance: float = 2.0
     """How closely a diffusion model follows the portrait (published: 2.0)."""
     audio_guidance: float = 7.5
@@ -112,6 +86,38 @@ class Settings:
     published: bool = False
     """Let sonic-base do as its release does: decode in chunks of 8 that show, drop what is left of the sound after the
     last pair of 1/25 s, and end one frame early."""
+
+
+@dataclass(frozen=True)
+class Settings(DiffusionOptions):
+    """Settings of one talking clip; those of one model alone are named beside all others, and ignored by other models.
+
+    Raises:
+        SettingsError: A value is not possible.
+
+    Warns:
+        SonicWarning: A value is possible but outside the advised range.
+    """
+
+    duration: float | None = None
+    """Seconds of video; None takes the sound's whole length."""
+    min_resolution: int = 512
+    """Shorter side of the animated crop in pixels; the crop's sides are rounded to multiples of 64."""
+    expand_ratio: float = 0.2
+    """How much is kept around the face, as a share of the face box on each side."""
+    dynamic_scale: float = 1.0
+    """Strength of the mouth's movement; for sonic-base of all movement, as published."""
+    motion_scale: float = 1.0
+    """Strength of head, gaze and brows: at 1 sonic-preview's head moves by about 2 degrees; 0 keeps all but the mouth
+    still, lids too."""
+    lip_sync_refinement: bool = True
+    """Measure and correct a constant offset between sound and picture, where the model can leave one."""
+    temporal_smoothing: bool = True
+    """Remove jitter between frames, where the model can leave any."""
+    seed: int = OFFICIAL_SEED
+    """Same seed, same clip of the same picture and sound; every number from 0 to 2^64 − 1 is honoured."""
+    fps: Fraction | float = Fraction(25)
+    """Frames per second of the finished clip."""
     paste_back: bool = False
     """Put the animated crop back into the full picture."""
     face: Box | None = None

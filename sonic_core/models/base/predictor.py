@@ -12,7 +12,7 @@ import torch
 
 from ...devices import Keeper, is_out_of_memory, weight
 from ...errors import InputError, SettingsError, SonicWarning
-from ...settings import Settings
+from ...settings import DiffusionOptions
 from ...types import Progress
 from .conditions import BaseConditions, ClipSound
 from .config import LATENT_SIDE
@@ -41,7 +41,7 @@ class Order:
 
     conditions: BaseConditions
     sound: ClipSound
-    settings: Settings
+    options: DiffusionOptions
     sampling: Sampling
     job: Job
     acceleration: str
@@ -58,7 +58,7 @@ class Predictor:
     def __init__(self, station: Station, order: Order, decoder_weight: int) -> None:
         self.station, self.order = station, order
         self.job = replace(order.job, dtype=next(self._unet().parameters()).dtype)  # another clip may have changed it
-        self.guidance = Guidance(order.settings.appearance_guidance, order.settings.audio_guidance)
+        self.guidance = Guidance(order.options.appearance_guidance, order.options.audio_guidance)
         keeper = station.keeper
         self.plan = self.first = make_plan(self.job, keeper.device, keeper.free(), weight(self._unet()), decoder_weight)
         self.conditioning: ClipConditioning | None = None

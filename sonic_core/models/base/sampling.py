@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from ...errors import SettingsError
-from ...settings import Settings
+from ...settings import DiffusionOptions
 from .schedules import aligned_sigmas, karras_sigmas
 
 FAST_STEPS = 10
@@ -88,11 +88,11 @@ class Sampling:
         return whole, sum(each) - whole
 
 
-def choose_sampling(settings: Settings, scheduler: Mapping[str, Any], student: Taught | None = None) -> Sampling:
+def choose_sampling(options: DiffusionOptions, scheduler: Mapping[str, Any], student: Taught | None = None) -> Sampling:
     """Tell how a clip with these settings is denoised.
 
     Args:
-        settings: ``quality``, ``inference_steps`` and ``deepcache`` count.
+        options: ``quality``, ``inference_steps`` and ``deepcache`` count.
         scheduler: ``sigma_min`` and ``sigma_max`` of the model.
         student: What is known of the few-step student that is there, for "live".
 
@@ -100,21 +100,21 @@ def choose_sampling(settings: Settings, scheduler: Mapping[str, Any], student: T
         SettingsError: ``deepcache`` is asked for beside a quality that saves in another way.
     """
     least, most = (float(scheduler[name]) for name in ("sigma_min", "sigma_max"))
-    if settings.quality == "exact":
-        return Sampling(karras_sigmas(settings.inference_steps, least, most), deep_interval=settings.deepcache)
-    if settings.deepcache > 1:
+    if options.quality == "exact":
+        return Sampling(karras_sigmas(options.inference_steps, least, most), deep_interval=options.deepcache)
+    if options.deepcache > 1:
         raise SettingsError(
-            f"deepcache saves on the steps of quality exact; got deepcache {settings.deepcache} with quality "
-            f"{settings.quality}, which has too few steps for it: leave one of them out."
+            f"deepcache saves on the steps of quality exact; got deepcache {options.deepcache} with quality "
+            f"{options.quality}, which has too few steps for it: leave one of them out."
         )
-    if settings.quality == "live" and student is not None:
+    if options.quality == "live" and student is not None:
         taught = torch.tensor([*student.sigmas, 0.0])
         sigmas = taught if student.sigmas else aligned_sigmas(student.steps, least, most)
         return Sampling(sigmas, guided=not student.distilled, student=True, tiny=True)
-    steps = FAST_STEPS if settings.quality == "fast" else LIVE_STEPS
+    steps = FAST_STEPS if options.quality == "fast" else LIVE_STEPS
     return Sampling(
         aligned_sigmas(steps, least, most),
         guidance_interval=GUIDANCE_INTERVAL,
         settled=round(steps * (1 - SETTLED_SHARE)),
-        tiny=settings.quality == "live",
+        tiny=options.quality == "live",
     )
