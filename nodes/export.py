@@ -103,4 +103,4 @@ def _retimed(clip: Any, frame_rate: float) -> Any:
     from ..sonic_core.post.interpolate import at_rate, best_interpolator
     from ..sonic_core.settings import exact_fps
 
-    return at_rate(clip, exact_fps(frame_rate), best_interpolator(keeper=host.HostKeeper))
+    return at_rate(clip, exact_fps(frame_rate), best_interpolator(host.search_path(), keeper=host.HostKeeper))

@@ -36,7 +36,7 @@ class ModelLoader:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
         from ..sonic_core.devices import PRECISIONS
-        from ..sonic_core.pipeline import MODEL_NAMES
+        from ..sonic_core.models.registry import MODEL_NAMES
 
         best = (
             "sonic-base is the diffusion model and wants a graphics card; sonic-preview needs no download and no card. "
@@ -67,13 +67,10 @@ class ModelLoader:
     def IS_CHANGED(cls, model_name: str, svd_checkpoint: str = host.AUTO, **_others: object) -> str:
         """Load again when weights have come, gone or been replaced."""
         from ..sonic_core.errors import SonicError
-        from ..sonic_core.weights.store import find_base
+        from ..sonic_core.models.registry import weight_files
 
-        if model_name == "sonic-preview":
-            return ""
-        host.hand_over_folders()
         try:
-            return host.mark_of(*filter(None, vars(find_base(svd=host.checkpoint_path(svd_checkpoint))).values()))
+            return host.mark_of(*weight_files(model_name, host.search_path(*host.checkpoint_path(svd_checkpoint))))
         except SonicError:
             return ""
 
@@ -88,11 +85,11 @@ class ModelLoader:
         """Load the model."""
         from ..sonic_core.pipeline import load_model
 
-        host.hand_over_folders()
-        svd, number, (keeper, *others) = host.checkpoint_path(svd_checkpoint), host.precision(precision), host.keepers()
+        weights, number = host.search_path(*host.checkpoint_path(svd_checkpoint)), host.precision(precision)
+        keeper, *others = host.keepers()
         with host.warnings_shown(unique_id):
             others = others if cards == "all" else []
-            model = load_model(model_name, svd=svd, precision=number, keeper=keeper, others=others)
+            model = load_model(model_name, weights=weights, precision=number, keeper=keeper, others=others)
         host.log.info("%s: %s", model_name, model.name)
         return (model,)
 

@@ -10,8 +10,7 @@ from . import host
 from .schema import widget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
     import torch
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from ..sonic_core.pipeline import TalkingPortrait
     from ..sonic_core.settings import Settings
     from ..sonic_core.types import Audio, Box, Face, FaceFinder, Portrait
+    from ..sonic_core.weights.search import Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ class PreData:
         prepared = Prepared(conditions, settings, model.name, frozenset(told))
         return {"ui": {"images": pictures}, "result": (prepared, host.image_of(seen.portrait.image))}
 
-    def _look(self, picture: torch.Tensor, settings: Settings, weights: Sequence[Path], node: str | None) -> Seen:
+    def _look(self, picture: torch.Tensor, settings: Settings, weights: Weights, node: str | None) -> Seen:
         """Make the portrait, or take the last one where it would be the same, and warn of what it lacks."""
         import warnings
 

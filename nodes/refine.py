@@ -128,7 +128,9 @@ class TemporalSmooth:
         if not strength:
             return (video,)
         with host.warnings_shown(unique_id):
-            clip = smoothed(host.clip_of(video), strength=strength, method=method, finder=host.face_finder())
+            clip = smoothed(
+                host.clip_of(video), strength=strength, method=method, finder=host.face_finder(host.search_path())
+            )
             return (host.video_of(clip, host.progress_of(unique_id)),)
 
 
@@ -143,7 +145,9 @@ def _refined(
     from ..sonic_core.post.curve import drawn, note
 
     try:
-        made, done = refined(clip, max_offset=max_offset, force=force, finder=host.face_finder(), progress=progress)
+        made, done = refined(
+            clip, max_offset=max_offset, force=force, finder=host.face_finder(host.search_path()), progress=progress
+        )
     except InputError as error:
         warnings.warn(f"Nothing was measured or changed: {error}", SonicWarning, stacklevel=2)
         return clip, None, note("not measured: unchanged")

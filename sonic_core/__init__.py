@@ -27,7 +27,8 @@ from .types import Audio, Face, FaceFinder, Model, Placement, Portrait, Progress
 
 if TYPE_CHECKING:
     from .clip import Clip, open_clip
-    from .pipeline import MODEL_NAMES, TalkingPortrait, load_model
+    from .models.registry import MODEL_NAMES
+    from .pipeline import TalkingPortrait, load_model
     from .post.align import Refinement, refined
     from .post.interpolate import at_rate
     from .post.smooth import SmoothReport, smoothed
@@ -66,7 +67,7 @@ __all__ = [
 
 _LAZY = {
     "Clip": "clip",
-    "MODEL_NAMES": "pipeline",
+    "MODEL_NAMES": "models.registry",
     "Refinement": "post.align",
     "SmoothReport": "post.smooth",
     "SyncMeasurement": "sync.offset",

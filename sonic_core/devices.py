@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import re
 import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -88,6 +90,24 @@ class OwnKeeper:
         """Give back what the allocator holds in reserve."""
         gc.collect()
         empty_cache(self.device)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """On what a model that wants a graphics card computes; others do without."""
+
+    device: str = "auto"
+    """"auto", "cpu", "cuda", "cuda:1", "xpu", "mps"; or several, "cuda:0,cuda:1", which share the windows of a clip."""
+    precision: str = "auto"
+    """"auto", "fp16", "bf16" or "fp32"."""
+    keeper: Keeper | None = None
+    """Who brings networks to the device, instead of ``device``; a host has its own."""
+    others: Sequence[Keeper] = ()
+    """Keepers of further devices, beside ``keeper``."""
+    acceleration: str = "auto"
+    """On a card: "auto", "off", or levers such as "compile=on,graphs=off"."""
+    attention: str = "auto"
+    """On a card: "auto", "sdpa", or another kernel that is installed, such as "sage"."""
 
 
 def weight(network: nn.Module) -> int:

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from .clip import Clip
-from .devices import Keeper, OwnKeeper, choose_devices, choose_dtype
+from .devices import Hardware, Keeper
 from .errors import InputError, SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
 from .media.arriving import ArrivingAudio
 from .media.audio import read_audio
 from .media.image import read_image
 from .media.mixing import check_duration, cut
-from .models.preview.model import PreviewModel
+from .models.registry import find_model
 from .post.align import refined
 from .post.keep import kept
 from .post.paste import pasted
@@ -29,16 +29,11 @@ from .settings import Settings
 from .sync.mouth import STAGE as MOUTH
 from .sync.mouth import MouthMeter
 from .types import Audio, Model, Portrait, Progress, ignore_progress
-from .weights.store import find_base, has_base
+from .weights.search import SearchPath, Weights
 
 log = logging.getLogger("sonic")
 
-MODEL_NAMES = ("auto", "sonic-base", "sonic-preview")
-"""What ``load_model`` understands."""
-SLOW = (
-    "sonic-base runs on the processor here, where a second of video takes many minutes, or hours; "
-    "sonic-preview takes about half a second."
-)
+SVD_IS_A_PART = "svd= goes with the next release; name the file or folder of Stable Video Diffusion among weights."
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,8 @@ class TalkingPortrait:
     name: str
     """Name of the model that was chosen; never "auto"."""
     model: Model
-    weights: tuple[Path, ...] = ()
-    """Folders in which weights of face finders are looked for first."""
+    weights: Weights = ()
+    """Where weights of face finders are looked for first."""
 
     def generate(
         self,
@@ -94,7 +89,7 @@ class TalkingPortrait:
 def load_model(
     name: str = "auto",
     *,
-    weights: str | Path | Sequence[str | Path] = (),
+    weights: Weights = (),
     svd: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -107,9 +102,9 @@ def load_model(
 
     Args:
         name: "sonic-base", "sonic-preview", or "auto": sonic-base where all its weights are found, else sonic-preview.
-        weights: Folders in which weights are looked for first.
-        svd: For sonic-base: the Stable Video Diffusion file or folder from which the VAE and the image encoder are
-            taken; None searches for it.
+        weights: Folders in which weights are looked for first, and files or folders of single parts, each found as the
+            part it is: under its published name, or as any ``.safetensors`` file Stable Video Diffusion.
+        svd: Deprecated: name the file or folder of Stable Video Diffusion among ``weights``.
         device: For sonic-base: "auto", "cpu", "cuda", "cuda:1", "xpu", "mps"; or several, "cuda:0,cuda:1", which share
             the windows of a clip.
         precision: For sonic-base: "auto", "fp16", "bf16" or "fp32".
@@ -126,25 +121,17 @@ def load_model(
             where it comes from.
         SettingsError: There is no such model, device or precision.
     """
-    listed = [weights] if isinstance(weights, (str, Path)) else list(weights)
-    first = tuple(Path(folder) for folder in listed)
-    if name not in MODEL_NAMES:
-        raise SettingsError(f"model must be one of {', '.join(MODEL_NAMES)}; got {name!r}.")
-    if name == "sonic-preview" or (name == "auto" and not has_base(first, svd)):
-        return TalkingPortrait(PreviewModel.name, PreviewModel(), first)
-    from .models.base.model import BaseModel  # noqa: PLC0415 - the other model starts sooner without
-
-    if keeper is None:
-        keeper, *others = map(OwnKeeper, choose_devices(device))
-    dtype = choose_dtype(keeper.device, precision)
-    model = BaseModel(find_base(first, svd), keeper, dtype, others, acceleration=acceleration, attention=attention)
-    if keeper.device.type == "cpu":
-        warnings.warn(SLOW, SonicWarning, stacklevel=2)
-    return TalkingPortrait(model.name, model, first)
+    search = SearchPath.of(weights)
+    if svd is not None:
+        warnings.warn(SVD_IS_A_PART, DeprecationWarning, stacklevel=2)
+        search = search.naming(svd)
+    spec = find_model(name, search)
+    model = spec.load(search, Hardware(device, precision, keeper, others, acceleration, attention))
+    return TalkingPortrait(spec.name, model, search)
 
 
 def prepare_portrait(
-    image: torch.Tensor, settings: Settings, *, weights: Sequence[str | Path] = (), finder: str = "auto"
+    image: torch.Tensor, settings: Settings, *, weights: Weights = (), finder: str = "auto"
 ) -> Portrait:
     """Find the face in a picture (3, h, w) and cut it out at working size.
 
@@ -160,9 +147,7 @@ def prepare_portrait(
     return crop_portrait(image, face, settings)
 
 
-def finished(
-    clip: Clip, settings: Settings, *, weights: Sequence[str | Path] = (), progress: Progress = ignore_progress
-) -> Clip:
+def finished(clip: Clip, settings: Settings, *, weights: Weights = (), progress: Progress = ignore_progress) -> Clip:
     """Bring a clip's sound in step and take out jitter, as far as the settings ask for it.
 
     For clips of models that may be out of step or jitter. What cannot be measured is left as it is, and said so.

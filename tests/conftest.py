@@ -176,10 +176,7 @@ def filled(hub):
 
 @pytest.fixture
 def empty_place(monkeypatch, tmp_path):
-    """A store without the host's folders, in an empty home and working folder."""
-    from sonic_core.weights import store
-
-    monkeypatch.setattr(store, "_added", [])
+    """An empty home and working folder."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SONIC_HOME", raising=False)
     (tmp_path / "work").mkdir()

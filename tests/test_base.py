@@ -127,7 +127,7 @@ def test_cancelling_leaves_nothing(model, picture, tmp_path, monkeypatch):
 
 def test_both_layouts_give_the_same(model, tiny_single_file_set, picture):
     """The folder keeps half precision, so that they agree to that."""
-    single = loaded(tiny_single_file_set, svd=tiny_single_file_set / "svd_xt.safetensors")
+    single = loaded([tiny_single_file_set, tiny_single_file_set / "svd_xt.safetensors"])
     first, second = (
         frames_of(one.generate(sound(0.2), picture, settings=settings(fps=12.5, window=3))) for one in (model, single)
     )

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from sonic_core.models.base.files import find_base
 from sonic_core.models.base.model import BaseModel
-from sonic_core.weights.store import find_base
 from tests.parity.make_weights import write_set
 
 from . import scene

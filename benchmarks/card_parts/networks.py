@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sonic_core.devices import Keeper
+from sonic_core.models.base.files import BaseFiles
 from sonic_core.models.base.live import LiveParts
 from sonic_core.models.base.loading import Networks
 from sonic_core.models.base.model import BaseModel
@@ -26,7 +27,6 @@ from sonic_core.models.base.tiny_vae import empty_tiny_vae
 from sonic_core.models.base.tokens import AudioToBuckets, AudioToTokens
 from sonic_core.models.base.unet.lean import make_lean
 from sonic_core.post.flownet import FlowInterpolator, IFNet
-from sonic_core.weights.store import BaseFiles
 from sonic_core.weights.student import Student
 
 from .bench import TINY, Bench

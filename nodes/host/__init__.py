@@ -14,7 +14,6 @@ from .folders import (
     check_prefix,
     checkpoint_files,
     checkpoint_path,
-    hand_over_folders,
     input_files,
     input_folders,
     input_path,
@@ -22,6 +21,7 @@ from .folders import (
     output_folder,
     problem,
     register_folders,
+    search_path,
     sound_files,
 )
 from .media import audio_of, image_of, picture_of, shown, sound_of
@@ -43,7 +43,6 @@ __all__ = [
     "face_finder",
     "figures",
     "formats",
-    "hand_over_folders",
     "heed_cancel",
     "image_of",
     "input_files",
@@ -59,6 +58,7 @@ __all__ = [
     "progress_of",
     "run_id",
     "saved",
+    "search_path",
     "settle_in",
     "show_now",
     "shown",

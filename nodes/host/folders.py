@@ -12,8 +12,12 @@ from contextlib import suppress
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .progress import log
+
+if TYPE_CHECKING:
+    from ...sonic_core.weights.search import SearchPath
 
 MODEL_FOLDERS = {"sonic": (), "insightface": (".onnx",)}
 """The pack's own model folders, and the endings that are models there besides the host's usual ones."""
@@ -37,13 +41,17 @@ def register_folders(pack: Path) -> None:
     _lay_samples(pack / "assets", Path(folder_paths.get_input_directory()))
 
 
-def hand_over_folders() -> None:
-    """Let the engine look for weights wherever the host does, ``extra_model_paths.yaml`` included."""
-    from ...sonic_core.weights.store import add_folder
+def search_path(*files: Path) -> SearchPath:
+    """Tell the engine to look for weights wherever the host does, ``extra_model_paths.yaml`` included.
 
-    for name in (*MODEL_FOLDERS, CHECKPOINTS):
-        for folder in import_module("folder_paths").get_folder_paths(name):
-            add_folder(folder)
+    Args:
+        files: Files of single parts that somebody chose.
+    """
+    from ...sonic_core.weights.search import SearchPath
+
+    find = import_module("folder_paths").get_folder_paths
+    known = (Path(folder) for name in (*MODEL_FOLDERS, CHECKPOINTS) for folder in find(name))
+    return SearchPath(files, tuple(dict.fromkeys(known)))
 
 
 def _lay_samples(assets: Path, inputs: Path) -> None:
@@ -184,8 +192,8 @@ def checkpoint_files() -> list[str]:
     return [AUTO, *(name for name in files if name.endswith(".safetensors"))]
 
 
-def checkpoint_path(name: str) -> Path | None:
-    """Find one of the host's checkpoints; None for "auto", which leaves the choice to the engine.
+def checkpoint_path(name: str) -> tuple[Path, ...]:
+    """Find one of the host's checkpoints; nothing for "auto", which leaves the choice to the engine.
 
     Raises:
         InputError: There is no such file.
@@ -193,13 +201,13 @@ def checkpoint_path(name: str) -> Path | None:
     from ...sonic_core.errors import InputError
 
     if name == AUTO:
-        return None
+        return ()
     folder_paths = import_module("folder_paths")
     path = folder_paths.get_full_path(CHECKPOINTS, name)
     if path is None:
         places = " or ".join(folder_paths.get_folder_paths(CHECKPOINTS))
         raise InputError(f"There is no file {name} in {places}: put it there, or choose another one or auto.")
-    return Path(path)
+    return (Path(path),)
 
 
 def mark_of(*paths: Path) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from ...sonic_core.types import FaceFinder, Watching
+    from ...sonic_core.weights.search import Weights
 
 log = logging.getLogger("sonic")
 
@@ -36,7 +35,7 @@ def heed_cancel(*_: object) -> None:
         import_module("comfy.model_management").throw_exception_if_processing_interrupted()
 
 
-def face_finder(weights: Sequence[Path] = ()) -> FaceFinder:
+def face_finder(weights: Weights) -> FaceFinder:
     """Make the best face finder that is there; a search by it ends when the person at the canvas cancels."""
     from ...sonic_core import faces
 

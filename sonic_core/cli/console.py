@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -33,6 +34,22 @@ class ProgressLine:
         text = f"sonic: {stage} {done}/{total}, " + (f"{spent:.1f} s" if ended else left)
         sys.stderr.write(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")
         sys.stderr.flush()
+
+
+def add_weights(parser: argparse.ArgumentParser, what: str = "weights") -> None:
+    """Ask where weights are looked for first; may be said several times."""
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="PATH", help=f"look for {what} here first; may be repeated"
+    )
+
+
+def either(names: Sequence[str]) -> str:
+    """Write names for people.
+
+    >>> either(["exact", "fast", "live"])
+    'exact, fast or live'
+    """
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def answer(options: argparse.Namespace, result: dict[str, Any], text: str) -> None:

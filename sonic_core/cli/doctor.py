@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from ..models.registry import MODELS
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -51,7 +53,7 @@ _SAME_AS = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python",
 
 
 def examine() -> list[Finding]:
-    """Look at Python, packages, encoders, face finders, the device, and what sonic-base takes there."""
+    """Look at Python, packages, encoders, face finders, models, the device, and what sonic-base takes there."""
     found = [Finding("python", sys.version_info >= (3, 10), f"{platform.python_version()} (3.10 or newer)")]
     found += [_package(name, module, needed=True) for name, module in NEEDED.items()]
     found += [_package(name, module, needed=False) for name, module in OPTIONAL.items()]
@@ -62,9 +64,9 @@ def examine() -> list[Finding]:
     }
     found += [_checked(what, check) for what, check in checks.items()]
     try:
-        return [*found, _processors(), *_machine()]
+        return [*found, *_models(), _processors(), *_machine()]
     except (ImportError, RuntimeError) as error:
-        return [*found, _processors(), Finding("device", False, f"cannot be told: {error}", needed=False)]
+        return [*found, *_models(), _processors(), Finding("device", False, f"cannot be told: {error}", needed=False)]
 
 
 def _package(name: str, module: str, *, needed: bool) -> Finding:
@@ -134,6 +136,13 @@ def _finder() -> Finding:
     from ..faces import face_finder  # noqa: PLC0415
 
     return Finding("face finder", True, face_finder("auto").name)
+
+
+def _models() -> Iterator[Finding]:
+    for spec in MODELS:
+        fetch = f"its weights are not there; python -m sonic_core download {spec.name}"
+        there = spec.is_there()
+        yield Finding(f"model {spec.name}", there, "there" if there else fetch, needed=False)
 
 
 def _processors() -> Finding:

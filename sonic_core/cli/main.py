@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
+from ..models.registry import AUTO, MODEL_NAMES
 from ..settings import QUALITIES, RANGES, Settings
+from ..weights.search import SearchPath
 from . import learn, video, weights
-from .console import ProgressLine, answer, say
+from .console import ProgressLine, add_weights, answer, either, say
 
 if TYPE_CHECKING:
     from ..clip import Clip
@@ -84,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     faces = _command(commands, "faces", _faces, "find the faces of a picture")
     faces.add_argument("image", metavar="IMAGE")
     faces.add_argument("--finder", default="auto", help="auto, insightface, yoloface or embedded (%(default)s)")
-    faces.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    add_weights(faces)
     faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
     faces.add_argument("--landmarks", action="store_true", help="tell the 468 points of each face as well")
 
@@ -126,7 +128,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         limits = RANGES[name]
         advice = f"{text}; default {float(DEFAULTS[name]):g}, advised {limits.advised_least:g}-{limits.advised_most:g}"
         parser.add_argument(_flag(name), type=kind, default=DEFAULTS[name], metavar="X", help=advice)
-    parser.add_argument("--model", default="auto", help="auto, sonic-base or sonic-preview (%(default)s)")
+    parser.add_argument("--model", default=AUTO, metavar="NAME", help=f"{either(MODEL_NAMES)} (%(default)s)")
     parser.add_argument("--duration", type=float, metavar="S", help="seconds of video; default: the sound's length")
     parser.add_argument("--seed", type=int, default=DEFAULTS["seed"], metavar="N", help="same seed, same video")
     parser.add_argument("--face", type=_box, metavar="L,T,R,B", help="where the face is, in pixels, if it is not found")
@@ -144,8 +146,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--published", action="store_true", help="let sonic-base end and decode as its release does")
     parser.add_argument("--format", metavar="NAME", help=FORMAT_HELP)
     parser.add_argument("--crf", type=float, metavar="N", help="quality, lower is better; default: the format's own")
-    parser.add_argument("--weights", metavar="DIR", help="look for weights here first")
-    parser.add_argument("--svd", metavar="PATH", help="Stable Video Diffusion's file or folder, for sonic-base")
+    add_weights(parser, "weights, a folder or a file of them,")
+    parser.add_argument("--svd", metavar="PATH", help=argparse.SUPPRESS)
     parser.add_argument(
         "--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu; several share (%(default)s)"
     )
@@ -219,8 +221,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
     started = time.monotonic()
     model = load_model(
         options.model,
-        weights=options.weights or (),
-        svd=options.svd,
+        weights=_searched(options),
         device=options.device,
         precision=options.precision,
         acceleration=options.acceleration,
@@ -246,6 +247,15 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         "size": list(clip.size),
         "took_seconds": round(spent, 2),
     }
+
+
+def _searched(options: argparse.Namespace) -> SearchPath:
+    """Tell where weights are looked for."""
+    search = SearchPath.of(options.weights)
+    if options.svd is None:
+        return search
+    say("warning: --svd goes with the next release; name the file or folder of Stable Video Diffusion with --weights.")
+    return search.naming(options.svd)
 
 
 def _play(clip: Clip, crf: float | None, progress: ProgressLine) -> None:
@@ -298,7 +308,7 @@ def _faces(options: argparse.Namespace) -> int:
     if options.picture:
         check_writable(options.picture, ".png")
     image = read_image(options.image)
-    finder = face_finder(options.finder, [options.weights] if options.weights else ())
+    finder = face_finder(options.finder, options.weights)
     found = finder.find(image)
     if not found:
         raise FaceNotFoundError(

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import ProgressLine, answer
+from .console import ProgressLine, add_weights, answer
 
 if TYPE_CHECKING:
     from ..clip import Clip
@@ -30,7 +30,7 @@ def add_commands(command: Command) -> None:
     for one in (sync, refine):
         one.add_argument("video", metavar="VIDEO", help="any video of a speaking face")
         one.add_argument("--audio", metavar="A", help="a sound in place of the video's own")
-        one.add_argument("--weights", metavar="DIR", help="look for a face finder's weights here first")
+        add_weights(one, "a face finder's weights")
     add_output(refine)
     refine.add_argument(
         "--max-offset", type=float, default=0.05, metavar="S", help="correct up to this many seconds (%(default)s)"
@@ -45,7 +45,7 @@ def add_commands(command: Command) -> None:
     )
     smooth.add_argument("--method", default="flow", help="flow, or ema: a moving average, stronger (%(default)s)")
     smooth.add_argument("--fps", type=float, metavar="F", help="show at this rate, with frames drawn in between")
-    smooth.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    add_weights(smooth)
     smooth.add_argument(
         "--device",
         default="auto",
@@ -80,7 +80,7 @@ def measure(options: argparse.Namespace) -> int:
     from ..faces import face_finder
     from ..sync.compare import measure_sync
 
-    found = measure_sync(_opened(options), face_finder("auto", _weights(options)), ProgressLine())
+    found = measure_sync(_opened(options), face_finder("auto", options.weights), ProgressLine())
     words = f"{found}"
     answer(options, described(found), words[0].upper() + words[1:] + ".")
     return 0
@@ -98,7 +98,7 @@ def align(options: argparse.Namespace) -> int:
         _opened(options),
         max_offset=options.max_offset,
         force=options.force,
-        finder=face_finder("auto", _weights(options)),
+        finder=face_finder("auto", options.weights),
         progress=progress,
     )
     clip.export(options.output, format=options.format, crf=options.crf, progress=progress)
@@ -116,12 +116,12 @@ def even_out(options: argparse.Namespace) -> int:
     from ..settings import exact_fps
 
     check_output(options)
-    finder = face_finder("auto", _weights(options))
+    finder = face_finder("auto", options.weights)
     reports: list[SmoothReport] = []
     clip = open_clip(options.video)
     clip = smoothed(clip, strength=options.strength, method=options.method, finder=finder, report=reports.append)
     if options.fps is not None:
-        clip = at_rate(clip, exact_fps(options.fps), best_interpolator(_weights(options), options.device))
+        clip = at_rate(clip, exact_fps(options.fps), best_interpolator(options.weights, options.device))
     clip.export(options.output, format=options.format, crf=options.crf, progress=ProgressLine())
     told: dict[str, Any] = {"output": options.output, "frames": clip.length, "fps": float(clip.fps)}
     if reports:
@@ -151,7 +151,3 @@ def _opened(options: argparse.Namespace) -> Clip:
 
     clip = open_clip(options.video)
     return replace(clip, audio=read_audio(options.audio)) if options.audio else clip
-
-
-def _weights(options: argparse.Namespace) -> list[str]:
-    return [options.weights] if options.weights else []

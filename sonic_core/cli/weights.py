@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..weights.catalog import CATALOG, Entry, Part, size_in_words
-from ..weights.store import find_part, folders, missing_files
-from .console import ProgressLine, answer, say
+from ..weights.search import folders
+from ..weights.store import find_part, missing_files
+from .console import ProgressLine, add_weights, answer, say
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +27,7 @@ def add_commands(command: Command) -> None:
         command: Adds a command by its name, what it runs and a text about it, and returns its parser.
     """
     models = command("models", list_models, "list weights: what they are for, which are there, where they go")
-    models.add_argument("--weights", metavar="DIR", help="look for weights here first")
+    add_weights(models)
 
     download = command("download", download_weights, "fetch weights from the hub; HF_ENDPOINT names a mirror")
     download.add_argument("name", metavar="NAME", help="sonic-base or yoloface")
@@ -50,9 +51,8 @@ def _dtype(name: str) -> torch.dtype:
 
 def list_models(options: argparse.Namespace) -> int:
     """Tell of every model and finder what it is for, what is there, and where the rest comes from and goes."""
-    first = [options.weights] if options.weights else []
-    rows = [_row(entry, first) for entry in CATALOG]
-    looked = [str(folder) for folder in folders(first)]
+    rows = [_row(entry, options.weights) for entry in CATALOG]
+    looked = [str(folder) for folder in folders(options.weights)]
     lines = [line for row in rows for line in _told(row)]
     answer(options, {"models": rows, "folders": looked}, "\n".join([*lines, "looked in:", *_hung(looked, 2)]))
     return 0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 
@@ -14,6 +13,7 @@ from ..media.ahead import attended
 from ..media.colour import rgb24
 from ..settings import Settings
 from ..types import Box, Face, FaceFinder, largest_first
+from ..weights.search import Weights
 from .embedded import EmbeddedFinder, face_inside
 from .insightface import InsightFaceFinder, locate_pack
 from .yoloface import YoloFaceFinder, locate_yoloface
@@ -22,7 +22,7 @@ FINDERS = ("auto", "insightface", "yoloface", "embedded")
 """Names that ``face_finder`` knows."""
 
 
-def face_finder(name: str = "auto", weights: Sequence[str | Path] = ()) -> FaceFinder:
+def face_finder(name: str = "auto", weights: Weights = ()) -> FaceFinder:
     """Make the finder called ``name``.
 
     Args:

@@ -5,7 +5,6 @@ Source: Guo et al., Sample and Computation Redistribution for Efficient Face Det
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 from ..errors import CheckpointError
 from ..media.colour import rgb24
 from ..types import Face, largest_first
-from ..weights.store import folders
+from ..weights.search import SearchPath, Weights, folders
 from .embedded import face_inside, with_landmarks
 from .regions import as_points
 
@@ -32,8 +31,11 @@ INPUT_SIDES = (640, 256)
 LEAST_SCORE = 0.5
 
 
-def locate_pack(weights: Sequence[str | Path] = ()) -> Path | None:
+def locate_pack(weights: Weights = ()) -> Path | None:
     """Find a detector (``det_*.onnx`` or ``scrfd*.onnx``) in the weight folders or in ``~/.insightface/models``."""
+    for path in SearchPath.of(weights).files:
+        if any(path.match(pattern) for pattern in PATTERNS):
+            return path
     roots = [folder / nested for folder in folders(weights) for nested in NESTED]
     for root in [*roots, Path.home() / ".insightface" / "models"]:
         if not root.is_dir():
@@ -82,7 +84,7 @@ class InsightFaceFinder:
         self._detector = detector
 
     @staticmethod
-    def usable(weights: Sequence[str | Path] = ()) -> bool:
+    def usable(weights: Weights = ()) -> bool:
         """Say whether both the package and a detector are there."""
         there = all(find_spec(package) is not None for package in ("insightface", "onnxruntime"))
         return there and locate_pack(weights) is not None

@@ -5,7 +5,6 @@ Source: the published preprocessing; the network is YOLOv5-face (Qi et al., arXi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from ..errors import CheckpointError
 from ..types import Face, largest_first
-from ..weights.store import locate
+from ..weights.search import Weights, locate
 from ..weights.torchscript import load_computing
 from .embedded import with_landmarks
 
@@ -26,7 +25,7 @@ LEAST_SCORE = 0.5
 MOST_OVERLAP = 0.45
 
 
-def locate_yoloface(weights: Sequence[str | Path] = ()) -> Path | None:
+def locate_yoloface(weights: Weights = ()) -> Path | None:
     """Find the detector's file in the weight folders."""
     return locate(FILE, weights)
 

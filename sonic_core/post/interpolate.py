@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -20,6 +19,7 @@ from ..errors import InputError
 from ..media.ahead import closable, read_ahead
 from ..types import Frames
 from ..weights.catalog import INTERPOLATOR
+from ..weights.search import Weights
 from ..weights.store import find_part
 from .dis import DisInterpolator
 
@@ -104,7 +104,7 @@ def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None)
 
 
 def best_interpolator(
-    weights: Sequence[str | Path] = (), device: str = "auto", keeper: Callable[[], Keeper] | None = None
+    weights: Weights = (), device: str = "auto", keeper: Callable[[], Keeper] | None = None
 ) -> Interpolator:
     """Make the published interpolator where its weights are found, else one that follows optical flow.
 

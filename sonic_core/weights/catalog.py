@@ -28,6 +28,20 @@ class File:
 
 
 @dataclass(frozen=True)
+class SingleFile:
+    """A file that does as well as a part's whole folder."""
+
+    names: tuple[str, ...]
+    """Patterns of its name, the best first."""
+    last_names: tuple[str, ...]
+    """Patterns of names that are taken only where none of the others is in any folder."""
+    lacking: str
+    """Pattern of names that fit, of files that lack what is needed."""
+    unread: str
+    """Pattern of its name, without ending, in forms that are not read."""
+
+
+@dataclass(frozen=True)
 class Part:
     """One of the networks a model is made of."""
 
@@ -39,6 +53,8 @@ class Part:
     files: tuple[File, ...]
     folder: str = ""
     """Name of the folder that holds all files of the part; empty: the part is a single file."""
+    single: SingleFile | None = None
+    """The file that does as well as the folder; named by hand, either may have any name."""
     extras: tuple[File, ...] = ()
     """Files that are fetched with the part, but that it does without."""
     required: bool = True
@@ -46,8 +62,8 @@ class Part:
     """Whether the repository asks for an accepted licence and a token."""
     elsewhere: str = ""
     """Where people find it, if not on the hub; then nothing fetches it."""
-    beside: str = ""
-    """Name of the part in whose folder alone it is looked for."""
+    beside: Part | None = None
+    """The part in whose folder alone it is looked for."""
 
     @property
     def source(self) -> str:
@@ -102,6 +118,14 @@ TINY_VAE = Part(
 )
 """TAESDV; its repository is not on the hub."""
 
+UNET = Part(
+    "unet",
+    "draws the frames",
+    SONIC,
+    NON_COMMERCIAL,
+    (File("Sonic/unet.pth", "Sonic/unet.pth", 6_310_000_000),),
+)
+
 STUDENT = Part(
     "student",
     "draws the frames in few steps, with quality live",
@@ -117,18 +141,12 @@ STUDENT = Part(
     ),
     required=False,
     elsewhere="training of your own, none is published",
-    beside="unet",
+    beside=UNET,
 )
 """A whole UNet, or a LoRA of a few megabytes that is merged into the unet beside it; the whole one is taken first."""
 
 BASE_PARTS = (
-    Part(
-        "unet",
-        "draws the frames",
-        SONIC,
-        NON_COMMERCIAL,
-        (File("Sonic/unet.pth", "Sonic/unet.pth", 6_310_000_000),),
-    ),
+    UNET,
     Part(
         "audio2token",
         "turns speech into what the mouth follows",
@@ -175,6 +193,12 @@ BASE_PARTS = (
             )
         ),
         folder="stable-video-diffusion-img2vid-xt",
+        single=SingleFile(
+            names=("svd_xt.safetensors", "svd_xt_1_1.safetensors", "svd_xt*.safetensors"),
+            last_names=("svd.safetensors",),  # for 14 frames: another UNet, the same VAE and image encoder
+            lacking="*image_decoder*",  # its decoder has no temporal blocks
+            unread="svd*",
+        ),
         gated=True,
     ),
     YOLOFACE,
@@ -183,16 +207,19 @@ BASE_PARTS = (
 )
 """What sonic-base is made of."""
 
+PREVIEW = Entry("sonic-preview", "animates a portrait, on any CPU", (), "part of this project", "MIT")
+BASE = Entry(
+    "sonic-base",
+    "animates a portrait as the published diffusion model does",
+    tuple(part.folder or part.files[0].at for part in BASE_PARTS),
+    ", ".join(f"{HUB}/{repository}" for repository in (SONIC, WHISPER, VIDEO_DIFFUSION)),
+    f"{NON_COMMERCIAL}, Apache-2.0, MIT, Stability AI licence",
+    BASE_PARTS,
+)
+
 CATALOG = (
-    Entry("sonic-preview", "animates a portrait, on any CPU", (), "part of this project", "MIT"),
-    Entry(
-        "sonic-base",
-        "animates a portrait as the published diffusion model does",
-        tuple(part.folder or part.files[0].at for part in BASE_PARTS),
-        ", ".join(f"{HUB}/{repository}" for repository in (SONIC, WHISPER, VIDEO_DIFFUSION)),
-        f"{NON_COMMERCIAL}, Apache-2.0, MIT, Stability AI licence",
-        BASE_PARTS,
-    ),
+    PREVIEW,
+    BASE,
     Entry(
         "embedded",
         "finds and reads faces, always there",

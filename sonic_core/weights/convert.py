@@ -24,7 +24,7 @@ from ..types import Progress, ignore_progress
 from .catalog import size_in_words
 from .naming import fitting
 from .read import lend_in_portions, open_tensors
-from .store import NESTED
+from .search import NESTED
 
 ALIGNMENT = 64
 """Bytes to whose multiple the tensors' part of the file begins: a line of cache."""

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import CheckpointError
 from .catalog import CATALOG, HUB, File, Part, size_in_words
-from .store import find_file, find_part, home_folder
+from .search import home_folder
+from .store import find_file, find_part
 
 if TYPE_CHECKING:
     from ..types import Progress

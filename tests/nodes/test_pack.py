@@ -109,12 +109,10 @@ def test_only_one_folder_is_taken_for_templates() -> None:
 
 
 def test_the_models_folders_are_registered(pack: ModuleType, folders: FolderPaths, host: ModuleType) -> None:
-    host.hand_over_folders()
-    store = sys.modules[f"{pack.__name__}.sonic_core.weights.store"]
     assert str(folders.home / "models/sonic") in folders.folder_names_and_paths["sonic"][0]
     assert ".onnx" in folders.folder_names_and_paths["insightface"][1]
     for folder in ("models/sonic", "models/insightface", "ckpt"):
-        assert folders.home / folder in store.folders()
+        assert folders.home / folder in host.search_path().host
 
 
 def test_checkpoints_are_offered_and_named_ones_found(folders: FolderPaths, host: ModuleType) -> None:
@@ -122,8 +120,8 @@ def test_checkpoints_are_offered_and_named_ones_found(folders: FolderPaths, host
     for name in ("video/svd_xt.safetensors", "other.ckpt"):
         (folders.home / "ckpt" / name).touch()
     assert host.checkpoint_files() == ["auto", "video/svd_xt.safetensors"]
-    assert host.checkpoint_path("auto") is None
-    assert host.checkpoint_path("video/svd_xt.safetensors") == folders.home / "ckpt/video/svd_xt.safetensors"
+    assert host.checkpoint_path("auto") == ()
+    assert host.checkpoint_path("video/svd_xt.safetensors") == (folders.home / "ckpt/video/svd_xt.safetensors",)
     said = host.problem(host.checkpoint_path, "nowhere.safetensors")
     assert (
         said

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sonic_core.models.base.config import BaseConfig
+from sonic_core.models.base.files import find_base
 from sonic_core.models.base.networks import (
     empty_audio2bucket,
     empty_audio2token,
@@ -19,7 +20,6 @@ from sonic_core.models.base.networks import (
 from sonic_core.post.flownet import load_flownet
 from sonic_core.weights.convert import convert_folder
 from sonic_core.weights.read import load_into
-from sonic_core.weights.store import find_base
 from sonic_core.weights.svd import clip_source, vae_source
 from tests.parity.kit import SHARED_KIT, needs_kit
 from tests.parity.make_weights import TINY, single_file_tensors, write_set

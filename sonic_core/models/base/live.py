@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...weights.catalog import STUDENT, TINY_VAE
-from ...weights.store import BaseFiles
 from ...weights.student import Student, read_student
+from .files import BaseFiles
 
 
 @dataclass(frozen=True)

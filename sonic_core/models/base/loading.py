@@ -14,9 +14,9 @@ from ...errors import CheckpointError
 from ...types import Progress, ignore_progress
 from ...weights.lora import load_with_lora
 from ...weights.read import load_into
-from ...weights.store import BaseFiles
 from ...weights.svd import clip_source, vae_source
 from .config import BaseConfig
+from .files import BaseFiles
 from .live import LiveParts, live_parts
 from .networks import empty_audio2bucket, empty_audio2token, empty_clip, empty_unet, empty_vae, empty_whisper
 from .tiny_vae import TinyDecoder, load_tiny_vae

@@ -22,7 +22,6 @@ from ...post.flownet import FlowInterpolator, load_flownet
 from ...post.interpolate import retimed
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
-from ...weights.store import BaseFiles
 from .audio_features import encoder_length
 from .conditions import (
     BaseConditions,
@@ -38,6 +37,7 @@ from .conditions import (
 from .config import LATENT_SCALE, MODEL_FPS
 from .decoding import Decoder
 from .denoise import Course, PassingFrames, WholeClip, noisy_frames
+from .files import BaseFiles
 from .latent_preview import latents_to_rgb
 from .loading import Networks, copy_unet
 from .networks import import_classes

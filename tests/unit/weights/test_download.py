@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from sonic_core import CheckpointError
+from sonic_core.models.base.files import find_base
 from sonic_core.types import ignore_progress
-from sonic_core.weights import store
-from sonic_core.weights.catalog import YOLOFACE
+from sonic_core.weights.catalog import BASE_PARTS, YOLOFACE
 from sonic_core.weights.download import DownloadPlan, fetch, free_space, plan_download
+from sonic_core.weights.search import locate
+from sonic_core.weights.store import has_parts
 
 SVD = "stabilityai/stable-video-diffusion-img2vid-xt"
 LARGE = "LeonJoe13/Sonic/yoloface_v5m.pt"
@@ -36,7 +38,7 @@ def test_a_fresh_folder_becomes_a_whole_model(filled, tmp_path):
     assert 7_000_000_000 < plan.bytes < 9_000_000_000
     assert plan.licences["Stability AI licence"] == ["svd"]
     fetched = fetch(plan, ignore_progress)
-    base = store.find_base([goal])
+    base = find_base([goal])
     assert base.unet == goal / "Sonic" / "unet.pth"
     assert base.unet.read_bytes() == b"content of Sonic/unet.pth"
     assert base.whisper == goal / "whisper-tiny"
@@ -71,7 +73,7 @@ def test_a_single_svd_file_spares_the_gated_download(filled, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "svd_xt_1_1.safetensors").write_bytes(b"svd")
     run("sonic-base", tmp_path)
-    assert store.find_base([tmp_path]).svd == tmp_path / "checkpoints" / "svd_xt_1_1.safetensors"
+    assert find_base([tmp_path]).svd == tmp_path / "checkpoints" / "svd_xt_1_1.safetensors"
 
 
 def test_the_default_folder_is_the_environments(filled, tmp_path, monkeypatch):
@@ -93,7 +95,7 @@ def test_a_token_opens_it_and_stays_with_the_hub(filled, tmp_path, monkeypatch):
     filled.refused[SVD] = 401
     monkeypatch.setenv("HF_TOKEN", filled.token)
     run("sonic-base", tmp_path)
-    assert store.has_base([tmp_path])
+    assert has_parts(BASE_PARTS, [tmp_path])
     assert filled.bodies()
     assert all("authorization" not in seen.headers for seen in filled.bodies())
 
@@ -140,7 +142,7 @@ def test_a_cut_connection_is_continued_by_the_next_run(filled, tmp_path):
     (partial,) = tmp_path.glob("*.incomplete")
     kept = partial.stat().st_size
     assert 0 < kept <= 15_000_000
-    assert store.locate("yoloface_v5m.pt", [tmp_path]) is None
+    assert locate("yoloface_v5m.pt", [tmp_path]) is None
     filled.mend()
     reports = []
     run("yoloface", tmp_path, lambda *report: reports.append(report))

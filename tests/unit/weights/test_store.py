@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from sonic_core import CheckpointError
+from sonic_core.models.base.files import find_base
 from sonic_core.weights import store
-from sonic_core.weights.catalog import STUDENT, size_in_words
+from sonic_core.weights.catalog import BASE_PARTS, STUDENT, size_in_words
+from sonic_core.weights.search import SearchPath, folders, locate
+from sonic_core.weights.store import has_parts
 
 
 def laid(folder: Path, name: str) -> Path:
@@ -22,25 +25,28 @@ def test_the_order_is_given_then_home_then_the_hosts_then_the_rest(tmp_path, mon
     for folder in (given, home, host):
         laid(folder, "a.pt")
     monkeypatch.setenv("SONIC_HOME", str(home))
-    store.add_folder(host)
-    assert store.folders([given])[:3] == [given, home, host]
-    assert store.locate("a.pt", [given]) == given / "a.pt"
-    assert store.locate("a.pt") == home / "a.pt"
+    given_too = SearchPath((given,), (host,))
+    assert folders(given_too)[:3] == [given, home, host]
+    assert folders(given)[:2] == folders(str(given))[:2] == folders([given])[:2] == [given, home]
+    assert locate("a.pt", given_too) == given / "a.pt"
+    assert locate("a.pt") == home / "a.pt"
+    monkeypatch.delenv("SONIC_HOME")
+    assert locate("a.pt", SearchPath(host=(tmp_path / "not there", host))) == host / "a.pt"
 
 
 @pytest.mark.parametrize("nested", ["", "sonic", "Sonic"])
 def test_both_published_layouts_are_found(tmp_path, nested):
     path = laid(tmp_path / "models" / nested, "yoloface_v5m.pt")
-    assert store.locate("yoloface_v5m.pt", [tmp_path / "models"]) == path
+    assert locate("yoloface_v5m.pt", [tmp_path / "models"]) == path
 
 
 def test_what_is_nowhere_is_none():
-    assert store.locate("nothing.pt") is None
+    assert locate("nothing.pt") is None
 
 
 def test_a_folder_that_was_asked_for_must_exist(tmp_path):
     with pytest.raises(CheckpointError, match="no_such"):
-        store.folders([tmp_path / "no_such"])
+        folders([tmp_path / "no_such"])
 
 
 FLAT = ["unet.pth", "audio2token.pth", "audio2bucket.pth", "RIFE/flownet.pkl"]
@@ -76,59 +82,58 @@ def lay_command_line(checkpoints: Path) -> None:
 def test_the_hosts_layout_is_found_from_either_folder(tmp_path, given):
     models = tmp_path / "models"
     lay_host(models)
-    base = store.find_base([models / given])
+    base = find_base([models / given])
     assert base.unet == models / "sonic" / "unet.pth"
     assert base.interpolator == models / "sonic" / "RIFE" / "flownet.pkl"
     assert base.whisper == models / "sonic" / "whisper-tiny"
     assert base.svd.name == "svd_xt.safetensors"
     assert base.svd.samefile(models / "checkpoints" / "svd_xt.safetensors")
-    assert store.has_base([models / given])
+    assert has_parts(BASE_PARTS, [models / given])
 
 
 @pytest.mark.parametrize("given", ["", "checkpoints", "checkpoints/Sonic"])
 def test_the_command_lines_layout_is_found_from_any_folder(tmp_path, given):
     lay_command_line(tmp_path / "checkpoints")
-    base = store.find_base([tmp_path / given])
+    base = find_base([tmp_path / given])
     assert base.unet == tmp_path / "checkpoints" / "Sonic" / "unet.pth"
     assert base.svd == tmp_path / "checkpoints" / SVD
 
 
 def test_folders_of_the_host_and_of_the_place_are_enough(tmp_path):
     lay_host(tmp_path / "models")
-    assert not store.has_base()
-    store.add_folder(tmp_path / "models" / "sonic")
-    store.add_folder(tmp_path / "models" / "checkpoints")
-    assert store.has_base()
+    assert not has_parts(BASE_PARTS)
+    models = tmp_path / "models"
+    assert has_parts(BASE_PARTS, SearchPath(host=(models / "sonic", models / "checkpoints")))
 
 
 def test_a_converted_file_goes_before_its_original(tmp_path):
     lay_command_line(tmp_path)
-    assert store.find_base([tmp_path]).unet.name == "unet.pth"
+    assert find_base([tmp_path]).unet.name == "unet.pth"
     laid(tmp_path, "Sonic/unet.safetensors")
-    assert store.find_base([tmp_path]).unet.name == "unet.safetensors"
+    assert find_base([tmp_path]).unet.name == "unet.safetensors"
     (tmp_path / "Sonic" / "unet.pth").unlink()
-    assert store.find_base([tmp_path]).unet.name == "unet.safetensors"
+    assert find_base([tmp_path]).unet.name == "unet.safetensors"
 
 
 def test_sizes_of_another_model_lie_beside_its_unet(tmp_path):
     lay_command_line(tmp_path)
-    assert store.find_base([tmp_path]).sizes is None
+    assert find_base([tmp_path]).sizes is None
     sizes = laid(tmp_path, "Sonic/sonic-base.json")
-    assert store.find_base([tmp_path]).sizes == sizes
+    assert find_base([tmp_path]).sizes == sizes
 
 
 def test_what_quality_live_wants_is_found_but_never_missed(tmp_path):
     lay_command_line(tmp_path)
-    base = store.find_base([tmp_path])
+    base = find_base([tmp_path])
     assert (base.tiny_vae, base.student) == (None, None)
     laid(tmp_path, "Sonic/taesdv.pth")
-    base = store.find_base([tmp_path])
+    base = find_base([tmp_path])
     assert base.tiny_vae == tmp_path / "Sonic" / "taesdv.pth"
     tiny, lora = laid(tmp_path, "Sonic/taesdv.safetensors"), laid(tmp_path, "Sonic/student_lora.safetensors")
-    base = store.find_base([tmp_path])
+    base = find_base([tmp_path])
     assert (base.tiny_vae, base.student) == (tiny, lora)
     whole = laid(tmp_path, "Sonic/unet_student.safetensors")
-    assert store.find_base([tmp_path]).student == whole
+    assert find_base([tmp_path]).student == whole
 
 
 def test_a_student_belongs_to_the_unet_beside_it(tmp_path, monkeypatch):
@@ -136,7 +141,7 @@ def test_a_student_belongs_to_the_unet_beside_it(tmp_path, monkeypatch):
     lay_command_line(tmp_path / "weights")
     laid(tmp_path / "weights", "student_lora.safetensors")
     laid(tmp_path / "home", "student_lora.safetensors")
-    assert store.find_base([tmp_path / "weights"]).student is None
+    assert find_base([tmp_path / "weights"]).student is None
     ((_, place),) = store.missing_files(STUDENT, [tmp_path / "weights"])
     assert place == tmp_path / "weights" / "Sonic" / "unet_student.safetensors"
     ((_, place),) = store.missing_files(STUDENT, [])
@@ -146,7 +151,7 @@ def test_a_student_belongs_to_the_unet_beside_it(tmp_path, monkeypatch):
 def test_everything_that_is_missing_is_listed(tmp_path, monkeypatch):
     monkeypatch.setenv("SONIC_HOME", str(tmp_path / "mine"))
     with pytest.raises(CheckpointError) as caught:
-        store.find_base()
+        find_base()
     lines = str(caught.value).splitlines()
     assert len([line for line in lines if line.startswith("- ")]) == 10
     (unet,) = [line for line in lines if "unet.pth" in line]
@@ -156,14 +161,13 @@ def test_everything_that_is_missing_is_listed(tmp_path, monkeypatch):
 
 
 def test_places_are_named_in_order(tmp_path, monkeypatch):
-    unet, vae = store.BASE_PARTS[0].files[0], store.BASE_PARTS[5].files[0]
+    unet, vae = BASE_PARTS[0].files[0], BASE_PARTS[5].files[0]
     assert store.place_for(unet) == tmp_path / "home" / ".cache" / "sonic" / "Sonic" / "unet.pth"
-    store.add_folder(tmp_path / "models" / "sonic")
-    store.add_folder(tmp_path / "models" / "checkpoints")
-    assert store.place_for(unet) == tmp_path / "models" / "sonic" / "unet.pth"
-    assert store.place_for(vae) == tmp_path / "models" / "checkpoints" / SVD / "vae" / "config.json"
+    host = SearchPath(host=(tmp_path / "models" / "sonic", tmp_path / "models" / "checkpoints"))
+    assert store.place_for(unet, host) == tmp_path / "models" / "sonic" / "unet.pth"
+    assert store.place_for(vae, host) == tmp_path / "models" / "checkpoints" / SVD / "vae" / "config.json"
     monkeypatch.setenv("SONIC_HOME", str(tmp_path / "mine"))
-    assert store.place_for(unet) == tmp_path / "mine" / "Sonic" / "unet.pth"
+    assert store.place_for(unet, host) == tmp_path / "mine" / "Sonic" / "unet.pth"
     assert store.place_for(unet, [tmp_path / "given"]) == tmp_path / "given" / "Sonic" / "unet.pth"
 
 
@@ -171,9 +175,9 @@ def test_places_are_named_in_order(tmp_path, monkeypatch):
 def test_a_half_layout_lists_exactly_what_it_lacks(tmp_path, gone):
     lay_command_line(tmp_path)
     (tmp_path / gone).unlink()
-    assert not store.has_base([tmp_path])
+    assert not has_parts(BASE_PARTS, [tmp_path])
     with pytest.raises(CheckpointError) as caught:
-        store.find_base([tmp_path])
+        find_base([tmp_path])
     listed = [line for line in str(caught.value).splitlines() if line.startswith("- ")]
     assert len(listed) == 1
     assert listed[0].startswith(f"- {Path(gone).name}, which ")
@@ -185,9 +189,9 @@ def test_unfinished_and_empty_files_never_count(tmp_path, name):
     lay_command_line(tmp_path)
     path = tmp_path / name
     path.rename(path.with_name(path.name + ".1234.incomplete"))
-    assert not store.has_base([tmp_path])
+    assert not has_parts(BASE_PARTS, [tmp_path])
     path.write_bytes(b"")
-    assert not store.has_base([tmp_path])
+    assert not has_parts(BASE_PARTS, [tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -201,7 +205,7 @@ def test_unfinished_and_empty_files_never_count(tmp_path, name):
 def test_other_names_do_as_well(tmp_path, usual, other):
     lay_command_line(tmp_path)
     (tmp_path / usual).rename(tmp_path / other)
-    assert store.has_base([tmp_path])
+    assert has_parts(BASE_PARTS, [tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -222,12 +226,12 @@ def test_single_svd_files(tmp_path, name, counts):
     lay_command_line(tmp_path)
     shutil.rmtree(tmp_path / SVD)
     laid(tmp_path, name)
-    assert store.has_base([tmp_path]) is counts
+    assert has_parts(BASE_PARTS, [tmp_path]) is counts
 
 
 def test_the_longer_svd_is_taken_before_the_shorter(tmp_path):
     first, second = laid(tmp_path / "a", "svd.safetensors"), laid(tmp_path / "b", "svd_xt_1_1.safetensors")
-    part = next(part for part in store.BASE_PARTS if part.name == "svd")
+    part = next(part for part in BASE_PARTS if part.name == "svd")
     assert store.find_part(part, [tmp_path / "a", tmp_path / "b"]) == second
     assert store.find_part(part, [tmp_path / "a"]) == first
 
@@ -237,34 +241,64 @@ def test_svd_in_a_form_that_is_not_read_is_not_called_missing(tmp_path, name):
     lay_command_line(tmp_path)
     shutil.rmtree(tmp_path / SVD)
     path = laid(tmp_path, name)
-    store.add_folder(path.parent)
     with pytest.raises(CheckpointError) as caught:
-        store.find_base([tmp_path])
+        find_base(SearchPath((tmp_path,), (path.parent,)))
     (line,) = [line for line in str(caught.value).splitlines() if str(path) in line]
     assert "is there, but is a pickle" in line
     assert f"take {path.stem}.safetensors from huggingface.co/stabilityai/stable-video-diffusion" in line
-    with pytest.raises(CheckpointError, match=r"svd.*is there, but is a pickle.*a \.safetensors file .* is expected"):
-        store.find_base([tmp_path], svd=path)
+    with pytest.raises(CheckpointError, match=r"svd.*is a pickle.*of the part svd a \.safetensors file or .* folder\."):
+        find_base([tmp_path, path])
 
 
-def test_svd_can_be_named(tmp_path):
-    lay_command_line(tmp_path / "weights")
+def test_a_part_can_be_named(tmp_path):
+    weights = tmp_path / "weights"
+    lay_command_line(weights)
     own = laid(tmp_path, "elsewhere/my_svd.safetensors")
-    assert store.find_base([tmp_path / "weights"], svd=own).svd == own
-    laid(tmp_path / "weights", "checkpoints/other.safetensors")
-    found = store.find_base([tmp_path / "weights"], svd="other.safetensors").svd
-    assert found == tmp_path / "weights" / "checkpoints" / "other.safetensors"
-    assert store.find_base([tmp_path / "weights"], svd=SVD).svd == tmp_path / "weights" / SVD
-    (tmp_path / "weights" / DIFFUSERS[2]).unlink()
-    with pytest.raises(CheckpointError, match=r"lacks image_encoder/config\.json"):
-        store.find_base([tmp_path / "weights"], svd=tmp_path / "weights" / SVD)
-    with pytest.raises(CheckpointError, match=r"nowhere.*is not there"):
-        store.find_base([tmp_path / "weights"], svd="nowhere")
+    assert find_base([weights, own]).svd == find_base([own, weights]).svd == own
+    unet, tiny = laid(tmp_path, "elsewhere/unet.safetensors"), laid(tmp_path, "elsewhere/taesdv.pth")
+    found = find_base([weights, unet, tiny])
+    assert (found.unet, found.tiny_vae, found.svd) == (unet, tiny, weights / SVD)
+    assert find_base(weights).tiny_vae is None
+    whisper = tmp_path / "elsewhere" / "whisper-tiny"
+    for name in WHISPER:
+        laid(tmp_path / "elsewhere", name)
+    assert find_base([weights, whisper]).whisper == whisper
+    detector = laid(tmp_path, "elsewhere/yoloface_v5m.pt")
+    assert locate("yoloface_v5m.pt", detector) == detector
+
+
+def test_a_named_folder_is_stable_video_diffusion_when_it_holds_its_files(tmp_path):
+    weights, renamed = tmp_path / "weights", tmp_path / "mine"
+    lay_command_line(weights)
+    (weights / SVD).rename(renamed)
+    assert not has_parts(BASE_PARTS, weights)
+    assert find_base([weights, renamed]).svd == renamed
+    (renamed / "image_encoder/config.json").unlink()
+    with pytest.raises(CheckpointError) as caught:
+        find_base([weights, renamed])
+    (line,) = [line for line in str(caught.value).splitlines() if line.startswith("- ")]
+    assert line.startswith("- config.json, which ") and f"put it into {renamed / 'image_encoder'}, " in line
+
+
+def test_a_part_can_be_named_by_its_place_below_the_folders(tmp_path):
+    lay_command_line(tmp_path)
+    other = laid(tmp_path, "checkpoints/other.safetensors")
+    search = SearchPath.of(tmp_path)
+    assert find_base(search.naming("other.safetensors")).svd == other
+    assert find_base(search.naming(SVD)).svd == tmp_path / SVD
+    with pytest.raises(CheckpointError, match=r"got nowhere, which is not there"):
+        find_base(search.naming("nowhere"))
+
+
+def test_a_file_that_is_no_part_is_refused(tmp_path):
+    lay_command_line(tmp_path)
+    with pytest.raises(CheckpointError, match=r"notes\.txt, named among the weights, is no part's file"):
+        has_parts(BASE_PARTS, [tmp_path, laid(tmp_path, "notes.txt")])
 
 
 def test_a_folder_that_does_not_exist_is_no_answer(tmp_path):
     with pytest.raises(CheckpointError, match="no_such"):
-        store.has_base([tmp_path / "no_such"])
+        has_parts(BASE_PARTS, [tmp_path / "no_such"])
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import torch
 
 from sonic_core.devices import OwnKeeper
 from sonic_core.faces.crop import crop_portrait
+from sonic_core.models.base.files import find_base
 from sonic_core.models.base.model import BaseModel
 from sonic_core.settings import Settings
 from sonic_core.types import Audio, Face
-from sonic_core.weights.store import find_base
 
 
 def settings(**options):

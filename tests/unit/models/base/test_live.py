@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 
 from sonic_core.devices import OwnKeeper
 from sonic_core.errors import CheckpointError, SonicWarning
+from sonic_core.models.base.files import find_base
 from sonic_core.models.base.live import live_parts
 from sonic_core.models.base.loading import Networks
 from sonic_core.models.base.model import BaseModel
 from sonic_core.models.base.tiny_vae import empty_tiny_vae
 from sonic_core.weights.read import open_tensors
-from sonic_core.weights.store import find_base
 from sonic_core.weights.student import Student
 
 LAYER = "mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_k_ip.0"

@@ -9,11 +9,11 @@ import torch
 
 from sonic_core.devices import OwnKeeper
 from sonic_core.errors import InputError, SettingsError, SonicWarning
+from sonic_core.models.base.files import find_base
 from sonic_core.models.base.loading import Networks
 from sonic_core.models.base.model import BaseModel
 from sonic_core.models.base.vae import decode_chunk
 from sonic_core.types import Audio
-from sonic_core.weights.store import find_base
 
 CPU = torch.device("cpu")
 

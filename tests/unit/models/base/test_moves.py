@@ -11,9 +11,9 @@ from torch import nn
 
 from sonic_core.devices import OwnKeeper
 from sonic_core.media.ahead import closable, read_ahead
+from sonic_core.models.base.files import find_base
 from sonic_core.models.base.model import BaseModel
 from sonic_core.weights.read import load_into
-from sonic_core.weights.store import find_base
 
 CPU = torch.device("cpu")
 PLACES = ("inside", "outside", "ahead inside", "ahead outside")

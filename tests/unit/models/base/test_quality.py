@@ -9,12 +9,12 @@ from sonic_core.devices import OwnKeeper
 from sonic_core.errors import SettingsError, SonicWarning
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.denoise import Course, PassingFrames, WholeClip, noisy_frames
+from sonic_core.models.base.files import find_base
 from sonic_core.models.base.model import BaseModel
 from sonic_core.models.base.sampling import FAST_STEPS, Sampling, choose_sampling
 from sonic_core.models.base.schedules import ALIGNED_LEVELS, aligned_sigmas, karras_sigmas
 from sonic_core.models.base.windows import Line, Schedule
 from sonic_core.types import Audio
-from sonic_core.weights.store import find_base
 
 CPU = torch.device("cpu")
 SCHEDULER = BaseConfig().scheduler

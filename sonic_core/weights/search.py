@@ -1,0 +1,103 @@
+"""Where weights are looked for.
+
+Order: what the caller names, ``$SONIC_HOME``, the model folders of the host, ``./checkpoints`` and ``./models``,
+``~/.cache/sonic``. Nothing is ever fetched here.
+
+Two layouts are published. The command line's keeps ``checkpoints/Sonic/unet.pth`` and ``checkpoints/whisper-tiny``; the
+host's keeps ``models/sonic/unet.pth``, ``models/sonic/whisper-tiny`` and ``models/checkpoints/svd_xt.safetensors``.
+A weight folder may be any folder of either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from ..errors import CheckpointError
+
+NESTED = ("", "sonic", "Sonic", "checkpoints", "checkpoints/Sonic", "checkpoints/sonic")
+"""Where files lie inside a weight folder."""
+
+
+@dataclass(frozen=True)
+class SearchPath:
+    """What is looked into besides the places that always are."""
+
+    given: tuple[Path, ...] = ()
+    """Folders, and single files, that the caller names; they go before all others."""
+    host: tuple[Path, ...] = ()
+    """Model folders of the program that the engine runs in; they go after ``$SONIC_HOME`` and need not exist."""
+
+    @classmethod
+    def of(cls, weights: Weights) -> SearchPath:
+        """Take what a caller names: nothing, one folder or file, several, or a search path as it is."""
+        if isinstance(weights, SearchPath):
+            return weights
+        named = [weights] if isinstance(weights, (str, Path)) else weights
+        return cls(tuple(Path(one).expanduser() for one in named))
+
+    def naming(self, part: str | Path) -> SearchPath:
+        """Name a part's file or folder before all others: a path, or a name below the weight folders."""
+        path = Path(part).expanduser()
+        found = path if path.exists() else locate(str(path), self)
+        return replace(self, given=(found or path, *self.given))
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that the caller names."""
+        return [path for path in self.given if path.is_file()]
+
+
+Weights: TypeAlias = "str | Path | Sequence[str | Path] | SearchPath"
+"""What callers name when weights are looked for."""
+
+
+def folders(weights: Weights = ()) -> list[Path]:
+    """List the folders in which weights are looked for, in order, whether they exist or not.
+
+    Raises:
+        CheckpointError: What the caller names does not exist.
+    """
+    search = SearchPath.of(weights)
+    for path in search.given:
+        if not path.exists():
+            raise CheckpointError(
+                f"Expected a folder with weights, or one of their files, got {path}, which is not there; check its "
+                "name."
+            )
+    home = os.environ.get("SONIC_HOME")
+    listed = [path for path in search.given if path.is_dir()]
+    listed += [Path(home).expanduser()] if home else []
+    listed += [*search.host, Path("checkpoints"), Path("models"), Path.home() / ".cache" / "sonic"]
+    return list(dict.fromkeys(listed))
+
+
+def roots(weights: Weights) -> Iterator[Path]:
+    """List the existing folders directly below which the names of the two layouts are found."""
+    for folder in folders(weights):
+        around: list[Path] = []
+        whole = folder.absolute()
+        if whole.name.lower() == "sonic":  # its neighbours hold the rest of either layout
+            around = [whole.parent / "checkpoints"]
+            around += [whole.parent] if whole.parent.name == "checkpoints" else []
+        yield from (root for root in [*(folder / nested for nested in NESTED), *around] if root.is_dir())
+
+
+def locate(name: str, weights: Weights = ()) -> Path | None:
+    """Find the first existing file or folder called ``name`` (a relative path) in the weight folders.
+
+    Both published layouts nest their files in folders of their own; those are looked into as well. A file that the
+    caller names is found by its own name.
+    """
+    named = (path for path in SearchPath.of(weights).files if path.name == name)
+    below = (root / name for root in roots(weights) if (root / name).exists())
+    return next(named, None) or next(below, None)
+
+
+def home_folder(weights: Weights = ()) -> Path:
+    """Tell the folder into which weights are put: the first given, ``$SONIC_HOME``, else ``~/.cache/sonic``."""
+    given = [path for path in SearchPath.of(weights).given if not path.is_file()]
+    return given[0] if given else Path(os.environ.get("SONIC_HOME") or "~/.cache/sonic").expanduser()
