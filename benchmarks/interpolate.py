@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core.clip import open_clip
 from sonic_core.faces.track import FaceTracker
-from sonic_core.post.dis import DisInterpolator
 from sonic_core.post.flow import as_gray, as_pixels, dense_flow
+from sonic_core.post.interpolators.dis import DisInterpolator
 
 REPEATED = 1e-3
 """Mean difference below which a frame repeats the one before."""

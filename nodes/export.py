@@ -100,7 +100,7 @@ def _further_inputs() -> dict[str, Any]:
 
 
 def _retimed(clip: Any, frame_rate: float) -> Any:
-    from ..sonic_core.post.interpolate import at_rate, best_interpolator
+    from ..sonic_core.post.retime import at_rate, best_interpolator
     from ..sonic_core.settings import exact_fps
 
     return at_rate(clip, exact_fps(frame_rate), best_interpolator(host.search_path(), keeper=host.HostKeeper))

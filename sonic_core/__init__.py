@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .models.registry import MODEL_NAMES
     from .pipeline import TalkingPortrait, load_model
     from .post.align import Refinement, refined
-    from .post.interpolate import at_rate
+    from .post.retime import at_rate
     from .post.smooth import SmoothReport, smoothed
     from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
@@ -72,7 +72,7 @@ _LAZY = {
     "SmoothReport": "post.smooth",
     "SyncMeasurement": "sync.offset",
     "TalkingPortrait": "pipeline",
-    "at_rate": "post.interpolate",
+    "at_rate": "post.retime",
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
     "open_clip": "clip",

@@ -22,8 +22,8 @@ from .media.image import read_image
 from .media.mixing import check_duration, cut
 from .models.registry import find_model
 from .post.align import refined
+from .post.compose import pasted
 from .post.keep import kept
-from .post.paste import pasted
 from .post.smooth import smoothed
 from .settings import Settings
 from .sync.mouth import STAGE as MOUTH

@@ -26,7 +26,7 @@ from sonic_core.models.base.networks import (
 from sonic_core.models.base.tiny_vae import empty_tiny_vae
 from sonic_core.models.base.tokens import AudioToBuckets, AudioToTokens
 from sonic_core.models.base.unet.lean import make_lean
-from sonic_core.post.flownet import FlowInterpolator, IFNet
+from sonic_core.post.interpolators.flownet import FlowInterpolator, IFNet
 from sonic_core.weights.student import Student
 
 from .bench import TINY, Bench

@@ -111,7 +111,7 @@ def even_out(options: argparse.Namespace) -> int:
     """Smooth a video, and show it at another rate where one is asked for."""
     from ..clip import open_clip
     from ..faces import face_finder
-    from ..post.interpolate import at_rate, best_interpolator
+    from ..post.retime import at_rate, best_interpolator
     from ..post.smooth import smoothed
     from ..settings import exact_fps
 

@@ -22,7 +22,7 @@ from sonic_core.models.base.networks import (
     empty_whisper,
 )
 from sonic_core.models.base.unet.lean import make_lean
-from sonic_core.post.flownet import IFNet
+from sonic_core.post.interpolators.flownet import IFNet
 
 SHARED_KIT = Path(__file__).resolve().parents[3] / "shared" / "kit"
 OWN_KIT = Path(__file__).resolve().parent / "own_kit"

@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from sonic_core.models.base import networks  # noqa: E402
 from sonic_core.models.base.config import BaseConfig  # noqa: E402
-from sonic_core.post.flownet import IFNet  # noqa: E402
+from sonic_core.post.interpolators.flownet import IFNet  # noqa: E402
 from sonic_core.weights.svd import CLIP_PREFIX, VAE_PREFIX  # noqa: E402
 
 TINY = HERE / "tiny.json"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sonic_core.devices import OwnKeeper
-from sonic_core.post.flownet import FlowInterpolator
+from sonic_core.post.interpolators.flownet import FlowInterpolator
 from tests.parity.kit import SHARED_KIT, draw_interpolator, needs_kit, read_index
 
 pytestmark = needs_kit

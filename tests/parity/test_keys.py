@@ -8,7 +8,7 @@ import torch
 
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_unet
-from sonic_core.post.flownet import IFNet
+from sonic_core.post.interpolators.flownet import IFNet
 from tests.parity.kit import SHARED_KIT, needs_kit
 
 TEACHER = "block_tea."

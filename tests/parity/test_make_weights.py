@@ -17,7 +17,7 @@ from sonic_core.models.base.networks import (
     empty_vae,
     empty_whisper,
 )
-from sonic_core.post.flownet import load_flownet
+from sonic_core.post.interpolators.flownet import load_flownet
 from sonic_core.weights.convert import convert_folder
 from sonic_core.weights.read import load_into
 from sonic_core.weights.svd import clip_source, vae_source

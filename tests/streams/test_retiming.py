@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.post.interpolate import retimed
+from sonic_core.post.retime import retimed
 
 LENGTH = 26
 SIZE = (24, 32)

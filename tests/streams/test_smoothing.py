@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sonic_core.clip import Clip
-from sonic_core.post.interpolate import at_rate
+from sonic_core.post.retime import at_rate
 from sonic_core.post.smooth import smoothed
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,7 @@ import json, resource, sys
 from fractions import Fraction
 import torch
 from sonic_core.clip import Clip
-from sonic_core.post.interpolate import at_rate
+from sonic_core.post.retime import at_rate
 from sonic_core.post.smooth import smoothed
 torch.set_num_threads(1)
 size = (128, 160)

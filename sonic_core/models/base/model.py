@@ -18,8 +18,8 @@ from ...devices import Keeper, weight
 from ...errors import SonicWarning
 from ...media.ahead import attended
 from ...media.mixing import cut
-from ...post.flownet import FlowInterpolator, load_flownet
-from ...post.interpolate import retimed
+from ...post.interpolators.flownet import FlowInterpolator, load_flownet
+from ...post.retime import retimed
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
 from .audio_features import encoder_length

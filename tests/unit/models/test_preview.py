@@ -19,7 +19,7 @@ from sonic_core.media.image import read_image
 from sonic_core.models.preview.model import make_puppet
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.pipeline import prepare_portrait
-from sonic_core.post.paste import pasted
+from sonic_core.post.compose import pasted
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 SETTINGS = Settings(min_resolution=384)

@@ -9,8 +9,8 @@ import torch
 
 from sonic_core.clip import Clip, frame_count
 from sonic_core.errors import InputError
-from sonic_core.post.dis import DisInterpolator
-from sonic_core.post.interpolate import at_rate
+from sonic_core.post.interpolators.dis import DisInterpolator
+from sonic_core.post.retime import at_rate
 
 SIZE = (96, 128)
 

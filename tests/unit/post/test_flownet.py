@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from sonic_core.devices import OwnKeeper
 from sonic_core.errors import CheckpointError
-from sonic_core.post.flownet import FlowInterpolator, IFNet, load_flownet
+from sonic_core.post.interpolators.flownet import FlowInterpolator, IFNet, load_flownet
 
 
 class Desk(OwnKeeper):

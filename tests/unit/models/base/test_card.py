@@ -28,7 +28,7 @@ from sonic_core.models.base.unet.attention import AudioTokens, FaceMask, ImageTo
 from sonic_core.models.base.unet.lean import make_lean
 from sonic_core.models.base.vae import decode_chunk
 from sonic_core.models.base.windows import Window
-from sonic_core.post.flownet import IFNet
+from sonic_core.post.interpolators.flownet import IFNet
 from tests.unit.models.base.watching import Watch
 
 CARD = torch.device("meta")

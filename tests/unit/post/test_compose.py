@@ -5,7 +5,7 @@ from fractions import Fraction
 import torch
 
 from sonic_core import Clip, Face, Placement, Portrait
-from sonic_core.post.paste import feather, pasted
+from sonic_core.post.compose import feather, pasted
 
 FACE = Face((10, 10, 50, 50), ((20, 20), (40, 20), (30, 30), (22, 40), (38, 40)), 1.0)
 

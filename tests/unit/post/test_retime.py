@@ -8,9 +8,9 @@ import torch
 from sonic_core.clip import Clip
 from sonic_core.devices import OwnKeeper
 from sonic_core.errors import InputError, SettingsError
-from sonic_core.post.dis import DisInterpolator
-from sonic_core.post.flownet import FlowInterpolator, IFNet
-from sonic_core.post.interpolate import best_interpolator, retimed
+from sonic_core.post.interpolators.dis import DisInterpolator
+from sonic_core.post.interpolators.flownet import FlowInterpolator, IFNet
+from sonic_core.post.retime import best_interpolator, retimed
 from sonic_core.types import Audio
 
 SLOW = Fraction(25, 2)

@@ -21,7 +21,7 @@ from ..types import Frames
 from ..weights.catalog import INTERPOLATOR
 from ..weights.search import Weights
 from ..weights.store import find_part
-from .dis import DisInterpolator
+from .interpolators.dis import DisInterpolator
 
 log = logging.getLogger("sonic")
 
@@ -120,7 +120,7 @@ def best_interpolator(
     path = find_part(INTERPOLATOR, weights)
     if path is None:
         return DisInterpolator()
-    from .flownet import FlowInterpolator, load_flownet  # noqa: PLC0415 - only where there is something to load
+    from .interpolators.flownet import FlowInterpolator, load_flownet  # noqa: PLC0415 - only where there is something to load
 
     return FlowInterpolator(load_flownet(path), OwnKeeper(choose_device(device)) if keeper is None else keeper())
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from .flow import (
+from ..flow import (
     Flow,
     Picture,
     as_frame,

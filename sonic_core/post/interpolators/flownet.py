@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..weights.read import load_into
+from ...weights.read import load_into
 
 if TYPE_CHECKING:
-    from ..devices import Keeper
+    from ...devices import Keeper
 
 _WIDTH = 90
 """Channels inside a block, which works at a quarter of its input's sides; half as many on the way there and back."""

@@ -1,0 +1,1 @@
+"""Frames between frames: what the protocol ``Interpolator`` of ``post.retime`` asks for."""
