@@ -19,10 +19,10 @@ ASSETS = Path(__file__).resolve().parent
 sys.path.insert(0, str(ASSETS.parent))
 
 from benchmarks.portrait_parts.sitter import Sitter  # noqa: E402 - this file runs without the project being installed
-from sonic_core import Settings, open_clip, refined  # noqa: E402
+from sonic_core import Settings, open_clip, refine  # noqa: E402
 from sonic_core.errors import SonicWarning  # noqa: E402
 from sonic_core.media.audio import read_audio  # noqa: E402
-from sonic_core.post.curve import drawn  # noqa: E402
+from sonic_core.post.curve import draw_curve  # noqa: E402
 
 SIDE = 512
 """Pixels of a picture's sides."""
@@ -95,7 +95,7 @@ def repair() -> Image.Image:
     right, bottom = left + WIDTH * sitter.unit, top + WIDTH * sitter.unit * FACE_HEIGHT / SIDE
     size, box = (SIDE, FACE_HEIGHT), (round(left), round(top), round(right), round(bottom))
     face = Image.fromarray(np.ascontiguousarray(pixels)).crop(box).resize(size, Image.Resampling.LANCZOS)
-    curve = drawn(refined(open_clip(ASSETS / "video.mp4"))[1]).permute(1, 2, 0).numpy()[PLOT]
+    curve = draw_curve(refine(open_clip(ASSETS / "video.mp4")).report).permute(1, 2, 0).numpy()[PLOT]
     plot = Image.fromarray((curve * 255).round().astype(np.uint8))
     canvas = Image.new("RGB", (SIDE, SIDE), PAPER)
     canvas.paste(face, (0, 0))

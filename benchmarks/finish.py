@@ -29,11 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sonic_core import load_model
 from sonic_core.clip import Clip, open_clip
 from sonic_core.faces import RememberingFinder, face_finder
-from sonic_core.pipeline import finished
-from sonic_core.post.align import refined
-from sonic_core.post.keep import kept
-from sonic_core.post.smooth import smoothed
-from sonic_core.settings import Settings
+from sonic_core.post.align import refine
+from sonic_core.post.finish import Finish
+from sonic_core.post.keep import keep
+from sonic_core.post.smooth import smooth
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = 25
@@ -92,28 +91,28 @@ def profiled(name: str, work: Callable[[], object]) -> None:
 
 def measure(name: str, clip: Clip, runs: int, *, profile: bool) -> None:
     """Print a clip's figures."""
-    finder, clip = RememberingFinder(face_finder()), kept(clip)
+    finder, clip = RememberingFinder(face_finder()), keep(clip)
 
     def together(folder: str) -> None:
         finder = RememberingFinder(face_finder())
-        smoothed(refined(clip, finder=finder)[0], finder=finder).export(f"{folder}/together.mp4")
+        smooth(refine(clip, finder=finder).clip, finder=finder).clip.export(f"{folder}/together.mp4")
 
     with tempfile.TemporaryDirectory() as folder:
         steps: dict[str, Callable[[], object]] = {
             "read": lambda: sum(map(len, clip.read())),
-            "refine": lambda: refined(clip, finder=face_finder()),
-            "smooth": lambda: sum(map(len, smoothed(clip, finder=face_finder()).read())),
+            "refine": lambda: refine(clip, finder=face_finder()),
+            "smooth": lambda: sum(map(len, smooth(clip, finder=face_finder()).clip.read())),
             "encode": lambda: clip.export(f"{folder}/encoded.mp4"),
             "together": lambda: together(folder),
-            "whole": lambda: finished(clip, Settings()).export(f"{folder}/whole.mp4"),
+            "whole": lambda: Finish().apply(clip).clip.export(f"{folder}/whole.mp4"),
         }
         for step, work in steps.items():
             wall, own = (spent / clip.duration for spent in least(work, runs))
             print(f"{name:12} {step:9} wall {wall:5.2f}  processor {own:5.2f}  × real time {1 / wall:5.2f}", flush=True)
             if profile:
                 profiled(f"{name} {step}", work)
-    offset = refined(clip, finder=finder)[1].measurement.offset
-    print(f"{name:12} offset {offset * 1000:.6f} ms, smoothed frames {digest(smoothed(clip, finder=finder))}")
+    offset = refine(clip, finder=finder).report.measurement.offset
+    print(f"{name:12} offset {offset * 1000:.6f} ms, smoothed frames {digest(smooth(clip, finder=finder).clip)}")
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sonic_core.clip import Clip, open_clip
 from sonic_core.faces.track import FaceTracker
 from sonic_core.post.flow import as_pixels
-from sonic_core.post.smooth import METHODS, SmoothReport, smoothed
+from sonic_core.post.smooth import METHODS, smooth
 from sonic_core.types import Face, Frames
 
 SHAKE, FLICKER = 0.7, 0.02
@@ -134,14 +134,9 @@ def measure(path: Path, frames: int, method: str, tracker: str | None) -> None:
     first = next(clean.frames())
     face = FaceTracker().follow(first)
     finder = KnownFace([] if face is None else [face])
-    reports: list[SmoothReport] = []
     bad = shaken(clean)
-    clips = [
-        clean,
-        bad,
-        smoothed(bad, method=method, finder=finder, report=reports.append),
-        smoothed(clean, method=method, finder=finder, report=reports.append),
-    ]
+    mended, kept = (smooth(one, method=method, finder=finder) for one in (bad, clean))
+    clips = [clean, bad, mended.clip, kept.clip]
     moves: list[list[np.ndarray]] = []
     lights, slopes, errors = [], [], []
     for true, ill, cured, spared in zip(*(clip.frames() for clip in clips), strict=True):
@@ -155,7 +150,7 @@ def measure(path: Path, frames: int, method: str, tracker: str | None) -> None:
         np.mean(slopes, 0),
     )
     print(f"{path.stem}: {len(errors)} frames of {clean.size[1]}×{clean.size[0]}")
-    print(f"  shaken: {reports[0]}\n  clean: {reports[1]}")
+    print(f"  shaken: {mended.report.reason}\n  clean: {kept.report.reason}")
     print(f"  shake gone against clean {gone(shift[0], shift[1])}, against smoothed clean {gone(shift[0], shift[2])}")
     flicker, left, left_of_smoothed = ill / true - 1, cured / true - 1, cured / spared - 1
     print(f"  flicker gone against clean {gone(flicker, left)}, against smoothed {gone(flicker, left_of_smoothed)}")
@@ -173,7 +168,7 @@ def speed(clip: Clip, method: str, finder: KnownFace) -> None:
     held = torch.cat(list(clip.read()))[:60]
     clip = replace(clip, read=lambda: iter(held.split(4)), length=len(held))
     begin, used = time.perf_counter(), time.process_time()
-    for _ in smoothed(clip, method=method, finder=finder).frames():
+    for _ in smooth(clip, method=method, finder=finder).clip.frames():
         pass
     passed, used = time.perf_counter() - begin, time.process_time() - used
     print(f"  {1000 * used / len(held):.1f} ms of processor per frame, {len(held) / passed:.0f} frames per second")

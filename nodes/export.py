@@ -100,7 +100,6 @@ def _further_inputs() -> dict[str, Any]:
 
 
 def _retimed(clip: Any, frame_rate: float) -> Any:
-    from ..sonic_core.post.retime import at_rate, best_interpolator
-    from ..sonic_core.settings import exact_fps
+    from ..sonic_core.post.retime import best_interpolator, retime
 
-    return at_rate(clip, exact_fps(frame_rate), best_interpolator(host.search_path(), keeper=host.HostKeeper))
+    return retime(clip, frame_rate, best_interpolator(host.search_path(), keeper=host.HostKeeper)).clip

@@ -69,14 +69,14 @@ class Sampler:
         **chosen: Any,
     ) -> tuple[Any]:
         """Make the video."""
-        from ..sonic_core.pipeline import pasted
+        from ..sonic_core.post.compose import paste
 
         progress = host.progress_of(unique_id)
         with host.warnings_shown(unique_id, conditions.told):
             settings = replace(conditions.made_by(model.name).settings, **chosen)
             clip = model.model.animate(conditions.conditions, settings, progress)
             if settings.paste_back:
-                clip = pasted(clip, conditions.conditions.portrait)
+                clip = paste(clip, conditions.conditions.portrait).clip
             return (host.video_of(clip, progress, show=True),)
 
 

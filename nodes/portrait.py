@@ -203,16 +203,16 @@ def _found(
 ) -> tuple[Portrait, Face, torch.Tensor]:
     """Find the face, cut it out and draw that; where it fails, the node shows the picture that was searched."""
     from ..sonic_core.errors import InputError
-    from ..sonic_core.faces import choose_face, crop_portrait, drawn, searched
+    from ..sonic_core.faces import choose_face, crop_portrait, draw_crop, draw_search
 
     try:
         face = choose_face(picture, finder, settings)
         portrait = crop_portrait(picture, face, settings)
     except InputError as error:
         caption, words = _failure(settings, finder, error)
-        host.show_now(searched(picture, caption, finder.found), node)
+        host.show_now(draw_search(picture, caption, finder.found), node)
         raise type(error)(words) from error
-    return portrait, face, drawn(portrait, finder.found)
+    return portrait, face, draw_crop(portrait, finder.found)
 
 
 def _failure(settings: Settings, finder: _Witness, error: InputError) -> tuple[str, str]:

@@ -123,15 +123,14 @@ class TemporalSmooth:
 
     def smooth(self, video: Any, strength: float, method: str, unique_id: str | None = None) -> tuple[Any]:
         """Make the steadied video."""
-        from ..sonic_core.post.smooth import smoothed
+        from ..sonic_core.post.smooth import smooth
 
         if not strength:
             return (video,)
         with host.warnings_shown(unique_id):
-            clip = smoothed(
-                host.clip_of(video), strength=strength, method=method, finder=host.face_finder(host.search_path())
-            )
-            return (host.video_of(clip, host.progress_of(unique_id)),)
+            finder = host.face_finder(host.search_path())
+            made = smooth(host.clip_of(video), strength=strength, method=method, finder=finder)
+            return (host.video_of(made.clip, host.progress_of(unique_id)),)
 
 
 def _refined(
@@ -141,14 +140,13 @@ def _refined(
     import warnings
 
     from ..sonic_core.errors import InputError, SonicWarning
-    from ..sonic_core.post.align import refined
-    from ..sonic_core.post.curve import drawn, note
+    from ..sonic_core.post.align import refine
+    from ..sonic_core.post.curve import draw_curve, draw_note
 
     try:
-        made, done = refined(
-            clip, max_offset=max_offset, force=force, finder=host.face_finder(host.search_path()), progress=progress
-        )
+        finder = host.face_finder(host.search_path())
+        made = refine(clip, max_offset=max_offset, force=force, finder=finder, progress=progress)
     except InputError as error:
         warnings.warn(f"Nothing was measured or changed: {error}", SonicWarning, stacklevel=2)
-        return clip, None, note("not measured: unchanged")
-    return made, done, drawn(done, max_offset)
+        return clip, None, draw_note("not measured: unchanged")
+    return made.clip, made.report, draw_curve(made.report, max_offset)

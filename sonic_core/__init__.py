@@ -26,58 +26,87 @@ from .settings import Settings
 from .types import Audio, Face, FaceFinder, Model, Placement, Portrait, Progress
 
 if TYPE_CHECKING:
-    from .clip import Clip, open_clip
+    from .clip import Clip, Source, open_clip
     from .models.registry import MODEL_NAMES
     from .pipeline import TalkingPortrait, load_model
-    from .post.align import Refinement, refined
-    from .post.retime import at_rate
-    from .post.smooth import SmoothReport, smoothed
+    from .post.align import Align, Refinement, refine
+    from .post.compose import Compose, Layer, compose, paste
+    from .post.renamed import at_rate, refined, smoothed
+    from .post.retime import Retime, retime
+    from .post.smooth import Smooth, SmoothReport, smooth
+    from .post.stage import Stage, Staged
     from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
 
 __all__ = [
     "MODEL_NAMES",
+    "Align",
     "Audio",
     "CheckpointError",
     "Clip",
+    "Compose",
     "Face",
     "FaceFinder",
     "FaceNotFoundError",
     "InputError",
+    "Layer",
     "MediaError",
     "Model",
     "Placement",
     "Portrait",
     "Progress",
     "Refinement",
+    "Retime",
     "Settings",
     "SettingsError",
+    "Smooth",
     "SmoothReport",
     "SonicError",
     "SonicWarning",
+    "Source",
+    "Stage",
+    "Staged",
     "SyncMeasurement",
     "TalkingPortrait",
     "at_rate",
+    "compose",
     "load_model",
     "measure_sync",
     "open_clip",
+    "paste",
+    "refine",
     "refined",
+    "retime",
+    "smooth",
     "smoothed",
 ]
 
 _LAZY = {
+    "Align": "post.align",
     "Clip": "clip",
+    "Compose": "post.compose",
+    "Layer": "post.compose",
     "MODEL_NAMES": "models.registry",
     "Refinement": "post.align",
+    "Retime": "post.retime",
+    "Smooth": "post.smooth",
     "SmoothReport": "post.smooth",
+    "Source": "clip",
+    "Stage": "post.stage",
+    "Staged": "post.stage",
     "SyncMeasurement": "sync.offset",
     "TalkingPortrait": "pipeline",
-    "at_rate": "post.retime",
+    "at_rate": "post.renamed",
+    "compose": "post.compose",
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
     "open_clip": "clip",
-    "refined": "post.align",
-    "smoothed": "post.smooth",
+    "paste": "post.compose",
+    "refine": "post.align",
+    "refined": "post.renamed",
+    "retime": "post.retime",
+    "smooth": "post.smooth",
+    "smoothed": "post.renamed",
 }
 """Modules of the names that are imported when they are first asked for: these modules take torch."""
 

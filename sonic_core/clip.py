@@ -6,11 +6,12 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ from .media.formats import format_of
 from .media.live import write_live
 from .media.reverse import there_and_back
 from .media.video import check_target, probe_video, read_video, write_video
-from .types import Audio, Frames, Placement, Progress, ignore_progress
+from .types import Audio, Face, Frames, Placement, Progress, ignore_progress
 
 log = logging.getLogger("sonic")
 
@@ -233,6 +234,49 @@ class Clip:
                 stacklevel=3,
             )
         return clip, have
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What faces are cut out of and laid back onto: a picture, which is a source of one frame, or a video.
+
+    Raises:
+        InputError: The track has more or fewer frames than the picture or the video.
+    """
+
+    frames: torch.Tensor | Clip
+    """(3, H, W) RGB float32 in [0, 1], or a video, which is read anew whenever it is needed."""
+    track: tuple[Face | None, ...] = ()
+    """One face: where it is in each frame, in that frame's pixels, None where it is not seen; empty if nobody looked.
+    Of several faces in a picture each has a source of its own, with the same frames."""
+
+    def __post_init__(self) -> None:
+        if self.track and len(self.track) != self.length:
+            raise InputError(
+                f"Expected a face, or none, for each of {self.length} frames; got {len(self.track)}: track all of them."
+            )
+
+    @property
+    def length(self) -> int:
+        """Number of frames; 1 for a picture, which lasts as long as it is looked at."""
+        return self.frames.length if isinstance(self.frames, Clip) else 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the frames in pixels."""
+        return self.frames.size if isinstance(self.frames, Clip) else (self.frames.shape[1], self.frames.shape[2])
+
+    def read(self) -> Generator[torch.Tensor, None, None]:
+        """Begin anew.
+
+        Yields:
+            (3, H, W): a video's frames, or a picture again and again; not to be changed.
+        """
+        if isinstance(self.frames, Clip):
+            with closing(closable(self.frames.frames())) as frames:
+                yield from frames
+        else:
+            yield from repeat(self.frames)
 
 
 def open_clip(path: str | os.PathLike[str]) -> Clip:

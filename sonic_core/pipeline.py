@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,26 +11,21 @@ from typing import Any
 
 import torch
 
-from .clip import Clip
+from .clip import Clip, Source
 from .devices import Hardware, Keeper
-from .errors import InputError, SettingsError, SonicWarning
+from .errors import SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
 from .media.arriving import ArrivingAudio
 from .media.audio import read_audio
 from .media.image import read_image
 from .media.mixing import check_duration, cut
 from .models.registry import find_model
-from .post.align import refined
-from .post.compose import pasted
-from .post.keep import kept
-from .post.smooth import smoothed
+from .post.compose import Compose
+from .post.finish import Finish
+from .post.stage import Stage, apply_stages
 from .settings import Settings
-from .sync.mouth import STAGE as MOUTH
-from .sync.mouth import MouthMeter
 from .types import Audio, Model, Portrait, Progress, ignore_progress
 from .weights.search import SearchPath, Weights
-
-log = logging.getLogger("sonic")
 
 SVD_IS_A_PART = "svd= goes with the next release; name the file or folder of Stable Video Diffusion among weights."
 
@@ -81,9 +75,23 @@ class TalkingPortrait:
         progress("portrait", 1, 1)
         conditions = self.model.prepare(portrait, sound, settings, progress)
         clip = self.model.animate(conditions, settings, progress)
+        return apply_stages(self.stages(portrait, settings), clip, progress).clip
+
+    def stages(self, portrait: Portrait, settings: Settings) -> list[Stage]:
+        """List what follows the model, as far as the settings ask for it."""
+        stages: list[Stage] = []
         if not (self.model.exact or settings.published):
-            clip = finished(clip, settings, weights=self.weights, progress=progress)
-        return pasted(clip, portrait) if settings.paste_back else clip
+            stages.append(
+                Finish(
+                    align=settings.lip_sync_refinement,
+                    smooth=settings.temporal_smoothing,
+                    streamed=settings.stream,
+                    finder=RememberingFinder(face_finder("auto", self.weights)),
+                )
+            )
+        if settings.paste_back:
+            stages.append(Compose(Source(portrait.placement.source), (portrait.placement.box,)))
+        return stages
 
 
 def load_model(
@@ -145,35 +153,6 @@ def prepare_portrait(
     for reason in quality_warnings(image, face):
         warnings.warn(reason, SonicWarning, stacklevel=2)
     return crop_portrait(image, face, settings)
-
-
-def finished(clip: Clip, settings: Settings, *, weights: Weights = (), progress: Progress = ignore_progress) -> Clip:
-    """Bring a clip's sound in step and take out jitter, as far as the settings ask for it.
-
-    For clips of models that may be out of step or jitter. What cannot be measured is left as it is, and said so.
-
-    Args:
-        clip: To be measured it is read once; its frames are kept on disk meanwhile, and from then on.
-        settings: ``lip_sync_refinement`` and ``temporal_smoothing`` count.
-        weights: Folders in which weights of face finders are looked for first.
-        progress: Hears (stage, done, total).
-    """
-    finder = RememberingFinder(face_finder("auto", weights))
-    points = None
-    if settings.lip_sync_refinement and settings.stream:
-        log.info("lip sync: nothing was changed: a stream is shown before its whole could be measured.")
-    elif settings.lip_sync_refinement:
-        meter = MouthMeter(clip.fps, clip.length, finder)
-        clip = kept(clip, progress, see=meter.see)
-        progress(MOUTH, meter.passed, clip.length)
-        points = meter.points
-        try:
-            clip, _ = refined(clip, motion=meter.motion())
-        except InputError as error:
-            log.info("lip sync: nothing was changed: %s", error)
-    if settings.temporal_smoothing:
-        clip = smoothed(clip, finder=finder, points=points)
-    return clip
 
 
 def checked_audio(audio: Audio, settings: Settings) -> Audio:

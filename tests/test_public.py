@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_public_names_are_frozen():
     assert sorted(sonic_core.__all__) == [
-        "Audio", "CheckpointError", "Clip", "Face", "FaceFinder", "FaceNotFoundError", "InputError", "MODEL_NAMES",
-        "MediaError", "Model", "Placement", "Portrait", "Progress", "Refinement", "Settings", "SettingsError",
-        "SmoothReport", "SonicError", "SonicWarning", "SyncMeasurement", "TalkingPortrait", "at_rate", "load_model",
-        "measure_sync", "open_clip", "refined", "smoothed",
+        "Align", "Audio", "CheckpointError", "Clip", "Compose", "Face", "FaceFinder", "FaceNotFoundError",
+        "InputError", "Layer", "MODEL_NAMES", "MediaError", "Model", "Placement", "Portrait", "Progress",
+        "Refinement", "Retime", "Settings", "SettingsError", "Smooth", "SmoothReport", "SonicError", "SonicWarning",
+        "Source", "Stage", "Staged", "SyncMeasurement", "TalkingPortrait", "at_rate", "compose", "load_model",
+        "measure_sync", "open_clip", "paste", "refine", "refined", "retime", "smooth", "smoothed",
     ]  # fmt: skip
     for name in sonic_core.__all__:
         assert hasattr(sonic_core, name)

@@ -301,7 +301,7 @@ def _check_live(options: argparse.Namespace) -> None:
 
 def _faces(options: argparse.Namespace) -> int:
     from ..errors import FaceNotFoundError  # noqa: PLC0415
-    from ..faces import crop_portrait, drawn, face_finder, quality_warnings  # noqa: PLC0415
+    from ..faces import crop_portrait, draw_crop, face_finder, quality_warnings  # noqa: PLC0415
     from ..media.files import check_writable  # noqa: PLC0415
     from ..media.image import read_image, write_png  # noqa: PLC0415
 
@@ -335,7 +335,9 @@ def _faces(options: argparse.Namespace) -> int:
     lines.append(f"finder: {finder.name}")
     result = {"faces": listed, "finder": finder.name}
     if options.picture:
-        result["picture"] = str(write_png(options.picture, drawn(crop_portrait(image, found[0], Settings()), found)))
+        result["picture"] = str(
+            write_png(options.picture, draw_crop(crop_portrait(image, found[0], Settings()), found))
+        )
         lines.append(f"picture: {result['picture']}")
     answer(options, result, "\n".join(lines))
     return 0

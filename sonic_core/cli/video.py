@@ -13,7 +13,6 @@ from .console import ProgressLine, add_weights, answer
 
 if TYPE_CHECKING:
     from ..clip import Clip
-    from ..post.smooth import SmoothReport
     from ..sync.offset import SyncMeasurement
 
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
@@ -89,19 +88,13 @@ def measure(options: argparse.Namespace) -> int:
 def align(options: argparse.Namespace) -> int:
     """Move the sound of a video to where it belongs."""
     from ..faces import face_finder
-    from ..post.align import check_max_offset, refined
+    from ..post.align import Align
 
-    check_max_offset(options.max_offset)
     check_output(options)
-    progress = ProgressLine()
-    clip, done = refined(
-        _opened(options),
-        max_offset=options.max_offset,
-        force=options.force,
-        finder=face_finder("auto", options.weights),
-        progress=progress,
-    )
-    clip.export(options.output, format=options.format, crf=options.crf, progress=progress)
+    align, progress = Align(options.max_offset, options.force, face_finder("auto", options.weights)), ProgressLine()
+    made = align.apply(_opened(options), progress)
+    made.clip.export(options.output, format=options.format, crf=options.crf, progress=progress)
+    done = made.report
     told = {**described(done.measurement), "moved_seconds": done.moved, "output": options.output}
     answer(options, told, f"{options.output}: {done.reason}")
     return 0
@@ -111,23 +104,20 @@ def even_out(options: argparse.Namespace) -> int:
     """Smooth a video, and show it at another rate where one is asked for."""
     from ..clip import open_clip
     from ..faces import face_finder
-    from ..post.retime import at_rate, best_interpolator
-    from ..post.smooth import smoothed
-    from ..settings import exact_fps
+    from ..post.retime import Retime, best_interpolator
+    from ..post.smooth import Smooth
 
     check_output(options)
-    finder = face_finder("auto", options.weights)
-    reports: list[SmoothReport] = []
-    clip = open_clip(options.video)
-    clip = smoothed(clip, strength=options.strength, method=options.method, finder=finder, report=reports.append)
+    smooth = Smooth(options.strength, options.method, face_finder("auto", options.weights))
+    made = smooth.apply(open_clip(options.video))
+    clip, report = made.clip, made.report
     if options.fps is not None:
-        clip = at_rate(clip, exact_fps(options.fps), best_interpolator(options.weights, options.device))
+        clip = Retime(options.fps, best_interpolator(options.weights, options.device)).apply(clip).clip
     clip.export(options.output, format=options.format, crf=options.crf, progress=ProgressLine())
     told: dict[str, Any] = {"output": options.output, "frames": clip.length, "fps": float(clip.fps)}
-    if reports:
-        told |= asdict(reports[0])
-    words = f"{reports[0]}" if reports else "nothing was smoothed"
-    answer(options, told | {"frames": clip.length}, f"{options.output}: {words}.")
+    if report.done is not None:
+        told |= asdict(report.done)
+    answer(options, told | {"frames": clip.length}, f"{options.output}: {report.reason}")
     return 0
 
 

@@ -7,7 +7,7 @@ from .finder import AttendedFinder, RememberingFinder, choose_face, face_finder
 from .geometry import HeadPose, head_pose
 from .insightface import InsightFaceFinder
 from .landmarks import read_landmarks, segment_person
-from .overlay import drawn, searched
+from .overlay import draw_crop, draw_search
 from .quality import quality_warnings
 from .yoloface import YoloFaceFinder
 
@@ -22,13 +22,13 @@ __all__ = [
     "choose_face",
     "crop_box",
     "crop_portrait",
-    "drawn",
+    "draw_crop",
+    "draw_search",
     "examine",
     "face_finder",
     "face_mask",
     "head_pose",
     "quality_warnings",
     "read_landmarks",
-    "searched",
     "segment_person",
 ]

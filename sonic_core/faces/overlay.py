@@ -33,7 +33,7 @@ _SHADE, _TINT = 0.5, 0.16
 Colour = tuple[int, int, int]
 
 
-def drawn(portrait: Portrait, faces: Sequence[Face] = ()) -> torch.Tensor:
+def draw_crop(portrait: Portrait, faces: Sequence[Face] = ()) -> torch.Tensor:
     """Draw a portrait's way: the whole picture, its crop, the face in it and the mask over the face.
 
     Args:
@@ -63,7 +63,7 @@ def drawn(portrait: Portrait, faces: Sequence[Face] = ()) -> torch.Tensor:
     return canvas.finished()
 
 
-def searched(image: torch.Tensor, caption: str = "No face found", faces: Sequence[Face] = ()) -> torch.Tensor:
+def draw_search(image: torch.Tensor, caption: str = "No face found", faces: Sequence[Face] = ()) -> torch.Tensor:
     """Draw a picture of which no face could be taken, with what helps to point at one: a ruler in its pixels.
 
     Args:
@@ -72,7 +72,7 @@ def searched(image: torch.Tensor, caption: str = "No face found", faces: Sequenc
         faces: Faces that are there but were not asked for, the largest first.
 
     Returns:
-        (3, h, w) RGB in [0, 1], as ``drawn`` gives.
+        (3, h, w) RGB in [0, 1], as ``draw_crop`` gives.
     """
     canvas = _Canvas(image)
     canvas.shade()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from ..clip import Clip
 from ..errors import SettingsError
@@ -12,6 +13,7 @@ from ..sync.compare import measure_sync
 from ..sync.mouth import MouthMotion
 from ..sync.offset import FARTHEST, SyncMeasurement
 from ..types import FaceFinder, Progress, ignore_progress
+from .stage import Staged
 
 log = logging.getLogger("sonic")
 
@@ -23,7 +25,7 @@ LEAST_OFFSET = 0.005
 
 @dataclass(frozen=True)
 class Refinement:
-    """What was measured and what was done about it."""
+    """What was measured and what was done about it (a ``Report``)."""
 
     measurement: SyncMeasurement
     moved: float
@@ -32,7 +34,55 @@ class Refinement:
     """One sentence: what was done, or why nothing was."""
 
 
-def refined(
+@dataclass(frozen=True)
+class Align:
+    """Bring a clip's sound in step with the mouth, or leave it alone (a ``Stage``).
+
+    The sound is moved by whole samples, silence filling the one end and the other being cut, so that it is as long as
+    before; no frame changes. It is moved only where the offset is constant, trusted and not beyond ``max_offset``.
+
+    Raises:
+        SettingsError: ``max_offset`` is out of range.
+    """
+
+    max_offset: float = MAX_OFFSET
+    """Seconds up to which an offset is corrected unasked, 0 to ``farthest``."""
+    force: bool = False
+    """Correct any constant offset that could be measured, however large and however unsure."""
+    finder: FaceFinder | None = None
+    """Finds the face; None takes the best finder that is there."""
+    motion: MouthMotion | None = None
+    """How the mouth moves, if somebody measured that while the clip was read for something else."""
+    farthest: ClassVar[float] = FARTHEST
+    """Seconds up to which an offset is looked for."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_offset <= FARTHEST:
+            raise SettingsError(f"max_offset must be 0 to {FARTHEST:g} seconds, got {self.max_offset:g}.")
+
+    def apply(self, clip: Clip, progress: Progress = ignore_progress) -> Staged[Refinement]:
+        """Measure, and move the sound.
+
+        Args:
+            clip: Its picture is read once, unless ``motion`` is given.
+            progress: Called with ("mouth", frames done, frames in all).
+
+        Returns:
+            The clip, the same object if nothing was changed, and what was measured and done.
+
+        Raises:
+            InputError: The clip has no sound, or less than three seconds of face with sound.
+            FaceNotFoundError: There is no face in most of it.
+        """
+        found = measure_sync(clip, self.finder, progress, motion=self.motion)
+        done = decide(found, self.max_offset, self.force)
+        log.info("lip sync: %s", done.reason)
+        if not done.moved or clip.audio is None:
+            return Staged(clip, done)
+        return Staged(replace(clip, audio=shift(clip.audio, -done.moved)), done)
+
+
+def refine(
     clip: Clip,
     *,
     max_offset: float = MAX_OFFSET,
@@ -40,45 +90,9 @@ def refined(
     finder: FaceFinder | None = None,
     motion: MouthMotion | None = None,
     progress: Progress = ignore_progress,
-) -> tuple[Clip, Refinement]:
-    """Bring a clip's sound in step with the mouth, or leave it alone.
-
-    The sound is moved by whole samples, silence filling the one end and the other being cut, so that it is as long as
-    before; no frame changes. It is moved only where the offset is constant, trusted and not beyond ``max_offset``.
-
-    Args:
-        clip: Its picture is read once, unless ``motion`` is given.
-        max_offset: Seconds up to which an offset is corrected unasked, 0 to 0.4.
-        force: Correct any constant offset that could be measured, however large and however unsure.
-        finder: Finds the face; None takes the best finder that is there.
-        motion: How the mouth moves, if somebody measured that while the clip was read for something else.
-        progress: Called with ("mouth", frames done, frames in all).
-
-    Returns:
-        The clip, the same object if nothing was changed, and what was measured and done.
-
-    Raises:
-        SettingsError: ``max_offset`` is out of range.
-        InputError: The clip has no sound, or less than three seconds of face with sound.
-        FaceNotFoundError: There is no face in most of it.
-    """
-    check_max_offset(max_offset)
-    found = measure_sync(clip, finder, progress, motion=motion)
-    done = decide(found, max_offset, force)
-    log.info("lip sync: %s", done.reason)
-    if not done.moved or clip.audio is None:
-        return clip, done
-    return replace(clip, audio=shift(clip.audio, -done.moved)), done
-
-
-def check_max_offset(max_offset: float) -> None:
-    """Raise when ``max_offset`` cannot be honoured.
-
-    Raises:
-        SettingsError: It is not from 0 to ``sync.FARTHEST`` seconds.
-    """
-    if not 0 <= max_offset <= FARTHEST:
-        raise SettingsError(f"max_offset must be 0 to {FARTHEST:g} seconds, got {max_offset:g}.")
+) -> Staged[Refinement]:
+    """Bring a clip's sound in step with the mouth, or leave it alone: the stage ``Align``, applied."""
+    return Align(max_offset, force, finder, motion).apply(clip, progress)
 
 
 def decide(found: SyncMeasurement, max_offset: float = MAX_OFFSET, force: bool = False) -> Refinement:

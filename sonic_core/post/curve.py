@@ -23,7 +23,7 @@ Colour = tuple[int, int, int]
 Canvas = NDArray[np.uint8]
 
 
-def drawn(refinement: Refinement, max_offset: float = MAX_OFFSET) -> torch.Tensor:
+def draw_curve(refinement: Refinement, max_offset: float = MAX_OFFSET) -> torch.Tensor:
     """Draw the agreement over the offsets that were looked at, the range that is corrected, and what was found.
 
     Args:
@@ -62,7 +62,7 @@ def drawn(refinement: Refinement, max_offset: float = MAX_OFFSET) -> torch.Tenso
     return _finished(canvas)
 
 
-def note(text: str) -> torch.Tensor:
+def draw_note(text: str) -> torch.Tensor:
     """Draw a picture of the same size with nothing but a line of text, for where there is no curve."""
     canvas = _blank()
     _write(canvas, text, (16 * _FINE, 28 * _FINE), _DOUBTFUL, 0.6)

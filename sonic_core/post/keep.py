@@ -21,7 +21,7 @@ STAGE = "frames"
 """The name under which progress is reported."""
 
 
-def kept(clip: Clip, progress: Progress = ignore_progress, see: Callable[[torch.Tensor], object] | None = None) -> Clip:
+def keep(clip: Clip, progress: Progress = ignore_progress, see: Callable[[torch.Tensor], object] | None = None) -> Clip:
     """Make all frames of ``clip`` once and keep them, rounded to 8 bits, in a temporary file.
 
     The file goes when nobody holds the clip, or one made of it, any more.

@@ -7,7 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -17,11 +17,13 @@ from ..clip import Clip, frame_count
 from ..devices import Keeper, OwnKeeper, choose_device
 from ..errors import InputError
 from ..media.ahead import closable, read_ahead
-from ..types import Frames
+from ..settings import exact_fps
+from ..types import Frames, Progress, ignore_progress
 from ..weights.catalog import INTERPOLATOR
 from ..weights.search import Weights
 from ..weights.store import find_part
 from .interpolators.dis import DisInterpolator
+from .stage import Staged, Told
 
 log = logging.getLogger("sonic")
 
@@ -42,7 +44,7 @@ class Interpolator(Protocol):
         ...
 
 
-def retimed(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Clip:
+def interpolate(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) -> Clip:
     """Show a clip at another frame rate, for exactly ``length`` frames, without changing how fast anything moves.
 
     Frame j of the result shows what the clip shows at j / fps seconds: that very frame where one falls on it, else what
@@ -71,36 +73,58 @@ def retimed(clip: Clip, fps: Fraction, length: int, interpolator: Interpolator) 
     )
 
 
-def at_rate(clip: Clip, fps: Fraction, interpolator: Interpolator | None = None) -> Clip:
-    """Show a clip at another frame rate for just as long: ⌈duration · fps⌉ frames, as ``frame_count`` counts.
+@dataclass(frozen=True)
+class Retime:
+    """Show a clip at another frame rate for just as long: ⌈duration · fps⌉ frames (a ``Stage``).
 
     So the picture never ends before it did, and lasts less than a frame longer.
 
-    Args:
-        clip: Frame i of it is at i / clip.fps seconds.
-        fps: Frames per second of the result, above 0.
-        interpolator: Draws what falls between two frames; None takes the best that is there (``best_interpolator``).
-
-    Returns:
-        A clip with the same sound; ``clip`` itself if it has that rate already.
-
     Raises:
-        InputError: ``fps`` is not above 0.
+        InputError: ``fps`` is not above 0 (``SettingsError`` if it was no ``Fraction``).
+    """
+
+    fps: Fraction | float
+    """Frames per second of the result; from now on the fraction that is meant, as ``exact_fps`` tells it."""
+    interpolator: Interpolator | None = None
+    """Draws what falls between two frames; None takes the best that is there (``best_interpolator``)."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fps, Fraction):
+            object.__setattr__(self, "fps", exact_fps(self.fps))
+        if self.fps <= 0:
+            raise InputError(f"Expected a frame rate above 0, got {self.fps}.")
+
+    def apply(self, clip: Clip, progress: Progress = ignore_progress) -> Staged[Told]:
+        """Give a clip whose frames are drawn while it is read, so that ``progress`` has nothing to hear.
+
+        Args:
+            clip: Frame i of it is at i / clip.fps seconds.
+            progress: Not called.
+
+        Returns:
+            A clip with the same sound; ``clip`` itself if it has that rate already.
+        """
+        del progress
+        fps = Fraction(self.fps)
+        length = frame_count(float(clip.length / clip.fps), fps)
+        if (clip.fps, clip.length) == (fps, length):
+            return Staged(clip, Told(f"frame rate: nothing was changed: it is {float(clip.fps):g} already."))
+        interpolator = self.interpolator or best_interpolator()
+        rates = f"{float(clip.fps):g} → {float(fps):g} frames per second, {clip.length} → {length} frames"
+        done = Told(f"frame rate: {rates}, those in between drawn by {type(interpolator).__name__}.")
+        log.info("%s", done.reason)
+        return Staged(interpolate(clip, fps, length, interpolator), done)
+
+
+def retime(clip: Clip, fps: Fraction | float, interpolator: Interpolator | None = None) -> Staged[Told]:
+    """Show a clip at another frame rate for just as long: the stage ``Retime``, applied.
 
     >>> from ..clip import Clip
     >>> clip = Clip(lambda: iter(()), Fraction(25), 251, (64, 64), None)
-    >>> at_rate(clip, Fraction(30000, 1001)).length, at_rate(clip, Fraction(25)) is clip
+    >>> retime(clip, Fraction(30000, 1001)).clip.length, retime(clip, Fraction(25)).clip is clip
     (301, True)
     """
-    if fps <= 0:
-        raise InputError(f"Expected a frame rate above 0, got {fps}.")
-    length = frame_count(float(clip.length / clip.fps), fps)
-    if fps == clip.fps and length == clip.length:
-        return clip
-    interpolator = interpolator or best_interpolator()
-    rates = f"{float(clip.fps):g} → {float(fps):g} frames per second, {clip.length} → {length} frames"
-    log.info("frame rate: %s, those in between drawn by %s", rates, type(interpolator).__name__)
-    return retimed(clip, fps, length, interpolator)
+    return Retime(fps, interpolator).apply(clip)
 
 
 def best_interpolator(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import cast
+from typing import ClassVar, cast
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from ..clip import Clip
 from ..errors import SettingsError
 from ..faces.track import FaceTracker
 from ..media.ahead import closable, read_ahead
-from ..types import FaceFinder, Frames
+from ..types import FaceFinder, Frames, Progress, ignore_progress
 from .flow import (
     Flow,
     Picture,
@@ -51,9 +51,10 @@ from .paths import (
     look,
     reversed_link,
 )
+from .stage import Staged
 
 METHODS = ("flow", "ema")
-"""Names that ``smoothed`` knows."""
+"""Names that ``Smooth`` knows."""
 REACH = 7
 """Frames of the window on either side, at strength 1 and below."""
 MOST_STRENGTH = 2.0
@@ -103,16 +104,25 @@ class SmoothReport:
         )
 
 
-def smoothed(
-    clip: Clip,
-    *,
-    strength: float = 1.0,
-    method: str = "flow",
-    finder: FaceFinder | None = None,
-    points: Points | None = None,
-    report: Callable[[SmoothReport], None] | None = None,
-) -> Clip:
-    """Remove jitter and flicker without touching speech.
+@dataclass(eq=False)
+class Smoothing:
+    """What smoothing says (a ``Report``): while a clip is read it is made, so this is known afterwards."""
+
+    done: SmoothReport | None = None
+    """Of the last time that the clip was read to its end."""
+    strength: float = 1.0
+
+    @property
+    def reason(self) -> str:
+        """One sentence: what was done, or why that cannot be said."""
+        if not self.strength:
+            return "smoothing: nothing was changed: its strength is 0."
+        return "smoothing: what it does is known when the clip has been read." if self.done is None else f"{self.done}."
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """Remove jitter and flicker without touching speech (a ``Stage``).
 
     Every region's way through the clip is followed by dense optical flow, and each frame is bent to where a smooth way
     would have it; its light is evened the same way. Frames are not mixed, so nothing blurs. Mouth and eyes go with the
@@ -120,50 +130,65 @@ def smoothed(
     looks as far ahead as back, so nothing lags, but never further than its window nor over a scene cut: a stream can
     be smoothed.
 
-    Args:
-        clip: Any clip.
-        strength: 0 returns ``clip``; up to 1 the share of the shake that is taken; up to 2 the window's length, for
-            shake that is slower.
-        method: "flow" fits a parabola through the window, which keeps real motion; "ema" is an exponential moving
-            average run forwards and backwards, which smooths more and flattens quick motion more.
-        finder: Finds the face whose mouth and eyes are protected; None takes the best that is there.
-        points: (n, 5, 2) that face's points in every frame, not a number where there is none, if somebody followed it
-            already (``MouthMeter.points``); then nothing is found or followed here.
-        report: Called with what was done when the clip has been read to its end.
-
-    Returns:
-        A clip of the same rate, length, size and sound.
-
     Raises:
         SettingsError: ``strength`` or ``method`` is not possible.
 
     Source: Grundmann et al., Auto-Directed Video Stabilization with Robust L1 Optimal Camera Paths, CVPR 2011 (paths
     are smoothed, not frames); Savitzky and Golay, Analytical Chemistry 36 (1964), 1627–1639.
     """
-    if not 0 <= strength <= MOST_STRENGTH:
-        raise SettingsError(f"The strength of smoothing must be from 0 to {MOST_STRENGTH:g}; got {strength}.")
-    if method not in METHODS:
-        raise SettingsError(f"The method of smoothing must be one of {', '.join(METHODS)}; got {method!r}.")
-    if strength == 0:
-        return clip
-    return replace(clip, read=partial(_smooth, clip, _Plan(strength, method), finder, points, report))
 
+    strength: float = 1.0
+    """0 changes nothing; up to 1 the share of the shake that is taken; up to ``most_strength`` the window's length, for
+    shake that is slower."""
+    method: str = METHODS[0]
+    """"flow" fits a parabola through the window, which keeps real motion; "ema" is an exponential moving average run
+    forwards and backwards, which smooths more and flattens quick motion more."""
+    finder: FaceFinder | None = None
+    """Finds the face whose mouth and eyes are protected; None takes the best that is there."""
+    points: Points | None = field(default=None, compare=False)
+    """(n, 5, 2) that face's points in every frame, not a number where there is none, if somebody followed it already
+    (``MouthMeter.points``); then nothing is found or followed here."""
+    methods: ClassVar[tuple[str, ...]] = METHODS
+    most_strength: ClassVar[float] = MOST_STRENGTH
 
-@dataclass(frozen=True)
-class _Plan:
-    """How much is smoothed, and how."""
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= MOST_STRENGTH:
+            raise SettingsError(f"The strength of smoothing must be from 0 to {MOST_STRENGTH:g}; got {self.strength}.")
+        if self.method not in METHODS:
+            raise SettingsError(f"The method of smoothing must be one of {', '.join(METHODS)}; got {self.method!r}.")
 
-    strength: float
-    method: str
+    def apply(self, clip: Clip, progress: Progress = ignore_progress) -> Staged[Smoothing]:
+        """Give a clip that is smoothed while it is read, so that ``progress`` has nothing to hear.
+
+        Returns:
+            A clip of the same rate, length, size and sound; ``clip`` itself at strength 0.
+        """
+        del progress
+        report = Smoothing(strength=self.strength)
+        if self.strength == 0:
+            return Staged(clip, report)
+        return Staged(replace(clip, read=partial(_smooth, clip, self, report)), report)
 
     @property
     def reach(self) -> int:
-        """Frames of the window on either side."""
+        """Frames of the window on either side of the frame that is smoothed."""
         return round(REACH * max(1.0, self.strength))
 
     def fit(self, before: int, after: int) -> Fit:
         """Fit for a window that begins ``before`` frames before the frame and ends ``after`` frames after it."""
         return fit_through(np.arange(-before, after + 1), DECAY[self.method], ORDER[self.method])
+
+
+def smooth(
+    clip: Clip,
+    *,
+    strength: float = 1.0,
+    method: str = METHODS[0],
+    finder: FaceFinder | None = None,
+    points: Points | None = None,
+) -> Staged[Smoothing]:
+    """Remove jitter and flicker without touching speech: the stage ``Smooth``, applied."""
+    return Smooth(strength, method, finder, points).apply(clip)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,15 +201,9 @@ class _Seen:
     face: bool
 
 
-def _smooth(
-    clip: Clip,
-    plan: _Plan,
-    finder: FaceFinder | None,
-    points: Points | None,
-    report: Callable[[SmoothReport], None] | None,
-) -> Iterator[Frames]:
+def _smooth(clip: Clip, plan: Smooth, report: Smoothing) -> Iterator[Frames]:
     tally = _Tally()
-    with closing(read_ahead(_watched(clip, finder, points), _AHEAD)) as seen:
+    with closing(read_ahead(_watched(clip, plan.finder, plan.points), _AHEAD)) as seen:
         scene = _Scene(plan, tally)
         for picture, one in seen:
             if one.flow is None:
@@ -197,10 +216,8 @@ def _smooth(
                 yield frame[None]
         for frame in scene.rest():
             yield frame[None]
-    done = tally.report()
-    log.info("%s", done)
-    if report is not None:
-        report(done)
+    report.done = tally.report()
+    log.info("%s", report.done)
 
 
 def _watched(
@@ -248,7 +265,7 @@ def carried(face: Points | None, flow: Flow, size: tuple[int, int]) -> Points | 
 class _Scene:
     """The frames between two cuts, of which no more than a window is held."""
 
-    def __init__(self, plan: _Plan, tally: _Tally) -> None:
+    def __init__(self, plan: Smooth, tally: _Tally) -> None:
         self.plan, self.tally = plan, tally
         self.window: deque[_Seen] = deque()
         """From the first frame that is still looked at to the newest."""

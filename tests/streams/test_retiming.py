@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sonic_core.clip import Clip, frame_count
-from sonic_core.post.retime import retimed
+from sonic_core.post.retime import interpolate
 
 LENGTH = 26
 SIZE = (24, 32)
@@ -52,7 +52,7 @@ def moving(chunk, log=None, length=LENGTH, memories=None):
 @pytest.mark.parametrize("fps", RATES)
 def test_chunks_change_nothing_and_neither_does_reading_again(fps):
     length = frame_count(LENGTH / 12.5, Fraction(fps))
-    clips = [retimed(moving(chunk), Fraction(fps), length, Blend()) for chunk in (1, 3, 8, 40)]
+    clips = [interpolate(moving(chunk), Fraction(fps), length, Blend()) for chunk in (1, 3, 8, 40)]
     reads = [torch.cat(list(clip.read())) for clip in (*clips, clips[0])]
     assert all(len(frames) == length for frames in reads)
     assert all(torch.equal(frames, reads[0]) for frames in reads)
@@ -60,7 +60,7 @@ def test_chunks_change_nothing_and_neither_does_reading_again(fps):
 
 
 def test_the_disc_keeps_its_pace():
-    clip = retimed(moving(8), Fraction(60), 120, Blend())
+    clip = interpolate(moving(8), Fraction(60), 120, Blend())
     columns = torch.arange(SIZE[1], dtype=torch.float32)
     places = [float((frame[0].sum(0) * columns).sum() / frame[0].sum()) for frame in clip.frames()]
     for number in range(36, 90):  # where the whole disc is in the picture
@@ -77,7 +77,7 @@ def test_the_next_frames_are_drawn_while_somebody_looks_at_the_last():
             return super().between(first, second, moment)
 
     threads = threading.active_count()
-    reader = retimed(moving(4), Fraction(25), 51, Telling()).read()
+    reader = interpolate(moving(4), Fraction(25), 51, Telling()).read()
     next(reader)
     assert drawn.wait(10)
     reader.close()
@@ -87,7 +87,7 @@ def test_the_next_frames_are_drawn_while_somebody_looks_at_the_last():
 @pytest.mark.parametrize("chunk", [1, 8])
 def test_leaving_early_ends_the_source(chunk):
     log = []
-    reader = retimed(moving(chunk, log), Fraction(25), 51, Blend()).read()
+    reader = interpolate(moving(chunk, log), Fraction(25), 51, Blend()).read()
     next(reader)
     assert log[-1] != "end"
     reader.close()
@@ -101,13 +101,13 @@ def test_a_failure_ends_the_source_at_once():
 
     log = []
     with pytest.raises(ArithmeticError) as failure:
-        list(retimed(moving(4, log), Fraction(25), 51, Failing()).read())
+        list(interpolate(moving(4, log), Fraction(25), 51, Failing()).read())
     assert failure.value.__traceback__ is not None and log[-1] == "end"
 
 
 def test_only_what_is_needed_is_read():
     log = []
-    assert sum(map(len, retimed(moving(4, log), Fraction(25), 15, Blend()).read())) == 15
+    assert sum(map(len, interpolate(moving(4, log), Fraction(25), 15, Blend()).read())) == 15
     assert log == ["begin", "chunk", "chunk", "end"]  # places 0 … 7 are in two chunks of four
 
 
@@ -121,5 +121,5 @@ def test_one_chunk_of_the_source_is_in_memory_while_a_frame_is_drawn(chunk):
             return super().between(first, second, moment)
 
     memories, watching = [], Watching()
-    assert sum(map(len, retimed(moving(chunk, memories=memories), Fraction(60), 125, watching).read())) == 125
+    assert sum(map(len, interpolate(moving(chunk, memories=memories), Fraction(60), 125, watching).read())) == 125
     assert len(memories) == -(-LENGTH // chunk) and watching.alive == 1

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from sonic_core.clip import Clip
-from sonic_core.post.retime import at_rate
-from sonic_core.post.smooth import smoothed
+from sonic_core.post.retime import retime
+from sonic_core.post.smooth import smooth
 
 ROOT = Path(__file__).parents[2]
 SIZE = (64, 80)
@@ -61,14 +61,14 @@ def source(chunk, log=None):
 
 @pytest.mark.parametrize("method", ["flow", "ema"])
 def test_chunks_change_nothing_and_neither_does_reading_again(method):
-    clips = [smoothed(source(chunk), method=method, finder=NoFace()) for chunk in (1, 3, 8, 40)]
+    clips = [smooth(source(chunk), method=method, finder=NoFace()).clip for chunk in (1, 3, 8, 40)]
     reads = [torch.cat(list(clip.read())) for clip in (*clips, clips[0])]
     assert all(len(frames) == LENGTH for frames in reads) and not torch.equal(reads[0], FRAMES)
     assert all(torch.equal(frames, reads[0]) for frames in reads)
 
 
 def test_two_readers_do_not_disturb_each_other():
-    clip = smoothed(source(4), finder=NoFace())
+    clip = smooth(source(4), finder=NoFace()).clip
     alone = torch.cat(list(clip.read()))
     pairs = list(zip(clip.read(), clip.read(), strict=True))
     assert torch.equal(torch.cat([one for one, _ in pairs]), alone)
@@ -78,7 +78,7 @@ def test_two_readers_do_not_disturb_each_other():
 @pytest.mark.parametrize("taken", [0, 1, 12])
 def test_leaving_early_ends_the_source_and_its_thread(taken):
     log, threads = [], threading.active_count()
-    reader = smoothed(source(2, log), finder=NoFace()).read()
+    reader = smooth(source(2, log), finder=NoFace()).clip.read()
     for _ in range(taken):
         next(reader)
     reader.close()
@@ -90,21 +90,21 @@ def test_a_failure_of_the_source_comes_through():
         yield FRAMES[:9]
         raise ArithmeticError
 
-    reader = smoothed(Clip(read, Fraction(25), LENGTH, SIZE, None), finder=NoFace()).read()
+    reader = smooth(Clip(read, Fraction(25), LENGTH, SIZE, None), finder=NoFace()).clip.read()
     with pytest.raises(ArithmeticError):
         list(reader)
 
 
 def test_the_first_frame_needs_a_window_and_no_more():
     log = []
-    reader = smoothed(source(1, log), finder=NoFace()).read()
+    reader = smooth(source(1, log), finder=NoFace()).clip.read()
     next(reader)
     assert log.count("chunk") <= 8 + 4
     reader.close()
 
 
 def test_changing_what_is_given_changes_nothing_later():
-    clip = smoothed(source(4), finder=NoFace())
+    clip = smooth(source(4), finder=NoFace()).clip
     wanted, given = torch.cat(list(clip.read())), []
     for chunk in clip.read():
         given.append(chunk.clone())
@@ -114,7 +114,8 @@ def test_changing_what_is_given_changes_nothing_later():
 
 def test_smoothed_and_retimed_is_one_stream_too():
     reads = [
-        torch.cat(list(at_rate(smoothed(source(chunk), finder=NoFace()), Fraction(30)).read())) for chunk in (1, 7)
+        torch.cat(list(retime(smooth(source(chunk), finder=NoFace()).clip, Fraction(30)).clip.read()))
+        for chunk in (1, 7)
     ]
     assert len(reads[0]) == 36 and torch.equal(*reads)
 
@@ -126,8 +127,8 @@ import json, resource, sys
 from fractions import Fraction
 import torch
 from sonic_core.clip import Clip
-from sonic_core.post.retime import at_rate
-from sonic_core.post.smooth import smoothed
+from sonic_core.post.retime import retime
+from sonic_core.post.smooth import smooth
 torch.set_num_threads(1)
 size = (128, 160)
 picture = torch.rand(3, 16, 20, generator=torch.Generator().manual_seed(1))
@@ -145,8 +146,8 @@ def work(length):
     def read():
         for number in range(0, length, 4):
             yield torch.stack([picture.roll(one % 3, -1) for one in range(number, number + 4)])
-    clip = smoothed(Clip(read, Fraction(25), length, size, None), finder=NoFace())
-    assert sum(map(len, at_rate(clip, Fraction(30)).read())) == length * 30 // 25
+    clip = smooth(Clip(read, Fraction(25), length, size, None), finder=NoFace()).clip
+    assert sum(map(len, retime(clip, Fraction(30)).clip.read())) == length * 30 // 25
 
 work(60)
 begin = peak()

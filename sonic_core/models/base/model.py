@@ -19,7 +19,7 @@ from ...errors import SonicWarning
 from ...media.ahead import attended
 from ...media.mixing import cut
 from ...post.interpolators.flownet import FlowInterpolator, load_flownet
-from ...post.retime import retimed
+from ...post.retime import interpolate
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
 from .audio_features import encoder_length
@@ -144,7 +144,7 @@ class BaseModel:
         if settings.published:  # a frame and one between each pair, at 25 per second, and no more sound than that
             seconds = float((2 * job.frames - 1) / (2 * drawn.fps))
             sound = cut(sound, min(seconds, sound.duration))
-        return replace(retimed(drawn, fps, frame_count(seconds, fps), self.interpolator), audio=sound)
+        return replace(interpolate(drawn, fps, frame_count(seconds, fps), self.interpolator), audio=sound)
 
     def _job(self, conditions: BaseConditions, settings: Settings) -> Job:
         size = conditions.latents.shape[1], conditions.latents.shape[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sonic_core.faces import crop_portrait, drawn, searched
+from sonic_core.faces import crop_portrait, draw_crop, draw_search
 from sonic_core.faces.overlay import LEAST_SIDE, MOST_SIDE
 from sonic_core.settings import Settings
 from sonic_core.types import Box, Face
@@ -34,7 +34,7 @@ def changed(picture: torch.Tensor, other: torch.Tensor, box: Box) -> bool:
     [((600, 500), (600, 500)), ((3000, 1500), (768, 384)), ((90, 60), (384, 256)), ((400, 8000), (38, 768))],
 )
 def test_the_longer_side_is_within_bounds(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    for picture in (drawn(crop_portrait(grey(*size), face(10, 5, 40), Settings())), searched(grey(*size))):
+    for picture in (draw_crop(crop_portrait(grey(*size), face(10, 5, 40), Settings())), draw_search(grey(*size))):
         assert picture.shape == (3, *expected)
         assert LEAST_SIDE <= max(picture.shape) <= MOST_SIDE
         assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
@@ -44,7 +44,7 @@ def test_the_longer_side_is_within_bounds(size: tuple[int, int], expected: tuple
 def test_the_crop_stays_bright_the_rest_is_darkened_and_the_face_is_tinted() -> None:
     speaker = face(300, 200, 100)
     portrait = crop_portrait(grey(500, 700), speaker, Settings(expand_ratio=0.3))
-    picture = drawn(portrait)
+    picture = draw_crop(portrait)
     assert portrait.placement.box == (270, 170, 430, 330)
     assert picture[:, 50, 50].tolist() == pytest.approx([GREY / 2] * 3, abs=0.01)
     assert picture[:, 180, 280].tolist() == pytest.approx([GREY] * 3, abs=0.01)
@@ -56,7 +56,7 @@ def test_the_crop_stays_bright_the_rest_is_darkened_and_the_face_is_tinted() -> 
 def test_outline_face_and_points_lie_where_they_are() -> None:
     """A wrong scale or a wrong origin would draw them elsewhere."""
     speaker = face(300, 200, 100)
-    picture = drawn(crop_portrait(grey(500, 700), speaker, Settings(expand_ratio=0.3)))
+    picture = draw_crop(crop_portrait(grey(500, 700), speaker, Settings(expand_ratio=0.3)))
     assert picture[:, 170, 350].min() > 0.8
     assert picture[:, 250, 430].min() > 0.8
     for x, y in [(300, 250), (400, 250), (350, 200), (350, 300), *speaker.points]:
@@ -68,13 +68,15 @@ def test_outline_face_and_points_lie_where_they_are() -> None:
 
 def test_the_size_is_told_below_the_crop_and_inside_where_there_is_no_room() -> None:
     small, large = (
-        drawn(crop_portrait(grey(500, 500), face(150, 100, 150), Settings(min_resolution=size))) for size in (512, 1024)
+        draw_crop(crop_portrait(grey(500, 500), face(150, 100, 150), Settings(min_resolution=size)))
+        for size in (512, 1024)
     )
     left, top, right, bottom = crop_portrait(grey(500, 500), face(150, 100, 150), Settings()).placement.box
     assert changed(small, large, (left, bottom, right, bottom + 40))
     assert not changed(small, large, (left, top, right, bottom))
     small, large = (
-        drawn(crop_portrait(grey(500, 500), face(20, 20, 460), Settings(min_resolution=size))) for size in (512, 1024)
+        draw_crop(crop_portrait(grey(500, 500), face(20, 20, 460), Settings(min_resolution=size)))
+        for size in (512, 1024)
     )
     assert changed(small, large, (0, 450, 500, 500))
 
@@ -82,7 +84,7 @@ def test_the_size_is_told_below_the_crop_and_inside_where_there_is_no_room() -> 
 def test_other_faces_are_numbered_as_face_index_counts_them() -> None:
     faces = [face(400, 60, 200), face(60, 80, 150)]
     portrait = crop_portrait(grey(400, 700), faces[1], Settings(expand_ratio=0.1))
-    alone, both, turned = (drawn(portrait, listed) for listed in ([faces[1]], faces, faces[::-1]))
+    alone, both, turned = (draw_crop(portrait, listed) for listed in ([faces[1]], faces, faces[::-1]))
     assert changed(alone, both, (395, 55, 605, 265))
     assert changed(alone, both, (60, 55, 100, 80))
     for number in ((400, 25, 460, 58), (60, 45, 100, 80)):
@@ -94,22 +96,22 @@ def test_the_speaker_is_not_framed_twice() -> None:
     """The finder's box and the one that went through the crop differ by a rounding."""
     speaker = face(201.3, 99.7, 133.37)
     portrait = crop_portrait(grey(500, 500), speaker, Settings())
-    assert torch.equal(drawn(portrait), drawn(portrait, [speaker]))
+    assert torch.equal(draw_crop(portrait), draw_crop(portrait, [speaker]))
 
 
 def test_a_picture_without_a_face_has_a_caption_and_a_ruler() -> None:
-    picture = searched(grey(1000, 2000), "No face found")
+    picture = draw_search(grey(1000, 2000), "No face found")
     caption = picture[:, -60:, :]
     assert changed(caption, caption.new_full(caption.shape, float(caption[0, 2, 2])), (200, 0, 560, 60))
-    assert not torch.equal(picture, searched(grey(1000, 2000), "Another word"))
+    assert not torch.equal(picture, draw_search(grey(1000, 2000), "Another word"))
     marks = (picture[:, 1] - GREY / 2).amax(0) > 0.3
     places = marks.nonzero()[:, 0].float() / 768 * 2000
     assert {round(float(place), -2) for place in places} == {500, 1000, 1500}
 
 
 def test_faces_that_are_there_are_shown_with_their_numbers() -> None:
-    plain = searched(grey(400, 600))
-    shown = searched(grey(400, 600), faces=[face(300, 100, 120)])
+    plain = draw_search(grey(400, 600))
+    shown = draw_search(grey(400, 600), faces=[face(300, 100, 120)])
     assert changed(plain, shown, (295, 95, 425, 225))
     assert changed(plain, shown, (300, 60, 340, 97))
     assert not changed(plain, shown, (0, 0, 290, 400))

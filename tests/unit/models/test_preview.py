@@ -19,7 +19,7 @@ from sonic_core.media.image import read_image
 from sonic_core.models.preview.model import make_puppet
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.pipeline import prepare_portrait
-from sonic_core.post.compose import pasted
+from sonic_core.post.compose import paste
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 SETTINGS = Settings(min_resolution=384)
@@ -111,7 +111,7 @@ def test_a_clip_that_is_put_back_shows_hair_and_shoulders_and_leaves_the_rest_of
     assert left < inner[0]
     assert right > inner[2]
     assert bottom > inner[3]
-    frames = torch.cat(list(pasted(clip, portrait).read()))
+    frames = torch.cat(list(paste(clip, portrait).clip.read()))
     changed = (frames - portrait.placement.source).abs().amax((0, 1)) > 0
     assert changed[:, : inner[0]].any(), "hair beside the crop moves along"
     changed[top:bottom, left:right] = False

@@ -11,8 +11,8 @@ from sonic_core.errors import InputError, SettingsError
 from sonic_core.faces.embedded import EmbeddedFinder
 from sonic_core.faces.finder import RememberingFinder
 from sonic_core.media.mixing import shift
-from sonic_core.post.align import decide, refined
-from sonic_core.post.keep import kept
+from sonic_core.post.align import decide, refine
+from sonic_core.post.keep import keep
 from sonic_core.sync.compare import measure_sync
 from sonic_core.sync.mouth import MouthMeter, mouth_motion
 from sonic_core.sync.offset import SyncMeasurement
@@ -25,7 +25,8 @@ def measurement(offset, verdict="constant", confidence=0.999):
 
 def test_refining_moves_the_sound_by_whole_samples_and_no_frame(talking):
     late = replace(talking, audio=shift(talking.audio, 0.04))
-    clip, done = refined(late, finder=EmbeddedFinder())
+    staged = refine(late, finder=EmbeddedFinder())
+    clip, done = staged.clip, staged.report
     assert done.moved == done.measurement.offset == pytest.approx(0.04, abs=0.01)
     assert "moved" in done.reason and "earlier" in done.reason
     by = round(done.moved * talking.audio.rate)
@@ -38,15 +39,16 @@ def test_refining_moves_the_sound_by_whole_samples_and_no_frame(talking):
 def test_what_was_measured_while_frames_were_kept_needs_no_other_look(talking, talking_mouth):
     finder = RememberingFinder(EmbeddedFinder())
     meter = MouthMeter(talking.fps, talking.length, finder)
-    clip = kept(talking, see=meter.see)
+    clip = keep(talking, see=meter.see)
     assert np.array_equal(meter.motion().signals, mouth_motion(clip, finder).signals)
 
     def unread():
         raise AssertionError
 
-    made, done = refined(replace(clip, read=unread), motion=meter.motion())
-    assert done.measurement.offset == pytest.approx(measure_sync(talking, motion=talking_mouth).offset, abs=0.002)
-    assert made.read is unread
+    made = refine(replace(clip, read=unread), motion=meter.motion())
+    offset = measure_sync(talking, motion=talking_mouth).offset
+    assert made.report.measurement.offset == pytest.approx(offset, abs=0.002)
+    assert made.clip.read is unread
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,8 @@ def test_what_is_done_about_it(found, options, moved, words):
 
 def test_what_is_not_changed_is_the_same_object(talking):
     far = replace(talking, audio=shift(talking.audio, 0.15))
-    clip, done = refined(far, finder=EmbeddedFinder())
+    staged = refine(far, finder=EmbeddedFinder())
+    clip, done = staged.clip, staged.report
     assert clip is far and not done.moved
     told = re.search(r"(\d+) ms late", done.reason)
     assert told and int(told[1]) == pytest.approx(150, abs=12)
@@ -79,7 +82,7 @@ def test_what_is_not_changed_is_the_same_object(talking):
 
 def test_bad_input_is_one_sentence(talking, talking_mouth):
     with pytest.raises(SettingsError, match="max_offset"):
-        refined(talking, max_offset=1.0)
+        refine(talking, max_offset=1.0)
     for motion in (None, talking_mouth):
         with pytest.raises(InputError, match="without"):
-            refined(replace(talking, audio=None), motion=motion)
+            refine(replace(talking, audio=None), motion=motion)

@@ -7,7 +7,7 @@ import pytest
 
 from sonic_core.media.mixing import shift
 from sonic_core.post.align import decide
-from sonic_core.post.curve import SIZE, drawn, note
+from sonic_core.post.curve import SIZE, draw_curve, draw_note
 from sonic_core.speech import Speech
 from sonic_core.sync.compare import compare
 from sonic_core.sync.offset import FARTHEST
@@ -25,15 +25,15 @@ def dot(picture, colour):
 @pytest.mark.parametrize("late", [-0.1, 0.03, 0.2])
 def test_the_dot_is_at_the_offset(talking, talking_mouth, late):
     found = compare(talking_mouth, Speech.of(shift(talking.audio, late)))
-    picture = drawn(decide(found))
+    picture = draw_curve(decide(found))
     assert picture.shape == (3, *SIZE) and picture.min() >= 0 and picture.max() <= 1
     assert dot(picture, GREEN) == pytest.approx(found.offset, abs=0.005)
-    unsure = drawn(decide(replace(found, verdict="unsure")))
+    unsure = draw_curve(decide(replace(found, verdict="unsure")))
     assert dot(unsure, ORANGE) == pytest.approx(found.offset, abs=0.005)
     assert dot(unsure, GREEN) is None
 
 
 def test_a_note_has_the_same_size():
-    picture = note("not measured: unchanged")
+    picture = draw_note("not measured: unchanged")
     assert picture.shape == (3, *SIZE)
     assert (picture[:, :50] != picture[:, -1:, :1]).any()

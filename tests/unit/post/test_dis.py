@@ -10,7 +10,7 @@ import torch
 from sonic_core.clip import Clip, frame_count
 from sonic_core.errors import InputError
 from sonic_core.post.interpolators.dis import DisInterpolator
-from sonic_core.post.retime import at_rate
+from sonic_core.post.retime import retime
 
 SIZE = (96, 128)
 
@@ -103,10 +103,10 @@ def test_any_size(size):
 
 @pytest.mark.parametrize("fps", [24, 25, Fraction(30000, 1001), 30, 50, 60])
 @pytest.mark.parametrize("length", [1, 2, 7, 26])
-def test_at_rate_is_just_as_long(fps, length):
+def test_retiming_is_just_as_long(fps, length):
     clip = clip_of([scene(number) for number in range(length)])
     fps = Fraction(fps)
-    shown = at_rate(clip, fps)
+    shown = retime(clip, fps).clip
     if fps == clip.fps:
         assert shown is clip
     else:
@@ -114,22 +114,22 @@ def test_at_rate_is_just_as_long(fps, length):
         assert 0 <= shown.duration - clip.duration < 1 / fps and shown.fps == fps
 
 
-def test_at_rate_keeps_originals_and_draws_between():
+def test_retiming_keeps_originals_and_draws_between():
     frames = [scene(number) for number in range(0, 16, 2)]
-    shown = torch.cat(list(at_rate(clip_of(frames, Fraction(25, 2)), Fraction(25)).read()))
+    shown = torch.cat(list(retime(clip_of(frames, Fraction(25, 2)), Fraction(25)).clip.read()))
     assert len(shown) == 16 and torch.equal(shown[::2], torch.stack(frames))
     for number in range(1, 15, 2):
         blend = (shown[number - 1] + shown[number + 1]) / 2
         assert psnr(shown[number], scene(number)) > psnr(blend, scene(number)) + 3
 
 
-def test_at_rate_across_a_cut_shows_either_scene():
+def test_retiming_across_a_cut_shows_either_scene():
     frames = [scene(number, cut=4) if number < 4 else 1 - scene(number, cut=4) for number in range(8)]
-    shown = torch.cat(list(at_rate(clip_of(frames), Fraction(100)).read()))
+    shown = torch.cat(list(retime(clip_of(frames), Fraction(100)).clip.read()))
     assert torch.equal(shown[13], frames[3]) and torch.equal(shown[14], frames[4]) and torch.equal(shown[15], frames[4])
 
 
 @pytest.mark.parametrize("fps", [0, -25])
-def test_at_rate_needs_a_rate(fps):
+def test_retiming_needs_a_rate(fps):
     with pytest.raises(InputError, match="above 0"):
-        at_rate(clip_of([scene(1)]), Fraction(fps))
+        retime(clip_of([scene(1)]), Fraction(fps))

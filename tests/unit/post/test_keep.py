@@ -14,7 +14,7 @@ import torch
 from sonic_core.clip import Clip
 from sonic_core.errors import MediaError
 from sonic_core.media.video import write_lossless
-from sonic_core.post.keep import kept
+from sonic_core.post.keep import keep
 from sonic_core.sync.mouth import MouthMeter
 
 FRAMES = torch.randint(0, 256, (7, 3, 32, 48), generator=torch.Generator().manual_seed(0)) / 255
@@ -50,7 +50,7 @@ def files(folder):
 
 def test_frames_are_made_once(folder):
     reads, told = [], []
-    clip = kept(counted(reads), lambda *report: told.append(report))
+    clip = keep(counted(reads), lambda *report: told.append(report))
     for _ in range(2):
         assert torch.equal(torch.cat(list(clip.read())), FRAMES)
     assert len(reads) == 1
@@ -71,7 +71,7 @@ def test_any_frame_comes_back_bit_for_bit_whichever_codec_is_there(folder, monke
     missing = ["utvideo", "libx264rgb", "ffv1"]
     monkeypatch.setattr(av, "codecs_available", av.codecs_available - set(missing[: missing.index(codec)]))
     frames = torch.rand(5, 3, *size, generator=torch.Generator().manual_seed(1)) * 1.2 - 0.1
-    clip = kept(Clip(lambda: iter(frames.split(2)), Fraction(30000, 1001), 5, size, None))
+    clip = keep(Clip(lambda: iter(frames.split(2)), Fraction(30000, 1001), 5, size, None))
     [file] = files(folder)
     with av.open(str(file)) as container:
         assert container.streams.video[0].codec_context.name == codec.replace("libx264rgb", "h264")
@@ -79,7 +79,7 @@ def test_any_frame_comes_back_bit_for_bit_whichever_codec_is_there(folder, monke
 
 
 def test_a_kept_clip_takes_no_more_room_than_a_lossless_video(folder, talking):
-    clip = kept(talking)
+    clip = keep(talking)
     other = write_lossless(folder / "x.mkv", clip.read(), fps=clip.fps, length=clip.length, size=clip.size, audio=None)
     [own] = [path for path in files(folder) if path != other]
     assert own.stat().st_size < 1.15 * other.stat().st_size
@@ -90,14 +90,14 @@ def test_a_cancelled_one_leaves_nothing(folder):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept(counted([]), stop)
+        keep(counted([]), stop)
     gc.collect()
     assert list(folder.iterdir()) == []
 
 
 def test_frames_are_seen_as_they_pass(folder):
     seen, reads = [], []
-    clip = kept(counted(reads), see=lambda frame: seen.append(frame.clone()))
+    clip = keep(counted(reads), see=lambda frame: seen.append(frame.clone()))
     assert torch.equal(torch.stack(seen), FRAMES) and len(reads) == 1
     assert torch.equal(torch.cat(list(clip.read())), FRAMES)
 
@@ -108,7 +108,7 @@ def test_who_sees_may_fail_and_nothing_is_left(folder):
 
     threads = threading.active_count()
     with pytest.raises(ArithmeticError):
-        kept(counted([]), see=fail)
+        keep(counted([]), see=fail)
     gc.collect()
     assert list(folder.iterdir()) == [] and threading.active_count() == threads
 
@@ -116,4 +116,4 @@ def test_who_sees_may_fail_and_nothing_is_left(folder):
 def test_too_many_frames_are_said_to_be_so_whoever_sees(folder):
     meter = MouthMeter(Fraction(25), 6, NoFace())
     with pytest.raises(MediaError, match="Expected 6 frames"):
-        kept(replace(counted([]), length=6), see=meter.see)
+        keep(replace(counted([]), length=6), see=meter.see)

@@ -11,7 +11,7 @@ import torch
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
 from sonic_core.post.paths import Correction, fit_through, guarded
-from sonic_core.post.smooth import SmoothReport, applied, carried, smoothed
+from sonic_core.post.smooth import SmoothReport, applied, carried, smooth
 from sonic_core.types import Audio, Face
 
 SIZE = (144, 176)
@@ -102,15 +102,17 @@ def psnr(one, other):
 @pytest.mark.parametrize(("method", "least"), [("flow", 0.6), ("ema", 0.6)])
 def test_shake_and_flicker_go_and_sharpness_stays(method, least):
     clean, shaken = frames_of(0, 0)[0], frames_of()[0]
-    reports = []
-    made = read(smoothed(clip_of(shaken), method=method, finder=NoFace(), report=reports.append))
+    staged = smooth(clip_of(shaken), method=method, finder=NoFace())
+    assert staged.report.done is None and "when the clip has been read" in staged.report.reason
+    made = read(staged.clip)
     pairs = list(zip(clean, shaken, made, strict=True))[MIDDLE]
     before, after = (np.array([displacement(one[0], one[which]) for one in pairs]) for which in (1, 2))
     assert 1 - (after**2).sum() / (before**2).sum() > least
     lights = [np.array([float(one[which].mean() / one[0].mean()) for one in pairs]) for which in (1, 2)]
     assert 1 - lights[1].var() / lights[0].var() > least
     assert slope(made) > 0.95 * slope(shaken)
-    report = reports[0]
+    report = staged.report.done
+    assert staged.report.reason == f"{report}."
     assert (report.frames, report.cuts, report.faces) == (LENGTH, 0, 0)
     assert report.jitter == pytest.approx(0.7 * 2**0.5, rel=0.25) and report.jitter_left < 0.4 * report.jitter
     assert report.flicker == pytest.approx(0.02, rel=0.35) and report.flicker_left < 0.4 * report.flicker
@@ -118,14 +120,14 @@ def test_shake_and_flicker_go_and_sharpness_stays(method, least):
 
 def test_what_is_even_stays_bit_for_bit():
     clean = frames_of(0, 0)[0]
-    made = read(smoothed(clip_of(clean), finder=NoFace()))
+    made = read(smooth(clip_of(clean), finder=NoFace()).clip)
     assert torch.equal(made[MIDDLE], clean[MIDDLE]) and psnr(made, clean) > 45
 
 
 def test_what_is_still_stays_bit_for_bit_beside_what_shakes():
     shaken, still = frames_of(0.7, 0)[0], frames_of(0, 0, drift=0)[0][0]
     frames = torch.cat([shaken[..., :88], still[..., 88:].expand(LENGTH, -1, -1, -1)], -1)
-    made = read(smoothed(clip_of(frames), finder=NoFace()))
+    made = read(smooth(clip_of(frames), finder=NoFace()).clip)
     assert torch.equal(made[MIDDLE][..., 160:], frames[MIDDLE][..., 160:])
     assert not torch.equal(made[MIDDLE][..., :80], frames[MIDDLE][..., :80])
 
@@ -135,13 +137,13 @@ def test_real_motion_is_kept():
     nods = 3 * np.sin(np.arange(LENGTH) * 2 * np.pi * 2 / 25)
     frames = np.stack([seen(WALLS[1], 0, nod) for nod in nods]).clip(0, 1)
     frames = torch.from_numpy(frames.astype(np.float32)).permute(0, 3, 1, 2).contiguous()
-    made = read(smoothed(clip_of(frames), finder=NoFace()))
+    made = read(smooth(clip_of(frames), finder=NoFace()).clip)
     assert psnr(made, frames) > 40
 
 
 def test_the_mouth_opens_as_far_and_as_early():
     frames, _, gains = frames_of(mouth=True)
-    made = read(smoothed(clip_of(frames), finder=Known()))
+    made = read(smooth(clip_of(frames), finder=Known()).clip)
     number = np.arange(LENGTH)
     areas = []
     for video, light in ((frames, gains), (made, np.ones(LENGTH))):
@@ -155,7 +157,7 @@ def test_the_mouth_opens_as_far_and_as_early():
 
 def test_the_mouth_goes_with_the_skin():
     _, steps, _ = frames_of(mouth=True, drift=0)
-    made = read(smoothed(clip_of(frames_of(mouth=True, drift=0)[0]), finder=Known()))
+    made = read(smooth(clip_of(frames_of(mouth=True, drift=0)[0]), finder=Known()).clip)
     dark = (made[:, :, 80:118, 62:114].mean(1) < 0.12).numpy()
     columns = np.array([np.nonzero(one)[1].mean() for one in dark])[MIDDLE]
     assert columns.var() < 0.4 * steps[MIDDLE, 0].var()
@@ -163,15 +165,15 @@ def test_the_mouth_goes_with_the_skin():
 
 def test_nothing_crosses_a_cut():
     frames = frames_of(cut=20)[0]
-    reports = []
-    made = read(smoothed(clip_of(frames), finder=NoFace(), report=reports.append))
-    assert reports[0].cuts == 1
-    alone = torch.cat([read(smoothed(clip_of(part), finder=NoFace())) for part in (frames[:20], frames[20:])])
+    staged = smooth(clip_of(frames), finder=NoFace())
+    made = read(staged.clip)
+    assert staged.report.done.cuts == 1
+    alone = torch.cat([read(smooth(clip_of(part), finder=NoFace()).clip) for part in (frames[:20], frames[20:])])
     assert torch.equal(made, alone)
 
 
 def test_edges_are_filled():
-    made = read(smoothed(clip_of(frames_of()[0]), finder=NoFace()))
+    made = read(smooth(clip_of(frames_of()[0]), finder=NoFace()).clip)
     border = torch.cat([made[..., 0].flatten(), made[..., -1].flatten(), made[..., 0, :].flatten()])
     assert float(border.mean()) == pytest.approx(float(made.mean()), abs=0.08) and made.min() >= 0 and made.max() <= 1
 
@@ -181,16 +183,18 @@ def test_white_stays_white():
     frames[:, :, 50:90, 40:90] = 1.0
     gains = 1 + 0.02 * torch.randn(LENGTH, generator=torch.Generator().manual_seed(3))
     flickering = (frames * torch.maximum(gains, torch.ones(())).view(-1, 1, 1, 1)).clamp(0, 1)
-    made = read(smoothed(clip_of(flickering), finder=NoFace()))
+    made = read(smooth(clip_of(flickering), finder=NoFace()).clip)
     assert made[:, :, 60:80, 50:80].min() > 0.99
 
 
 def test_strength_is_a_scale():
     frames = frames_of()[0]
     clip = clip_of(frames)
-    assert smoothed(clip, strength=0) is clip
+    still = smooth(clip, strength=0)
+    assert still.clip is clip and "nothing was changed" in still.report.reason
     moved = [
-        float((read(smoothed(clip, strength=strength, finder=NoFace())) - frames).abs().mean()) for strength in (0.3, 1)
+        float((read(smooth(clip, strength=strength, finder=NoFace()).clip) - frames).abs().mean())
+        for strength in (0.3, 1)
     ]
     assert 0.1 * moved[1] < moved[0] < 0.8 * moved[1]
 
@@ -203,7 +207,7 @@ def test_more_strength_reaches_further():
     still = torch.from_numpy(seen(WALLS[1], 0, 0)).permute(2, 0, 1)
     left = []
     for strength in (1, 2):
-        made = read(smoothed(clip_of(frames), strength=strength, finder=NoFace()))[15:-15]
+        made = read(smooth(clip_of(frames), strength=strength, finder=NoFace()).clip)[15:-15]
         left.append(sum(float((displacement(still, frame) ** 2).sum()) for frame in made))
     assert left[1] < 0.8 * left[0]
 
@@ -211,18 +215,18 @@ def test_more_strength_reaches_further():
 @pytest.mark.parametrize("strength", [-0.1, 2.1, float("nan")])
 def test_impossible_strengths(strength):
     with pytest.raises(SettingsError, match="from 0 to 2"):
-        smoothed(clip_of(torch.zeros(2, 3, 32, 32)), strength=strength)
+        smooth(clip_of(torch.zeros(2, 3, 32, 32)), strength=strength)
 
 
 def test_impossible_methods():
     with pytest.raises(SettingsError, match="flow, ema"):
-        smoothed(clip_of(torch.zeros(2, 3, 32, 32)), method="median")
+        smooth(clip_of(torch.zeros(2, 3, 32, 32)), method="median")
 
 
 def test_what_it_says(caplog):
     frames = frames_of(length=12)[0]
     sound = Audio(torch.zeros(1, 100), 16000)
-    clip = smoothed(clip_of(frames, audio=sound), finder=NoFace())
+    clip = smooth(clip_of(frames, audio=sound), finder=NoFace()).clip
     assert (clip.fps, clip.length, clip.size) == (25, 12, SIZE) and clip.audio is sound
     with caplog.at_level(logging.INFO, "sonic"):
         read(clip)
@@ -234,7 +238,7 @@ def test_what_it_says(caplog):
 @pytest.mark.parametrize("size", [(2, 2), (17, 40), (64, 48)])
 def test_short_and_small_clips(length, size):
     frames = torch.rand(length, 3, *size, generator=torch.Generator().manual_seed(1))
-    made = read(smoothed(clip_of(frames), finder=NoFace()))
+    made = read(smooth(clip_of(frames), finder=NoFace()).clip)
     assert made.shape == frames.shape and made.isfinite().all()
 
 
@@ -275,19 +279,20 @@ class Unasked:
 
 
 def test_a_face_that_was_followed_already_is_not_looked_for():
-    frames, reports = frames_of(mouth=True)[0], []
+    frames = frames_of(mouth=True)[0]
     points = np.tile(np.array(FACE.points), (LENGTH, 1, 1))
     points[-10:] = np.nan
-    made = read(smoothed(clip_of(frames), finder=Unasked(), points=points, report=reports.append))
-    assert reports[0].faces == LENGTH - 10
-    alone = read(smoothed(clip_of(frames), finder=NoFace()))
+    staged = smooth(clip_of(frames), finder=Unasked(), points=points)
+    made = read(staged.clip)
+    assert staged.report.done.faces == LENGTH - 10
+    alone = read(smooth(clip_of(frames), finder=NoFace()).clip)
     assert not torch.equal(made[:20], alone[:20])
 
 
 def test_frames_may_lie_in_memory_either_way():
     frames = frames_of(length=20)[0]
     drawn = frames.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-    one, other = (read(smoothed(clip_of(each), finder=NoFace())) for each in (frames, drawn))
+    one, other = (read(smooth(clip_of(each), finder=NoFace()).clip) for each in (frames, drawn))
     assert torch.allclose(one, other, atol=1e-3)
 
 
