@@ -6,6 +6,8 @@ Every import counts, at the top of a file, inside a function, or for types only.
 from __future__ import annotations
 
 import ast
+import json
+import subprocess
 import sys
 from collections import Counter
 from functools import cache
@@ -14,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "sonic_core"
+DEBTS = ROOT / "tests" / "magic_numbers.json"
+"""Numbers without a name, by file."""
 FLOORS = (
     ("errors", "types"),
     ("settings", "media", "weights", "devices", "moving", "easing", "curves"),
@@ -101,8 +105,22 @@ def lines() -> Counter[str]:
     return counted
 
 
+def unnamed_numbers() -> dict[str, int]:
+    """Count by file the numbers without a name that something is compared with (ruff's PLR2004)."""
+    asked = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "PLR2004", "--output-format", "json"]
+    found = subprocess.run([*asked, "sonic_core", "nodes"], capture_output=True, text=True, check=False, cwd=ROOT)
+    counted = Counter(Path(one["filename"]).relative_to(ROOT).as_posix() for one in json.loads(found.stdout))
+    return dict(sorted(counted.items()))
+
+
 def main() -> None:
-    """Print the plan."""
+    """Print the plan; with ``--debts``, write down where numbers have no names, unless there are more than before."""
+    if sys.argv[1:] == ["--debts"]:
+        before, now = sum(json.loads(DEBTS.read_text(encoding="utf-8")).values()), unnamed_numbers()
+        if sum(now.values()) > before:
+            sys.exit(f"There were {before} unnamed numbers, and now there are {sum(now.values())}: name the new ones.")
+        DEBTS.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        return
     counted = lines()
     whole = sum(counted.values())
     for name, count in counted.most_common():
