@@ -125,11 +125,10 @@ class Clip:
 
         Args:
             path: Ends as the format says; an existing file is replaced, an existing folder never.
-            format: "mp4-h264" (plays everywhere), "mp4-h265", "mp4-av1", "webm-vp9", "mov-prores", "webp", "gif" or
-                "png16", a folder of 16-bit pictures; those that ``media.formats.available_formats`` lists. None takes
-                the one that the ending of ``path`` tells: .mp4, .webm, .mov, .webp, .gif.
-            crf: Quality, 0 the best; None for the format's own, which is hard to tell from the original. To 51 for
-                H.264 and H.265, 63 for AV1 and VP9, 100 for WebP; ProRes, GIF and PNG take no notice.
+            format: "mp4-h264", which plays everywhere, or another of ``media.formats.FORMATS`` that
+                ``media.formats.available_formats`` lists. None takes the first that ends as ``path`` does.
+            crf: Quality, 0 the best; None for the format's own, which is hard to tell from the original. Formats whose
+                own is None take no notice.
             pingpong: Forward, then backward; the sound plays once, silence follows.
             sound: "whole" keeps all of a sound that is longer than the picture and holds the last frame meanwhile;
                 "trimmed" ends it with the picture. Where it is shorter, silence follows, so that both have one length;

@@ -42,7 +42,7 @@ def figures(file: Mapping[str, str], clip: Clip, format: str, *, pingpong: bool)
         pingpong: Forward, then backward.
 
     Returns:
-        The host's words for the file, and seconds, frames, fps, width, height, bytes, format, sound.
+        The host's words for the file, and seconds, frames, fps, width, height, bytes, format, title, sound.
     """
     from ...sonic_core.media.footage import probe_video
     from ...sonic_core.media.formats import find_format
@@ -67,6 +67,7 @@ def figures(file: Mapping[str, str], clip: Clip, format: str, *, pingpong: bool)
         "height": size[0],
         "bytes": sum(part.stat().st_size for part in parts),
         "format": format,
+        "title": kind.title,
         "sound": sound,
     }
 

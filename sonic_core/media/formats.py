@@ -10,10 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import av
-from av.codec.codec import UnknownCodecError
-from av.filter import filters_available
-
 from ..errors import MediaError, SettingsError
 
 AAC_RATES = frozenset({7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000})
@@ -79,6 +75,15 @@ class Format:
     """The name by which players know the codec where FFmpeg's own choice is not understood everywhere."""
     filters: tuple[str, ...] = ()
     """FFmpeg's filters that it takes."""
+    title: str = ""
+    """What people call it: the file's kind and, last, the pictures' coding."""
+    advised_crf: tuple[int, int] | None = None
+    """Advised values of the quality, from hardly told from the original to small."""
+
+    @property
+    def coding(self) -> str:
+        """What people call the pictures' coding."""
+        return self.title.split()[-1]
 
     @property
     def encoder(self) -> Encoder:
@@ -93,6 +98,9 @@ class Format:
     @property
     def missing(self) -> str:
         """What this build of PyAV lacks for it, in words; empty where nothing is."""
+        import av  # noqa: PLC0415 - whoever reads the table starts sooner without
+        from av.filter import filters_available  # noqa: PLC0415
+
         lacks = []
         if self.encoders and not _has_encoder(self.encoder.name):
             lacks.append("the encoder " + " or ".join(one.name for one in self.encoders))
@@ -128,6 +136,7 @@ FORMATS: Mapping[str, Format] = {
     for one in (
         Format(
             name="mp4-h264",
+            title="MP4 H.264",
             about="plays everywhere",
             suffix=".mp4",
             container="mp4",
@@ -135,10 +144,12 @@ FORMATS: Mapping[str, Format] = {
             pixels="yuv420p",
             sounds=(_AAC,),
             crf=18,
+            advised_crf=(15, 23),
             container_options=_MP4,
         ),
         Format(
             name="mp4-h265",
+            title="MP4 H.265",
             about="about a third smaller; plays on recent devices",
             suffix=".mp4",
             container="mp4",
@@ -146,11 +157,13 @@ FORMATS: Mapping[str, Format] = {
             pixels="yuv420p",
             sounds=(_AAC,),
             crf=20,
+            advised_crf=(17, 25),
             container_options=_MP4,
             codec_tag="hvc1",
         ),
         Format(
             name="mp4-av1",
+            title="MP4 AV1",
             about="the smallest; plays in browsers and on recent devices",
             suffix=".mp4",
             container="mp4",
@@ -161,11 +174,13 @@ FORMATS: Mapping[str, Format] = {
             pixels="yuv420p",
             sounds=(_AAC,),
             crf=24,
+            advised_crf=(20, 32),
             worst_crf=63,
             container_options=_MP4,
         ),
         Format(
             name="webm-vp9",
+            title="WebM VP9",
             about="free of patents; plays in browsers",
             suffix=".webm",
             container="webm",
@@ -173,10 +188,12 @@ FORMATS: Mapping[str, Format] = {
             pixels="yuv420p",
             sounds=(SoundEncoder("libopus", OPUS_RATES, channels=2), SoundEncoder("libvorbis", channels=2)),
             crf=24,
+            advised_crf=(20, 32),
             worst_crf=63,
         ),
         Format(
             name="mov-prores",
+            title="MOV ProRes",
             about="ProRes 422 HQ for video editors, 10 bits, large; browsers do not show it",
             suffix=".mov",
             container="mov",
@@ -188,17 +205,20 @@ FORMATS: Mapping[str, Format] = {
         ),
         Format(
             name="webp",
+            title="WebP",
             about="a picture that moves, without sound",
             suffix=".webp",
             container="",
             encoders=(Encoder("libwebp", {"compression_level": "3"}, quality="quality"),),
             pixels="yuv420p",
             crf=18,
+            advised_crf=(10, 30),
             worst_crf=100,
             movie=False,
         ),
         Format(
             name="gif",
+            title="GIF",
             about="a picture that moves, 255 colours, without sound",
             suffix=".gif",
             container="gif",
@@ -209,6 +229,7 @@ FORMATS: Mapping[str, Format] = {
         ),
         Format(
             name="png16",
+            title="PNG",
             about="a folder of 16-bit PNG pictures and the sound beside them; nothing is lost",
             suffix="",
             container="",
@@ -280,6 +301,22 @@ def available_formats() -> tuple[str, ...]:
     return tuple(name for name, one in FORMATS.items() if not one.missing)
 
 
+def describe_formats() -> str:
+    """Say in a sentence for each format what it is good for."""
+    return " ".join(f"{one.name}: {one.about}." for one in FORMATS.values())
+
+
+def describe_quality() -> str:
+    """Say which values of the quality are advised for which format."""
+    codings: dict[tuple[int, int], list[str]] = {}
+    for one in FORMATS.values():
+        if one.advised_crf:
+            codings.setdefault(one.advised_crf, []).append(one.coding)
+    advised = [f"{least} to {most} for {' and '.join(names)}" for (least, most), names in codings.items()]
+    none = [one.coding for one in FORMATS.values() if one.crf is None]
+    return f"{', '.join(advised)}. {', '.join(none[:-1])} and {none[-1]} have no such choice."
+
+
 def find_format(name: str) -> Format:
     """Find a format by name.
 
@@ -328,6 +365,9 @@ def kept_format() -> Format:
 
 def _has_encoder(name: str) -> bool:
     """Say whether this build has the encoder; FFmpeg lists a decoder of the same name just so."""
+    import av  # noqa: PLC0415 - whoever reads the table starts sooner without
+    from av.codec.codec import UnknownCodecError  # noqa: PLC0415
+
     if name not in av.codecs_available:
         return False
     try:

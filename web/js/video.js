@@ -6,16 +6,6 @@ import { after } from "./nodes.js";
 import { addPanel } from "./panel.js";
 import { word } from "./words.js";
 
-const FORMATS = {
-  "mp4-h264": "MP4 H.264",
-  "mp4-h265": "MP4 H.265",
-  "mp4-av1": "MP4 AV1",
-  "webm-vp9": "WebM VP9",
-  "mov-prores": "MOV ProRes",
-  webp: "WebP",
-  gif: "GIF",
-  png16: "PNG",
-};
 const UNITS = ["B", "kB", "MB", "GB"];
 
 /** Per node: what shows its line anew. */
@@ -81,14 +71,14 @@ function choose(node, output, index) {
 }
 
 /** Say what a video is: "3.00 s", "75 frames", "25 fps", … */
-function facts({ seconds, frames, fps, width, height, bytes, format, sound }) {
+function facts({ seconds, frames, fps, width, height, bytes, format, title, sound }) {
   const said = [
     word("video", "seconds", { seconds: seconds.toFixed(2) }),
     word("video", "frames", { frames }),
     word("video", "fps", { fps: Number(fps.toFixed(3)) }),
     `${width} × ${height}`,
     sizeOf(bytes),
-    FORMATS[format] ?? format,
+    title ?? format,
   ];
   return sound ? said : [...said, word("video", "silent")];
 }

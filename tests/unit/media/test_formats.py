@@ -184,7 +184,7 @@ def test_what_the_build_lacks_is_not_offered(tmp_path, monkeypatch):
     missing = {"libx265", "libvpx-vp9", "libopus", "libvorbis"}
     monkeypatch.setattr(av, "codecs_available", av.codecs_available - missing)
     monkeypatch.setattr(av, "formats_available", av.formats_available - {"gif"})
-    monkeypatch.setattr(formats, "filters_available", set())
+    monkeypatch.setattr("av.filter.filters_available", set())
     assert not {"mp4-h265", "webm-vp9", "gif"} & set(available_formats())
     with pytest.raises(SettingsError) as said:
         clip_of(smooth()).export(tmp_path / "x.mp4", format="mp4-h265")
