@@ -26,10 +26,12 @@ class VideoCombine:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
+        from ..sonic_core.media.formats import describe_quality
+
         name = "What the file's name begins with, folders included; a number is added, nothing is overwritten."
         quality = (
-            "Quality: lower is better and larger. Advised: 15 to 23 for H.264 (18 cannot be told from the original), "
-            "17 to 25 for H.265, 20 to 32 for AV1 and VP9, 10 to 30 for WebP. ProRes, GIF and PNG have no such choice."
+            "Quality: lower is better and larger; 18 cannot be told from the original in H.264. "
+            f"Advised: {describe_quality()}"
         )
         keep = "On: kept in the outputs folder. Off: only shown, and gone when ComfyUI ends."
         return {
@@ -81,17 +83,15 @@ class VideoCombine:
 
 def _further_inputs() -> dict[str, Any]:
     """Describe what came after the first workflows were saved, so that those still load."""
-    kinds = (
-        "MP4: h264 plays everywhere, h265 is a third smaller, av1 smaller still. WebM: for browsers. ProRes: for video "
-        "editors, browsers do not show it. WebP and GIF: moving pictures without sound. png16: a folder of 16-bit PNG."
-    )
+    from ..sonic_core.media.formats import describe_formats
+
     rate = "Frames per second; 0 keeps the video's own. Nothing moves faster or slower. Advised: 0, or 24 to 60."
     back = "Play forward, then backward; the sound plays once."
     sound = (
         "whole: a sound longer than the picture is kept, the last frame is held. trimmed: both end with the picture."
     )
     return {
-        "format": (host.formats(), {"default": "mp4-h264", "tooltip": kinds}),
+        "format": (host.formats(), {"default": "mp4-h264", "tooltip": describe_formats()}),
         "frame_rate": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 240.0, "step": 0.01, "tooltip": rate}),
         "pingpong": ("BOOLEAN", {"default": False, "tooltip": back}),
         "sound": (["whole", "trimmed"], {"default": "whole", "tooltip": sound}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import host
-from .schema import widget
+from .schema import told, widget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,28 +86,20 @@ class PreData:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
-        seconds = "Seconds of video; 0 takes the sound's whole length."
-        resolution = "Shorter side of the animated crop in pixels, in multiples of 64."
-        published = "On: sonic-base does as its release does, with its seams and its shorter end. Off is better."
-        around = "How much is kept around the face, as a share of the face on each side."
-        index = "Which face: 0 is the largest. The node's picture shows the number of each."
-        box = (
-            "Where the face is, for pictures in which none is found: left,top,right,bottom in the picture's pixels, "
-            "such as 120,80,360,340. Empty: it is searched for."
-        )
+        seconds = told("duration", " 0 takes the sound's whole length.")
         return {
             "required": {
                 "model": ("SONIC_MODEL", {"tooltip": "From Sonic Model Loader."}),
                 "image": ("IMAGE", {"tooltip": "A picture with a face in it; of several pictures the first is taken."}),
                 "audio": ("AUDIO", {"tooltip": "Speech or song, from any node that gives a sound."}),
                 "duration": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 86400.0, "step": 0.01, "tooltip": seconds}),
-                "min_resolution": widget("min_resolution", resolution, step=64),
-                "expand_ratio": widget("expand_ratio", around, step=0.01),
+                "min_resolution": widget("min_resolution", step=64),
+                "expand_ratio": widget("expand_ratio", step=0.01),
             },
             "optional": {
-                "face_index": widget("face_index", index, min=0, max=99),
-                "published": widget("published", published),
-                "face_box": ("STRING", {"default": "", "tooltip": box}),
+                "face_index": widget("face_index", " The node's picture shows the number of each.", min=0, max=99),
+                "published": widget("published"),
+                "face_box": ("STRING", {"default": "", "tooltip": told("face", " Empty: it is searched for.")}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, TypedDict
 
 Widget = tuple[str | list[str], dict[str, Any]]
@@ -24,29 +23,32 @@ def advice(least: float, most: float, below: str = "", above: str = "") -> dict[
     return {"advised": Advice(least=least, most=most, below=below, above=above)}
 
 
-def widget(name: str, tip: str, **options: object) -> Widget:
-    """Describe the widget of the setting ``name``: its kind, default and range come from the engine.
+def widget(name: str, more: str = "", **options: object) -> Widget:
+    """Describe the widget of the setting ``name``: kind, default, range and words come from the engine's table.
 
     Args:
         name: A field of ``Settings``.
-        tip: What the setting does; the advised range is appended.
+        more: What is to be said on the canvas only, behind what the setting does.
         options: What the host should know besides (``step``, ``control_after_generate``, …).
     """
-    from ..sonic_core.settings import QUALITIES, RANGES, Settings
+    from ..sonic_core.settings import SETTINGS
 
-    default = {field.name: field.default for field in fields(Settings)}[name]
-    if name == "quality":
-        return list(QUALITIES), {"default": default, "tooltip": tip, **options}
-    if isinstance(default, bool):
-        return "BOOLEAN", {"default": default, "tooltip": tip, **options}
-    whole = isinstance(default, int)
-    kind = int if whole else float
-    described: dict[str, Any] = {"default": kind(default), "tooltip": tip}  # type: ignore[arg-type]
-    if name in RANGES:
-        limits = RANGES[name]
-        described |= {"min": kind(limits.least), "max": kind(limits.most)}
+    one = SETTINGS[name]
+    tip, limits = f"{one.words.help}{more}", one.words.limits
+    if one.choices:
+        return list(one.choices), {"default": one.default, "tooltip": tip, **options}
+    described: dict[str, Any] = {"default": one.kind(one.default), "tooltip": tip}
+    if limits is not None:
+        described |= {"min": one.kind(limits.least), "max": one.kind(limits.most)}
         described["tooltip"] += f" Advised: {limits.advised_least:g} to {limits.advised_most:g}"
         described |= advice(limits.advised_least, limits.advised_most, limits.below, limits.above)
         reasons = [f"below, {limits.below}"] * bool(limits.below) + [f"above, {limits.above}"] * bool(limits.above)
         described["tooltip"] += f" ({'; '.join(reasons)})."
-    return "INT" if whole else "FLOAT", {**described, **options}
+    return {bool: "BOOLEAN", int: "INT"}.get(one.kind, "FLOAT"), {**described, **options}
+
+
+def told(name: str, more: str = "") -> str:
+    """Say what a setting does, for an input of another kind than the engine's."""
+    from ..sonic_core.settings import SETTINGS
+
+    return f"{SETTINGS[name].words.help}{more}"

@@ -23,7 +23,7 @@ from .models.registry import find_model
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Stage, apply_stages
-from .settings import Settings
+from .settings import SETTINGS, Settings
 from .types import Audio, Model, Portrait, Progress, ignore_progress
 from .weights.search import SearchPath, Weights
 
@@ -172,9 +172,7 @@ def _merged(settings: Settings | None, options: dict[str, Any]) -> Settings:
         raise SettingsError(
             f"give either settings or single options, not both; got both settings and {', '.join(options)}."
         )
-    unknown = sorted(set(options) - set(Settings.__dataclass_fields__))
+    unknown = sorted(set(options) - set(SETTINGS))
     if unknown:
-        raise SettingsError(
-            f"{', '.join(unknown)}: no such setting; there are {', '.join(Settings.__dataclass_fields__)}."
-        )
+        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {', '.join(SETTINGS)}.")
     return settings if settings is not None else Settings(**options)

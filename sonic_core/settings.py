@@ -1,13 +1,13 @@
-"""Every setting of the main job, with its default, its possible range and its advised range.
+"""Every setting of the main job, with its default, its possible range, its advised range and its words.
 
-Nodes, the command line and the SDK all read this table, so that a default lives once.
+The fields of ``Settings`` are the table: nodes, the command line, the SDK and the pages' tables are made from them.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, TypeGuard
 
@@ -30,62 +30,113 @@ class Range:
     above: str = ""
 
 
-RANGES = {
-    "min_resolution": Range(128, 4096, 384, 1024, "the face loses detail", "time and memory grow with the square"),
-    "expand_ratio": Range(
-        0.0, 3.0, 0.1, 0.3, "hair and chin touch the edge of the crop", "pixels are spent on the surroundings"
-    ),
-    "inference_steps": Range(1, 1000, 10, 50, "the picture stays blurred", "more steps stop helping"),
-    "dynamic_scale": Range(0.0, 4.0, 0.5, 1.2, "the mouth hardly opens", "the mouth opens wider than people do"),
-    "motion_scale": Range(0.0, 4.0, 0.0, 1.2, "", "the head moves more than people do"),
-    "appearance_guidance": Range(0.0, 20.0, 1.0, 4.0, "the portrait is forgotten", "colours and contrast grow hard"),
-    "audio_guidance": Range(0.0, 30.0, 2.0, 10.0, "the mouth does not follow the sound", "the mouth twitches"),
-    "window": Range(2, 128, 14, 25, "movement falls apart", "the model never saw so many frames at once"),
-    "window_overlap": Range(0, 127, 0, 12, "", "time is spent on frames that are done already"),
-    "window_shift": Range(0, 128, 1, 25, "seams between windows stay in one place", ""),
-    "deepcache": Range(1, 10, 1, 3, "", "movement stutters and detail swims"),
-    "fps": Range(1, 240, 12, 60, "speech looks like a slide show", "lips cannot be told apart that fast"),
-}
+@dataclass(frozen=True)
+class Words:
+    """What people are told of a setting wherever it is offered."""
 
-QUALITIES = {
-    "exact": "every branch at every one of inference_steps steps, as published",
-    "fast": "ten steps, guidance renewed every second one: about a quarter of the work",
-    "live": "as few steps as the weights that are there allow, decoded by the tiny VAE where it is there",
-}
-"""How much of a diffusion model's denoising is computed, by name."""
+    help: str
+    """What it does, in whole sentences."""
+    limits: Range | None = None
+    """Which numbers are possible and advised; None: it is no number, or any is as good."""
+    more: str = ""
+    """What README says besides."""
+    otherwise: str = ""
+    """What happens without it, where its default does not tell."""
 
-WHOLE = (
-    "min_resolution", "inference_steps", "window", "window_overlap", "window_shift", "deepcache", "seed", "face_index",
-)  # fmt: skip
-"""Settings that count something."""
+
+def _words(help: str, limits: Range | None = None, more: str = "", otherwise: str = "") -> dict[str, Words]:  # noqa: A002
+    return {"words": Words(help, limits, more, otherwise)}
+
+
+QUALITIES = ("exact", "fast", "live")
+"""How much of a diffusion model's denoising is computed, by name; what each is, the field ``quality`` says."""
+
+_MORE = "([more](docs/models.md#sonic-base))"
 
 
 @dataclass(frozen=True)
 class DiffusionOptions:
     """What sonic-base alone heeds: how its video is denoised and decoded."""
 
-    inference_steps: int = 25
-    """Denoising steps of a diffusion model; sonic-preview has none, and ignores what is said of them."""
-    appearance_guidance: float = 2.0
-    """How closely a diffusion model follows the portrait (published: 2.0)."""
-    audio_guidance: float = 7.5
-    """How closely a diffusion model follows the sound (published: 7.5)."""
-    window: int = 25
-    """Frames, at 12.5 per second, that a diffusion model sees at once (published: 25)."""
-    window_overlap: int = 0
-    """Frames that neighbouring windows share (published: 0)."""
-    window_shift: int = 7
-    """Frames by which the windows move from step to step (published: 7)."""
-    quality: str = "exact"
-    """How much of a diffusion model's denoising is computed: one of ``QUALITIES``."""
-    deepcache: int = 1
-    """Steps of a diffusion model from one computation of its deeper levels to the next; 1: at every step."""
-    stream: bool = False
-    """Let a diffusion model give the first frames while the last are still noise; the published schedule, which joins
-    the clip's end to its beginning, is given up for that."""
-    published: bool = False
-    """Let sonic-base do as its release does: decode in chunks of 8 that show, drop what is left of the sound after the
-    last pair of 1/25 s, and end one frame early."""
+    inference_steps: int = field(
+        default=25,
+        metadata=_words(
+            "Denoising steps of sonic-base; sonic-preview has none.",
+            Range(1, 1000, 10, 50, "the picture stays blurred", "more steps stop helping"),
+            "20–30 is usual.",
+        ),
+    )
+    appearance_guidance: float = field(
+        default=2.0,
+        metadata=_words(
+            "How closely sonic-base follows the portrait.",
+            Range(0.0, 20.0, 1.0, 4.0, "the portrait is forgotten", "colours and contrast grow hard"),
+        ),
+    )
+    audio_guidance: float = field(
+        default=7.5,
+        metadata=_words(
+            "How closely sonic-base follows the sound.",
+            Range(0.0, 30.0, 2.0, 10.0, "the mouth does not follow the sound", "the mouth twitches"),
+        ),
+    )
+    window: int = field(
+        default=25,
+        metadata=_words(
+            "Frames, at 12.5 per second, that sonic-base sees at once; fewer take less memory.",
+            Range(2, 128, 14, 25, "movement falls apart", "the model never saw so many frames at once"),
+        ),
+    )
+    window_overlap: int = field(
+        default=0,
+        metadata=_words(
+            "Frames that neighbouring windows share.",
+            Range(0, 127, 0, 12, "", "time is spent on frames that are done already"),
+        ),
+    )
+    window_shift: int = field(
+        default=7,
+        metadata=_words(
+            "Frames by which the windows move from step to step, so that no seam stays in one place.",
+            Range(0, 128, 1, 25, "seams between windows stay in one place", ""),
+        ),
+    )
+    quality: str = field(
+        default="exact",
+        metadata=_words(
+            "How much sonic-base computes. exact: three branches at every step, as published. fast: 10 steps of its "
+            "own, guidance renewed at every second one: 18 branch-steps where 25 exact ones take 75. live: a student's "
+            "few steps and the tiny decoder where their files are there, else 6 steps: 10 branch-steps. fast and live "
+            "are not the published numbers.",
+            more=_MORE,
+        ),
+    )
+    deepcache: int = field(
+        default=1,
+        metadata=_words(
+            "With quality exact: steps from one computation of sonic-base's deeper levels to the next, which saves "
+            "time and costs detail. 1 computes all at every step.",
+            Range(1, 10, 1, 3, "", "movement stutters and detail swims"),
+            "Above 1 it keeps 200 MB of main memory for a second of video at 512² (bounded with `stream`).",
+        ),
+    )
+    stream: bool = field(
+        default=False,
+        metadata=_words(
+            "sonic-base goes front to back: true frames are shown early, and memory does not grow with the length. "
+            "Given up is the published ring, which joins the clip's end to its beginning. A window_shift of 3 shows "
+            "them earlier.",
+            more=_MORE,
+        ),
+    )
+    published: bool = field(
+        default=False,
+        metadata=_words(
+            "On: sonic-base does as its release does, with its seams and its shorter end. Off is better.",
+            more="It decodes in chunks of 8 that show, drops what is left of the sound after the last pair of 1/25 s, "
+            f"and ends one frame early {_MORE}.",
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -99,31 +150,81 @@ class Settings(DiffusionOptions):
         SonicWarning: A value is possible but outside the advised range.
     """
 
-    duration: float | None = None
-    """Seconds of video; None takes the sound's whole length."""
-    min_resolution: int = 512
-    """Shorter side of the animated crop in pixels; the crop's sides are rounded to multiples of 64."""
-    expand_ratio: float = 0.2
-    """How much is kept around the face, as a share of the face box on each side."""
-    dynamic_scale: float = 1.0
-    """Strength of the mouth's movement; for sonic-base of all movement, as published."""
-    motion_scale: float = 1.0
-    """Strength of head, gaze and brows: at 1 sonic-preview's head moves by about 2 degrees; 0 keeps all but the mouth
-    still, lids too."""
-    lip_sync_refinement: bool = True
-    """Measure and correct a constant offset between sound and picture, where the model can leave one."""
-    temporal_smoothing: bool = True
-    """Remove jitter between frames, where the model can leave any."""
-    seed: int = OFFICIAL_SEED
-    """Same seed, same clip of the same picture and sound; every number from 0 to 2^64 − 1 is honoured."""
-    fps: Fraction | float = Fraction(25)
-    """Frames per second of the finished clip."""
-    paste_back: bool = False
-    """Put the animated crop back into the full picture."""
-    face: Box | None = None
-    """Where the face is, (left, top, right, bottom) in pixels, when the finder should not decide."""
-    face_index: int = 0
-    """Which of several faces, counted from the largest."""
+    duration: float | None = field(
+        default=None,
+        metadata=_words(
+            "Seconds of video.", more="Shorter than the sound cuts it, longer is an error.", otherwise="the sound's"
+        ),
+    )
+    min_resolution: int = field(
+        default=512,
+        metadata=_words(
+            "Shorter side of the animated crop in pixels, in multiples of 64.",
+            Range(128, 4096, 384, 1024, "the face loses detail", "time and memory grow with the square"),
+        ),
+    )
+    expand_ratio: float = field(
+        default=0.2,
+        metadata=_words(
+            "How much is kept around the face, as a share of the face on each side.",
+            Range(
+                0.0, 3.0, 0.1, 0.3, "hair and chin touch the edge of the crop", "pixels are spent on the surroundings"
+            ),
+        ),
+    )
+    dynamic_scale: float = field(
+        default=1.0,
+        metadata=_words(
+            "Strength of the mouth's movement; with sonic-base of all movement.",
+            Range(0.0, 4.0, 0.5, 1.2, "the mouth hardly opens", "the mouth opens wider than people do"),
+        ),
+    )
+    motion_scale: float = field(
+        default=1.0,
+        metadata=_words(
+            "Strength of head, gaze and brows: at 1 sonic-preview's head moves by about 2 degrees; 0 keeps all but the "
+            "mouth still, lids too.",
+            Range(0.0, 4.0, 0.0, 1.2, "", "the head moves more than people do"),
+            "Turns and nods have a standard deviation of 2°, tilts of 1°, and none goes beyond 6.5°.",
+        ),
+    )
+    seed: int = field(
+        default=OFFICIAL_SEED,
+        metadata=_words(
+            "Same seed, same video. Other portraits and sounds move differently with the same seed.",
+        ),
+    )
+    fps: Fraction | float = field(
+        default=Fraction(25),
+        metadata=_words(
+            "Frames per second.",
+            Range(1, 240, 12, 60, "speech looks like a slide show", "lips cannot be told apart that fast"),
+        ),
+    )
+    paste_back: bool = field(default=False, metadata=_words("Put the animated crop back into the full picture."))
+    lip_sync_refinement: bool = field(
+        default=True,
+        metadata=_words(
+            "Measure and correct a constant offset between sound and picture, where the model can leave one.",
+            otherwise="Leave sound and picture as the model made them.",
+        ),
+    )
+    temporal_smoothing: bool = field(
+        default=True,
+        metadata=_words(
+            "Remove jitter between frames, where the model can leave any.",
+            otherwise="Leave frames as the model made them.",
+        ),
+    )
+    face: Box | None = field(
+        default=None,
+        metadata=_words(
+            "Where the face is, for pictures in which none is found: left,top,right,bottom in the picture's pixels, "
+            "such as 120,80,360,340.",
+            otherwise="searched",
+        ),
+    )
+    face_index: int = field(default=0, metadata=_words("Which face: 0 is the largest."))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fps", exact_fps(self.fps))
@@ -149,6 +250,50 @@ class Settings(DiffusionOptions):
             _check_box(self.face)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A row of the table."""
+
+    name: str
+    kind: type
+    """``int``, ``float``, ``bool``, ``str`` for one of ``choices``, or ``tuple`` for a box."""
+    default: Any
+    words: Words
+    choices: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        """What it is called on the command line; of what is on by itself, what turns it off."""
+        return ("--no-" if self.default is True else "--") + self.name.replace("_", "-")
+
+
+def _table() -> dict[str, Setting]:
+    """Read the table off the fields, those that every model heeds first."""
+    kinds = {"int": int, "str": str, "bool": bool, "Box | None": tuple}
+    alone = [one.name for one in fields(DiffusionOptions)]
+    listed = sorted(fields(Settings), key=lambda one: one.name in alone)
+    return {
+        one.name: Setting(
+            one.name,
+            kinds.get(str(one.type), float),
+            one.default,
+            one.metadata["words"],
+            QUALITIES if one.name == "quality" else (),
+        )
+        for one in listed
+    }
+
+
+SETTINGS = _table()
+"""Every setting by its name."""
+RANGES = {name: one.words.limits for name, one in SETTINGS.items() if one.words.limits is not None}
+"""Possible and advised values of those settings that have any."""
+WHOLE = tuple(name for name, one in SETTINGS.items() if one.kind is int)
+"""Settings that count something."""
+NTSC_TOLERANCE = 0.005
+"""Frames per second; half the last digit of rates as people write them, such as 23.98."""
+
+
 def exact_fps(fps: Fraction | float) -> Fraction:
     """Turn a frame rate into the fraction that is meant: 29.97 is 30000/1001.
 
@@ -161,7 +306,7 @@ def exact_fps(fps: Fraction | float) -> Fraction:
     if not _is_number(fps) or fps <= 0:
         raise SettingsError(f"fps must be a number above 0, got {fps}.")
     ntsc = Fraction(round(float(fps) * 1.001) * 1000, 1001)
-    near = isinstance(fps, float) and ntsc > 0 and abs(float(ntsc) - fps) < 0.005 and fps != round(fps)
+    near = isinstance(fps, float) and ntsc > 0 and abs(float(ntsc) - fps) < NTSC_TOLERANCE and fps != round(fps)
     return ntsc if near else Fraction(fps).limit_denominator(1001)
 
 

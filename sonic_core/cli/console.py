@@ -9,6 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ..media.formats import FORMATS, describe_quality
+
 
 class ProgressLine:
     """Shows a stage, how far it is and how long it will still take (types.Progress)."""
@@ -34,6 +36,13 @@ class ProgressLine:
         text = f"sonic: {stage} {done}/{total}, " + (f"{spent:.1f} s" if ended else left)
         sys.stderr.write(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")
         sys.stderr.flush()
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Ask in which format a video is written, and how well."""
+    parser.add_argument("--format", metavar="NAME", help=f"{either(list(FORMATS))}; default: as --output ends")
+    quality = f"quality, lower is better: {describe_quality()} Default: the format's own."
+    parser.add_argument("--crf", type=float, metavar="N", help=quality)
 
 
 def add_weights(parser: argparse.ArgumentParser, what: str = "weights") -> None:

@@ -12,25 +12,23 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..models.registry import AUTO, MODEL_NAMES
-from ..settings import QUALITIES, RANGES, Settings
+from ..settings import SETTINGS, Setting, Settings
 from ..weights.search import SearchPath
 from . import learn, video, weights
-from .console import ProgressLine, add_weights, answer, either, say
+from .console import ProgressLine, add_format, add_weights, answer, either, say
 
 if TYPE_CHECKING:
     from ..clip import Clip
     from ..pipeline import TalkingPortrait
     from ..types import Audio
 
-DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
-FORMAT_HELP = "mp4-h264, mp4-h265, mp4-av1, webm-vp9, mov-prores, webp, gif or png16; default: as --output ends"
 STDIN = STDOUT = "-"
 """The sound that stands for standard input, and the output that stands for standard output."""
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -109,43 +107,11 @@ def _command(
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """Offer every setting, with the default and the advised range of the one table that holds them."""
-    numbers: dict[str, tuple[type, str]] = {
-        "min_resolution": (int, "shorter side of the animated crop in pixels"),
-        "expand_ratio": (float, "surroundings kept around the face, as a share of it"),
-        "inference_steps": (int, "denoising steps of a diffusion model"),
-        "dynamic_scale": (float, "strength of the mouth's movement"),
-        "motion_scale": (float, "strength of head, gaze and brows; at 0 lids keep still too"),
-        "fps": (float, "frames per second"),
-        "appearance_guidance": (float, "how closely sonic-base follows the portrait"),
-        "audio_guidance": (float, "how closely sonic-base follows the sound"),
-        "window": (int, "frames, at 12.5 per second, that sonic-base sees at once"),
-        "window_overlap": (int, "frames that neighbouring windows share"),
-        "window_shift": (int, "frames by which the windows move from step to step"),
-        "deepcache": (int, "steps from one computation of sonic-base's deeper levels to the next, with quality exact"),
-    }
-    for name, (kind, text) in numbers.items():
-        limits = RANGES[name]
-        advice = f"{text}; default {float(DEFAULTS[name]):g}, advised {limits.advised_least:g}-{limits.advised_most:g}"
-        parser.add_argument(_flag(name), type=kind, default=DEFAULTS[name], metavar="X", help=advice)
+    """Offer every setting, as the one table tells it, and what belongs to this program."""
+    for one in SETTINGS.values():
+        _add_setting(parser, one)
     parser.add_argument("--model", default=AUTO, metavar="NAME", help=f"{either(MODEL_NAMES)} (%(default)s)")
-    parser.add_argument("--duration", type=float, metavar="S", help="seconds of video; default: the sound's length")
-    parser.add_argument("--seed", type=int, default=DEFAULTS["seed"], metavar="N", help="same seed, same video")
-    parser.add_argument("--face", type=_box, metavar="L,T,R,B", help="where the face is, in pixels, if it is not found")
-    parser.add_argument("--face-index", type=int, default=0, metavar="N", help="which face, 0 the largest")
-    parser.add_argument("--paste-back", action="store_true", help="put the animated face back into the full picture")
-    parser.add_argument(
-        "--no-lip-sync-refinement", action="store_true", help="leave sound and picture as the model made them"
-    )
-    parser.add_argument("--no-temporal-smoothing", action="store_true", help="leave frames as the model made them")
-    qualities = "; ".join(f"{name}: {text}" for name, text in QUALITIES.items())
-    parser.add_argument("--quality", default=DEFAULTS["quality"], metavar="NAME", help=f"for sonic-base. {qualities}")
-    parser.add_argument(
-        "--stream", action="store_true", help="first frames before the last are begun; gives the published ring up"
-    )
-    parser.add_argument("--published", action="store_true", help="let sonic-base end and decode as its release does")
-    parser.add_argument("--format", metavar="NAME", help=FORMAT_HELP)
-    parser.add_argument("--crf", type=float, metavar="N", help="quality, lower is better; default: the format's own")
+    add_format(parser)
     add_weights(parser, "weights, a folder or a file of them,")
     parser.add_argument("--svd", metavar="PATH", help=argparse.SUPPRESS)
     parser.add_argument(
@@ -161,8 +127,22 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def _add_setting(parser: argparse.ArgumentParser, one: Setting) -> None:
+    """Offer a setting: a switch for what is on or off, else a value."""
+    told = (one.words.otherwise if one.default is True else one.words.help).replace("%", "%%")
+    if one.kind is bool:
+        parser.add_argument(one.flag, dest=one.name, action=f"store_{not one.default}".lower(), help=told)
+        return
+    default = one.words.otherwise or f"{one.default if one.choices else format(float(one.default), 'g')}"
+    limits = one.words.limits
+    advised = f"; advised {limits.advised_least:g} to {limits.advised_most:g}" if limits else ""
+    parser.add_argument(
+        one.flag,
+        type=_box if one.kind is tuple else one.kind,
+        default=one.default,
+        metavar="L,T,R,B" if one.kind is tuple else "NAME" if one.choices else "X",
+        help=f"{told} Default: {default}{advised}.",
+    )
 
 
 def _box(text: str) -> tuple[float, ...]:
@@ -176,10 +156,7 @@ def _box(text: str) -> tuple[float, ...]:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    chosen = {name: getattr(options, name) for name in DEFAULTS if hasattr(options, name)}
-    chosen["lip_sync_refinement"] = not options.no_lip_sync_refinement
-    chosen["temporal_smoothing"] = not options.no_temporal_smoothing
-    return Settings(**chosen)
+    return Settings(**{name: getattr(options, name) for name in SETTINGS})
 
 
 def _generate(options: argparse.Namespace) -> int:

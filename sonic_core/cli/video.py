@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import ProgressLine, add_weights, answer
+from .console import ProgressLine, add_format, add_weights, answer
 
 if TYPE_CHECKING:
     from ..clip import Clip
@@ -55,8 +55,7 @@ def add_commands(command: Command) -> None:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Ask where a video goes and in which format."""
     parser.add_argument("--output", required=True, metavar="O", help="the video to write")
-    parser.add_argument("--format", metavar="NAME", help="format; default: by the ending of the output")
-    parser.add_argument("--crf", type=float, metavar="N", help="quality, lower is better; default: the format's")
+    add_format(parser)
 
 
 def check_output(options: argparse.Namespace) -> None:

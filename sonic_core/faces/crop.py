@@ -103,7 +103,7 @@ def crop_portrait(image: torch.Tensor, face: Face, settings: Settings) -> Portra
     Args:
         image: The full picture, (3, H, W), RGB in [0, 1].
         face: The face in the picture's pixels.
-        settings: ``expand_ratio`` says how much is kept around the face, ``min_resolution`` how large the crop becomes.
+        settings: ``expand_ratio`` and ``min_resolution`` count.
 
     Raises:
         InputError: The face is too small to be cut out.

@@ -51,7 +51,8 @@ def test_unwise_values_warn_with_the_reason(name, value, reason):
 @pytest.mark.parametrize(
     ("given", "meant"),
     [(25, Fraction(25)), (29.97, Fraction(30000, 1001)), (23.976, Fraction(24000, 1001)),
-     (59.94, Fraction(60000, 1001)),
+     (59.94, Fraction(60000, 1001)), (23.98, Fraction(24000, 1001)), (29.95, Fraction(599, 20)),
+     (59.9, Fraction(599, 10)),
      (12.5, Fraction(25, 2)), (30.0, Fraction(30)), (Fraction(24000, 1001), Fraction(24000, 1001))],
 )  # fmt: skip
 def test_frame_rates_are_exact(given, meant):
