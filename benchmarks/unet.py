@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.live_bytes import KernelCount, LiveBytes  # noqa: E402
 from sonic_core.models.base.config import BaseConfig  # noqa: E402
 from sonic_core.models.base.networks import empty_unet, empty_vae  # noqa: E402
-from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE, Job, make_plan  # noqa: E402
+from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE, Workload, make_plan  # noqa: E402
 from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken  # noqa: E402
 from sonic_core.models.base.unet.calls import call_unet  # noqa: E402
 from sonic_core.models.base.unet.lean import make_lean  # noqa: E402
@@ -230,7 +230,7 @@ def print_counts() -> None:
         kernels = count_with(KernelCount(), 512, BRANCHES, WHOLE, form=form).count
         print(f"512², {form}: {kernels} kernels for {BRANCHES} branches")
     for size in (512, 768, 1024):
-        job = Job(BaseConfig(), (size // 8, size // 8), 188, 25, 0, torch.float16)
+        job = Workload(BaseConfig(), (size // 8, size // 8), 188, 25, 0, torch.float16)
         print(
             f"{size}²: {count_operations(size, 1) / 1e12:.1f} TFLOP a branch, "
             f"{count_operations(size, 1, shallow=True) / 1e12:.1f} when shallow"

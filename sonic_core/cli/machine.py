@@ -84,13 +84,13 @@ def estimate(machine: Machine, side: int) -> Estimate:
 
     from ..devices import PRECISIONS  # noqa: PLC0415
     from ..models.base.config import LATENT_SIDE, MODEL_FPS, BaseConfig  # noqa: PLC0415
-    from ..models.base.plan import Job, make_plan  # noqa: PLC0415
+    from ..models.base.plan import Workload, make_plan  # noqa: PLC0415
     from ..models.base.vae import ChunkLayout  # noqa: PLC0415
 
     dtype = PRECISIONS[machine.precision]
     unet, decoder = (int(numbers * dtype.itemsize) for numbers in (UNET_NUMBERS, DECODER_NUMBERS))
     latent = side // LATENT_SIDE
-    job = Job(BaseConfig(), (latent, latent), WINDOW_FRAMES, WINDOW_FRAMES, 0, dtype)
+    job = Workload(BaseConfig(), (latent, latent), WINDOW_FRAMES, WINDOW_FRAMES, 0, dtype)
     beside = 0 if machine.kind != "cpu" else unet
     plan = make_plan(job, torch.device(machine.kind), max(0, machine.free - beside), unet, decoder)
     needed = max(unet + plan.working, decoder + plan.decoding)

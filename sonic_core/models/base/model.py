@@ -41,7 +41,7 @@ from .files import BaseFiles
 from .latent_preview import latents_to_rgb
 from .loading import Networks, copy_unet
 from .networks import import_classes
-from .plan import Job, Plan
+from .plan import Plan, Workload
 from .predictor import Order, Predictor, Station
 from .replicas import share_out
 from .sampling import Sampling, choose_sampling
@@ -146,14 +146,14 @@ class BaseModel:
             sound = cut(sound, min(seconds, sound.duration))
         return replace(interpolate(drawn, fps, frame_count(seconds, fps), self.interpolator), audio=sound)
 
-    def _job(self, conditions: BaseConditions, settings: Settings) -> Job:
+    def _job(self, conditions: BaseConditions, settings: Settings) -> Workload:
         size = conditions.latents.shape[1], conditions.latents.shape[2]
-        return Job(
+        return Workload(
             self.networks.config, size, conditions.frames, settings.window, settings.window_overlap, self.networks.dtype
         )
 
     def _streamed(
-        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Job, progress: Progress
+        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Workload, progress: Progress
     ) -> Iterator[Frames]:
         """Denoise and decode front to back."""
         predictors = self._predictors(conditions, settings, sampling, job, progress)
@@ -189,7 +189,7 @@ class BaseModel:
         return latents, predictors[0].plan
 
     def _course(
-        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Job, *, wavefront: bool
+        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Workload, *, wavefront: bool
     ) -> Course:
         """Lay the way from noise to latents."""
         schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
@@ -200,7 +200,7 @@ class BaseModel:
         return Course(WholeClip(latents), Ring(job.frames, schedule), sampling.sigmas)
 
     def _predictors(
-        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Job, progress: Progress
+        self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Workload, progress: Progress
     ) -> list[Predictor]:
         """Make what predicts, one per device."""
         scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])

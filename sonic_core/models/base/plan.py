@@ -87,7 +87,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Job:
+class Workload:
     """The sizes that memory depends on."""
 
     config: BaseConfig
@@ -136,7 +136,7 @@ class Job:
         return 2 * 2 * channels * tokens * self.frames * self.dtype.itemsize
 
 
-def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decoder_weight: int) -> Plan:
+def make_plan(job: Workload, device: torch.device, free: int, unet_weight: int, decoder_weight: int) -> Plan:
     """Choose how much is computed at once.
 
     Args:
@@ -167,7 +167,7 @@ def make_plan(job: Job, device: torch.device, free: int, unet_weight: int, decod
     )
 
 
-def lighter(plan: Plan, job: Job) -> Plan | None:
+def lighter(plan: Plan, job: Workload) -> Plan | None:
     """Lower what the UNet computes at once after memory ran out; None when nothing that is left to lower saves any."""
     if plan.rows > 1:
         following = replace(plan, rows=plan.rows // 2)
@@ -185,7 +185,7 @@ def lighter(plan: Plan, job: Job) -> Plan | None:
     return replace(following, working=job.unet_bytes(following.rows, following.piece, following.convolution_piece))
 
 
-def _options(job: Job, *, host: bool) -> Iterator[tuple[int, int, int]]:
+def _options(job: Workload, *, host: bool) -> Iterator[tuple[int, int, int]]:
     """List rows, piece and convolution piece that are worth trying, each lighter than the one before."""
     least = math.inf
     for option in _all_options(job, host=host):
@@ -194,7 +194,7 @@ def _options(job: Job, *, host: bool) -> Iterator[tuple[int, int, int]]:
             yield option
 
 
-def _all_options(job: Job, *, host: bool) -> Iterator[tuple[int, int, int]]:
+def _all_options(job: Workload, *, host: bool) -> Iterator[tuple[int, int, int]]:
     largest = HOST_PIECE if host else MOST_PIECE
     for rows in [BRANCHES] if host else job.batches():
         pixels = rows * job.window * math.prod(job.latent_size)

@@ -18,7 +18,7 @@ from .conditions import BaseConditions, ClipSound
 from .config import LATENT_SIDE
 from .denoise import Predicted, Task
 from .guidance import ClipConditioning, Guidance, guided_predictions
-from .plan import Job, Plan, lighter, make_plan
+from .plan import Plan, Workload, lighter, make_plan
 from .sampling import Sampling
 from .unet.acceleration import accelerate, choose_acceleration
 from .unet.attention import AudioTokens, FaceMask, ImageToken
@@ -43,7 +43,7 @@ class Order:
     sound: ClipSound
     options: DiffusionOptions
     sampling: Sampling
-    job: Job
+    job: Workload
     acceleration: str
     """Levers of the UNet, as ``choose_acceleration`` reads them."""
     attention: str

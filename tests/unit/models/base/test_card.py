@@ -22,7 +22,7 @@ from sonic_core.models.base.networks import (
     empty_vae,
     empty_whisper,
 )
-from sonic_core.models.base.plan import BRANCHES, Job, make_plan
+from sonic_core.models.base.plan import BRANCHES, Workload, make_plan
 from sonic_core.models.base.sampling import Sampling
 from sonic_core.models.base.unet.attention import AudioTokens, FaceMask, ImageToken
 from sonic_core.models.base.unet.lean import make_lean
@@ -140,7 +140,7 @@ def draw_clip(side, dtype):
 )
 def test_a_window_step_is_made_on_a_card(size, gigabytes, dtype):
     side = size // 8
-    job = Job(CONFIG, (side, side), FRAMES, WINDOW, 0, dtype)
+    job = Workload(CONFIG, (side, side), FRAMES, WINDOW, 0, dtype)
     plan = make_plan(job, torch.device("cuda"), gigabytes * 10**9, 3_150_000_000, 130_000_000)
     with FakeTensorMode(allow_non_fake_inputs=True):
         unet = on_card(empty_unet(CONFIG), dtype)

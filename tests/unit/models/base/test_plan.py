@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sonic_core.models.base.config import BaseConfig
-from sonic_core.models.base.plan import LEAST_PIECE, MARGIN, SPARE, Job, _options, lighter, make_plan
+from sonic_core.models.base.plan import LEAST_PIECE, MARGIN, SPARE, Workload, _options, lighter, make_plan
 
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
 GIGABYTE = 10**9
@@ -17,7 +17,7 @@ UNET, DECODER = 3_050_000_000, 130_000_000
 
 
 def job(side=64, frames=375, overlap=0, dtype=torch.float16):
-    return Job(BaseConfig(), (side, side), frames, 25, overlap, dtype)
+    return Workload(BaseConfig(), (side, side), frames, 25, overlap, dtype)
 
 
 @pytest.mark.parametrize("device", [GPU, CPU])
@@ -131,4 +131,4 @@ def test_cached_keys_and_values_are_counted_as_they_are():
     audio = AudioTokens(tokens, CPU, torch.float32, cache=True)
     cached = [audio.cached(one) for one in unet.attn_processors.values() if hasattr(one, "to_k_ip")]
     total = sum(keys.nbytes + values.nbytes for keys, values in cached)
-    assert total == Job(config, (8, 8), 5, 5, 0, torch.float32).audio_cache_bytes()
+    assert total == Workload(config, (8, 8), 5, 5, 0, torch.float32).audio_cache_bytes()
