@@ -99,6 +99,16 @@ def test_the_speaker_is_not_framed_twice() -> None:
     assert torch.equal(draw_crop(portrait), draw_crop(portrait, [speaker]))
 
 
+@pytest.mark.parametrize("other", [face(450, 350, 150), face(230, 80, 150), face(69, 80, 150), face(60, 80, 158)])
+def test_another_face_is_framed_however_near_or_far_it_is(other: Face) -> None:
+    """Far away in both directions, beside, overlapping by most of it, around it."""
+    speaker = face(60, 80, 150)
+    portrait = crop_portrait(grey(560, 700), speaker, Settings(expand_ratio=0.1))
+    alone, both = draw_crop(portrait, [speaker]), draw_crop(portrait, [speaker, other])
+    right = other.box[2]
+    assert changed(alone, both, (right - 2, other.box[1] + 60, right + 2, other.box[3] - 20))
+
+
 def test_a_picture_without_a_face_has_a_caption_and_a_ruler() -> None:
     picture = draw_search(grey(1000, 2000), "No face found")
     caption = picture[:, -60:, :]

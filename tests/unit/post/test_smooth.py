@@ -11,7 +11,7 @@ import torch
 from sonic_core.clip import Clip
 from sonic_core.errors import SettingsError
 from sonic_core.post.paths import Correction, fit_through, guarded
-from sonic_core.post.smooth import SmoothReport, applied, carried, smooth
+from sonic_core.post.smooth import Smooth, SmoothReport, _Scene, _Tally, _watched, applied, carried, smooth
 from sonic_core.types import Audio, Face
 
 SIZE = (144, 176)
@@ -316,3 +316,31 @@ def test_a_still_frame_is_given_as_a_copy():
     frame = frames_of(length=1)[0][0]
     made = applied(frame, Correction(np.zeros((18, 22, 2), np.float32), 1.0))
     assert torch.equal(made, frame) and made.data_ptr() != frame.data_ptr()
+
+
+@pytest.mark.parametrize(("strength", "reach"), [(1.0, 7), (0.5, 7), (1.5, 10)])
+def test_a_frame_is_smoothed_by_its_window_and_by_nothing_else(strength, reach):
+    """One frame that is darker than the others is heard of by ``reach`` frames before it and as many after."""
+    frames, odd = frames_of(length=2 * 12 + 1)[0], 12
+    other = frames.clone()
+    other[odd] *= 0.9
+    one, two = (read(smooth(clip_of(each), strength=strength, finder=NoFace()).clip) for each in (frames, other))
+    changed = [number for number in range(len(frames)) if not torch.equal(one[number], two[number])]
+    assert changed == list(range(odd - reach, odd + reach + 1))
+    assert Smooth(strength).reach == reach
+
+
+def test_a_frame_is_given_as_soon_as_its_window_is_full():
+    """Of a stream no frame more is asked for than the window and what is looked at ahead."""
+    frames, asked = frames_of(length=20)[0], []
+
+    def one_by_one():
+        for number, frame in enumerate(frames):
+            asked.append(number)
+            yield frame[None]
+
+    scene = _Scene(Smooth(), _Tally())
+    watched = _watched(Clip(one_by_one, Fraction(25), 20, SIZE, None), NoFace(), None)
+    given = [scene.take(picture, seen) is not None for picture, seen in watched]
+    assert given == [False] * 7 + [True] * 13
+    assert len(scene.window) <= 2 * 7 + 1
