@@ -26,7 +26,7 @@ class VideoCombine:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
-        from ..sonic_core.media.formats import describe_quality
+        from ..sonic_core import describe_quality
 
         name = "What the file's name begins with, folders included; a number is added, nothing is overwritten."
         quality = (
@@ -83,7 +83,7 @@ class VideoCombine:
 
 def _further_inputs() -> dict[str, Any]:
     """Describe what came after the first workflows were saved, so that those still load."""
-    from ..sonic_core.media.formats import describe_formats
+    from ..sonic_core import describe_formats
 
     rate = "Frames per second; 0 keeps the video's own. Nothing moves faster or slower. Advised: 0, or 24 to 60."
     back = "Play forward, then backward; the sound plays once."
@@ -100,6 +100,6 @@ def _further_inputs() -> dict[str, Any]:
 
 
 def _retimed(clip: Any, frame_rate: float) -> Any:
-    from ..sonic_core.post.retime import best_interpolator, retime
+    from ..sonic_core import best_interpolator, retime
 
     return retime(clip, frame_rate, best_interpolator(host.search_path(), keeper=host.HostKeeper)).clip

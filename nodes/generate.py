@@ -10,7 +10,7 @@ from . import host
 from .schema import widget
 
 if TYPE_CHECKING:
-    from ..sonic_core.pipeline import TalkingPortrait
+    from ..sonic_core import TalkingPortrait
     from .portrait import Prepared
 
 
@@ -57,7 +57,7 @@ class Sampler:
 
         The host checks every other number, and does not check those that are named here.
         """
-        from ..sonic_core.settings import check_possible
+        from ..sonic_core import check_possible
 
         given = {"window": window, "window_overlap": window_overlap}
         chosen = {name: value for name, value in given.items() if value is not None}
@@ -71,12 +71,8 @@ class Sampler:
         **chosen: Any,
     ) -> tuple[Any]:
         """Make the video."""
-        from ..sonic_core.post.compose import paste
-
         progress = host.progress_of(unique_id)
         with host.warnings_shown(unique_id, conditions.told):
             settings = replace(conditions.made_by(model.name).settings, **chosen)
-            clip = model.model.animate(conditions.conditions, settings, progress)
-            if settings.paste_back:
-                clip = paste(clip, conditions.conditions.portrait).clip
-            return (host.video_of(clip, progress, show=True),)
+            made = model.animate(conditions.conditions, settings, progress, stages=())  # nodes of their own follow
+            return (host.video_of(made.clip, progress, show=True),)

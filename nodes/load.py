@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..sonic_core.pipeline import TalkingPortrait
-    from ..sonic_core.types import Audio, Progress
+    from ..sonic_core import Audio, Progress, TalkingPortrait
 
 
 CARDS = ("one", "all")
@@ -35,8 +34,7 @@ class ModelLoader:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
-        from ..sonic_core.devices import PRECISIONS
-        from ..sonic_core.models.registry import MODEL_NAMES
+        from ..sonic_core import MODEL_NAMES, PRECISIONS
 
         best = (
             "sonic-base is the diffusion model and wants a graphics card; sonic-preview needs no download and no card. "
@@ -66,8 +64,7 @@ class ModelLoader:
     @classmethod
     def IS_CHANGED(cls, model_name: str, svd_checkpoint: str = host.AUTO, **_others: object) -> str:
         """Load again when weights have come, gone or been replaced."""
-        from ..sonic_core.errors import SonicError
-        from ..sonic_core.models.registry import weight_files
+        from ..sonic_core import SonicError, weight_files
 
         try:
             return host.mark_of(*weight_files(model_name, host.search_path(*host.checkpoint_path(svd_checkpoint))))
@@ -83,7 +80,7 @@ class ModelLoader:
         unique_id: str | None = None,
     ) -> tuple[TalkingPortrait]:
         """Load the model."""
-        from ..sonic_core.pipeline import load_model
+        from ..sonic_core import load_model
 
         weights, number = host.search_path(*host.checkpoint_path(svd_checkpoint)), host.precision(precision)
         keeper, *others = host.keepers()
@@ -134,7 +131,7 @@ class LoadAudio:
 
     def load(self, audio: str, start: float, duration: float, **_canvas: object) -> tuple[dict[str, Any], float]:
         """Read the sound."""
-        from ..sonic_core.media.audio import read_audio
+        from ..sonic_core import read_audio
 
         sound = read_audio(host.input_path(audio), start=start, duration=duration or None)
         return host.audio_of(sound), sound.duration
@@ -181,7 +178,7 @@ class LoadAudioFolder:
     @classmethod
     def IS_CHANGED(cls, folder: str | None = None, pattern: str | None = None, **_others: object) -> str:
         """Read again when a file has come, gone or been replaced."""
-        from ..sonic_core.errors import SonicError
+        from ..sonic_core import SonicError
 
         try:
             return host.mark_of(*host.sound_files(folder, pattern or "*")) if folder else ""
@@ -208,8 +205,7 @@ def _read_all(paths: Sequence[Path], progress: Progress) -> dict[Path, Audio]:
     """
     import warnings
 
-    from ..sonic_core.errors import InputError, SonicError, SonicWarning
-    from ..sonic_core.media.audio import read_audio
+    from ..sonic_core import InputError, SonicError, SonicWarning, read_audio
 
     sounds = {}
     for done, path in enumerate(paths, start=1):

@@ -14,19 +14,25 @@ if TYPE_CHECKING:
 
     import torch
 
-    from ..sonic_core.errors import InputError
-    from ..sonic_core.pipeline import TalkingPortrait
-    from ..sonic_core.settings import Settings
-    from ..sonic_core.types import Audio, Box, Face, FaceFinder, Portrait
-    from ..sonic_core.weights.search import Weights
+    from ..sonic_core import (
+        Audio,
+        Conditions,
+        Face,
+        FaceFinder,
+        InputError,
+        Portrait,
+        Settings,
+        TalkingPortrait,
+        Weights,
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """What goes from PreData to the sampler."""
 
-    conditions: Any
-    """The model's own; it carries ``portrait`` and ``audio``."""
+    conditions: Conditions
+    """What the model knows before the first frame."""
     settings: Settings
     """The settings under which they were made."""
     model: str
@@ -40,7 +46,7 @@ class Prepared:
         Raises:
             InputError: Another model made it.
         """
-        from ..sonic_core.errors import InputError
+        from ..sonic_core import InputError
 
         if model != self.model:
             raise InputError(f"The conditions were prepared for {self.model}, the sampler has {model}: give both one.")
@@ -121,13 +127,13 @@ class PreData:
         **chosen: Any,
     ) -> dict[str, Any]:
         """Make the conditions; of several sounds in one run the portrait is made, shown and warned about once."""
-        from ..sonic_core.settings import Settings
+        from ..sonic_core import Settings
 
         if host.run_id() != self._run:
             self._run, self._told, self._shown = host.run_id(), frozenset(), None
         with host.warnings_shown(unique_id, self._told) as told:
             settings = Settings(**chosen, duration=duration or None, face=box_of(face_box))
-            sound = _checked_sound(host.sound_of(audio), settings)
+            sound = _trimmed(host.sound_of(audio), settings)
             seen = self._look(host.picture_of(image), settings, model.weights, unique_id)
             conditions = model.model.prepare(seen.portrait, sound, settings, host.progress_of(unique_id))
         pictures = [] if seen is self._shown else [host.shown(seen.overlay)]
@@ -139,8 +145,7 @@ class PreData:
         """Make the portrait, or take the last one where it would be the same, and warn of what it lacks."""
         import warnings
 
-        from ..sonic_core.errors import SonicWarning
-        from ..sonic_core.faces import quality_warnings
+        from ..sonic_core import SonicWarning, quality_warnings
 
         asked = (settings.min_resolution, settings.expand_ratio, settings.face, settings.face_index, weights)
         seen = self._seen
@@ -153,7 +158,7 @@ class PreData:
         return seen
 
 
-def box_of(text: str) -> Box | None:
+def box_of(text: str) -> tuple[float, float, float, float] | None:
     """Read a box, ``left,top,right,bottom``; None for no text.
 
     Raises:
@@ -161,7 +166,7 @@ def box_of(text: str) -> Box | None:
     """
     import math
 
-    from ..sonic_core.errors import SettingsError
+    from ..sonic_core import SettingsError
 
     if not text.strip():
         return None
@@ -194,8 +199,7 @@ def _found(
     picture: torch.Tensor, settings: Settings, finder: _Witness, node: str | None
 ) -> tuple[Portrait, Face, torch.Tensor]:
     """Find the face, cut it out and draw that; where it fails, the node shows the picture that was searched."""
-    from ..sonic_core.errors import InputError
-    from ..sonic_core.faces import choose_face, crop_portrait, draw_crop, draw_search
+    from ..sonic_core import InputError, choose_face, crop_portrait, draw_crop, draw_search
 
     try:
         face = choose_face(picture, finder, settings)
@@ -220,12 +224,11 @@ def _failure(settings: Settings, finder: _Witness, error: InputError) -> tuple[s
     )
 
 
-def _checked_sound(sound: Audio, settings: Settings) -> Audio:
+def _trimmed(sound: Audio, settings: Settings) -> Audio:
     """Cut the sound to the wanted duration."""
-    from ..sonic_core.errors import InputError
-    from ..sonic_core.pipeline import checked_audio
+    from ..sonic_core import InputError, trim_audio
 
     try:
-        return checked_audio(sound, settings)
+        return trim_audio(sound, settings)
     except InputError as error:
         raise InputError(f"{error} On this node, duration 0 takes the whole.") from error

@@ -10,11 +10,7 @@ from . import host
 from .schema import advice
 
 if TYPE_CHECKING:
-    import torch
-
-    from ..sonic_core.clip import Clip
-    from ..sonic_core.post.align import Refinement
-    from ..sonic_core.types import Progress
+    from ..sonic_core import Clip, Progress, Refinement, Staged
 
 
 class LipSyncRefine:
@@ -39,8 +35,7 @@ class LipSyncRefine:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
-        from ..sonic_core.post.align import MAX_OFFSET
-        from ..sonic_core.sync.offset import FARTHEST
+        from ..sonic_core import Align
 
         most = (
             "Seconds up to which an offset is corrected. Advised: 0.05; people notice sound that is 0.045 s early or "
@@ -53,13 +48,15 @@ class LipSyncRefine:
                 "max_offset": (
                     "FLOAT",
                     {
-                        "default": MAX_OFFSET,
+                        "default": Align.max_offset,
                         "min": 0.0,
-                        "max": FARTHEST,
+                        "max": Align.farthest,
                         "step": 0.005,
                         "round": 0.001,
                         "tooltip": most,
-                        **advice(0.0, MAX_OFFSET, above="so large an offset is more often measured wrong than true"),
+                        **advice(
+                            0.0, Align.max_offset, above="so large an offset is more often measured wrong than true"
+                        ),
                     },
                 ),
                 "force": ("BOOLEAN", {"default": False, "tooltip": force}),
@@ -72,14 +69,18 @@ class LipSyncRefine:
         self, video: Any, max_offset: float, force: bool, audio: Any = None, unique_id: str | None = None
     ) -> dict[str, Any]:
         """Measure, and move the sound."""
+        from ..sonic_core import draw_curve
+
         with host.warnings_shown(unique_id):
             progress, clip = host.progress_of(unique_id), host.clip_of(video)
             if audio is not None:
                 clip = replace(clip, audio=host.sound_of(audio, lenient=True))
-            made, done, curve = _refined(clip, max_offset, force, progress)
-            if made is not clip or audio is not None:
-                video = host.video_of(made, progress)
-        found = (done.measurement.offset, done.measurement.confidence) if done else (0.0, 0.0)
+            made = _refine(clip, max_offset, force, progress)
+            if audio is not None or (made is not None and made.clip is not clip):
+                video = host.video_of(clip if made is None else made.clip, progress)
+        done = None if made is None else made.report
+        found = (0.0, 0.0) if done is None else (done.measurement.offset, done.measurement.confidence)
+        curve = draw_curve(done, max_offset)
         return {"ui": {"images": [host.shown(curve)]}, "result": (video, *found, host.image_of(curve))}
 
 
@@ -99,7 +100,7 @@ class TemporalSmooth:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
-        from ..sonic_core.post.smooth import METHODS, MOST_STRENGTH
+        from ..sonic_core import Smooth
 
         much = (
             "0: nothing. Up to 1: the share of the shake that is taken. Up to 2: slower shake too. Advised: 0.5 to 1."
@@ -114,16 +115,23 @@ class TemporalSmooth:
                 "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
                 "strength": (
                     "FLOAT",
-                    {"default": 1.0, "min": 0.0, "max": MOST_STRENGTH, "step": 0.05, "tooltip": much, **advised},
+                    {
+                        "default": Smooth.strength,
+                        "min": 0.0,
+                        "max": Smooth.most_strength,
+                        "step": 0.05,
+                        "tooltip": much,
+                        **advised,
+                    },
                 ),
-                "method": (list(METHODS), {"default": METHODS[0], "tooltip": how}),
+                "method": (list(Smooth.methods), {"default": Smooth.method, "tooltip": how}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
     def smooth(self, video: Any, strength: float, method: str, unique_id: str | None = None) -> tuple[Any]:
         """Make the steadied video."""
-        from ..sonic_core.post.smooth import smooth
+        from ..sonic_core import smooth
 
         if not strength:
             return (video,)
@@ -133,20 +141,15 @@ class TemporalSmooth:
             return (host.video_of(made.clip, host.progress_of(unique_id)),)
 
 
-def _refined(
-    clip: Clip, max_offset: float, force: bool, progress: Progress
-) -> tuple[Clip, Refinement | None, torch.Tensor]:
-    """Refine a clip, and draw what was found; a clip that cannot be measured goes on as it is, with a warning."""
+def _refine(clip: Clip, max_offset: float, force: bool, progress: Progress) -> Staged[Refinement] | None:
+    """Refine a clip; None, with a warning, for one that cannot be measured and goes on as it is."""
     import warnings
 
-    from ..sonic_core.errors import InputError, SonicWarning
-    from ..sonic_core.post.align import refine
-    from ..sonic_core.post.curve import draw_curve, draw_note
+    from ..sonic_core import InputError, SonicWarning, refine
 
     try:
         finder = host.face_finder(host.search_path())
-        made = refine(clip, max_offset=max_offset, force=force, finder=finder, progress=progress)
+        return refine(clip, max_offset=max_offset, force=force, finder=finder, progress=progress)
     except InputError as error:
         warnings.warn(f"Nothing was measured or changed: {error}", SonicWarning, stacklevel=2)
-        return clip, None, draw_note("not measured: unchanged")
-    return made.clip, made.report, draw_curve(made.report, max_offset)
+        return None

@@ -31,7 +31,7 @@ def widget(name: str, more: str = "", **options: object) -> Widget:
         more: What is to be said on the canvas only, behind what the setting does.
         options: What the host should know besides (``step``, ``control_after_generate``, …).
     """
-    from ..sonic_core.settings import SETTINGS
+    from ..sonic_core import SETTINGS
 
     one = SETTINGS[name]
     tip, limits = f"{one.words.help}{more}", one.words.limits
@@ -49,6 +49,6 @@ def widget(name: str, more: str = "", **options: object) -> Widget:
 
 def told(name: str, more: str = "") -> str:
     """Say what a setting does, for an input of another kind than the engine's."""
-    from ..sonic_core.settings import SETTINGS
+    from ..sonic_core import SETTINGS
 
     return f"{SETTINGS[name].words.help}{more}"

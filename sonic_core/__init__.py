@@ -22,33 +22,44 @@ from .errors import (
     SonicError,
     SonicWarning,
 )
-from .settings import Settings
-from .types import Audio, Face, FaceFinder, Model, Placement, Portrait, Progress
+from .settings import SETTINGS, Settings, check_possible
+from .types import Audio, Conditions, Face, FaceFinder, Model, Placement, Portrait, Progress, Watching
 
 if TYPE_CHECKING:
     from .clip import Clip, Source, open_clip
-    from .models.registry import MODEL_NAMES
-    from .pipeline import TalkingPortrait, load_model
+    from .devices import PRECISIONS
+    from .faces import choose_face, crop_portrait, draw_crop, draw_search, face_finder, quality_warnings
+    from .media.audio import read_audio
+    from .media.formats import available_formats, describe_formats, describe_quality
+    from .media.image import read_image
+    from .models.registry import MODEL_NAMES, weight_files
+    from .pipeline import Job, Result, TalkingPortrait, load_model, prepare_portrait, run, trim_audio
     from .post.align import Align, Refinement, refine
     from .post.compose import Compose, Layer, compose, paste
+    from .post.curve import draw_curve
     from .post.renamed import at_rate, refined, smoothed
-    from .post.retime import Retime, retime
+    from .post.retime import Retime, best_interpolator, retime
     from .post.smooth import Smooth, SmoothReport, smooth
     from .post.stage import Stage, Staged
     from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
+    from .weights.search import SearchPath, Weights
 
 __all__ = [
     "MODEL_NAMES",
+    "PRECISIONS",
+    "SETTINGS",
     "Align",
     "Audio",
     "CheckpointError",
     "Clip",
     "Compose",
+    "Conditions",
     "Face",
     "FaceFinder",
     "FaceNotFoundError",
     "InputError",
+    "Job",
     "Layer",
     "MediaError",
     "Model",
@@ -56,7 +67,9 @@ __all__ = [
     "Portrait",
     "Progress",
     "Refinement",
+    "Result",
     "Retime",
+    "SearchPath",
     "Settings",
     "SettingsError",
     "Smooth",
@@ -68,27 +81,51 @@ __all__ = [
     "Staged",
     "SyncMeasurement",
     "TalkingPortrait",
+    "Watching",
+    "Weights",
     "at_rate",
+    "available_formats",
+    "best_interpolator",
+    "check_possible",
+    "choose_face",
     "compose",
+    "crop_portrait",
+    "describe_formats",
+    "describe_quality",
+    "draw_crop",
+    "draw_curve",
+    "draw_search",
+    "face_finder",
     "load_model",
     "measure_sync",
     "open_clip",
     "paste",
+    "prepare_portrait",
+    "quality_warnings",
+    "read_audio",
+    "read_image",
     "refine",
     "refined",
     "retime",
+    "run",
     "smooth",
     "smoothed",
+    "trim_audio",
+    "weight_files",
 ]
 
 _LAZY = {
     "Align": "post.align",
     "Clip": "clip",
     "Compose": "post.compose",
+    "Job": "pipeline",
     "Layer": "post.compose",
     "MODEL_NAMES": "models.registry",
+    "PRECISIONS": "devices",
     "Refinement": "post.align",
+    "Result": "pipeline",
     "Retime": "post.retime",
+    "SearchPath": "weights.search",
     "Smooth": "post.smooth",
     "SmoothReport": "post.smooth",
     "Source": "clip",
@@ -96,17 +133,35 @@ _LAZY = {
     "Staged": "post.stage",
     "SyncMeasurement": "sync.offset",
     "TalkingPortrait": "pipeline",
+    "Weights": "weights.search",
     "at_rate": "post.renamed",
+    "available_formats": "media.formats",
+    "best_interpolator": "post.retime",
+    "choose_face": "faces",
     "compose": "post.compose",
+    "crop_portrait": "faces",
+    "describe_formats": "media.formats",
+    "describe_quality": "media.formats",
+    "draw_crop": "faces",
+    "draw_curve": "post.curve",
+    "draw_search": "faces",
+    "face_finder": "faces",
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
     "open_clip": "clip",
     "paste": "post.compose",
+    "prepare_portrait": "pipeline",
+    "quality_warnings": "faces",
+    "read_audio": "media.audio",
+    "read_image": "media.image",
     "refine": "post.align",
     "refined": "post.renamed",
     "retime": "post.retime",
+    "run": "pipeline",
     "smooth": "post.smooth",
     "smoothed": "post.renamed",
+    "trim_audio": "pipeline",
+    "weight_files": "models.registry",
 }
 """Modules of the names that are imported when they are first asked for: these modules take torch."""
 

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
-from .clip import Clip, Source
+from .clip import SOUND_CHOICES, Clip, Source
 from .devices import Hardware, Keeper
 from .errors import SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
-from .media.arriving import ArrivingAudio
+from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
+from .media.formats import format_of
 from .media.image import read_image
+from .media.live import LIVE_FORMAT
 from .media.mixing import check_duration, cut
+from .media.video import check_target
 from .models.registry import find_model
 from .post.compose import Compose
 from .post.finish import Finish
-from .post.stage import Stage, apply_stages
+from .post.stage import Reports, Stage, Staged, apply_stages
 from .settings import SETTINGS, Settings
-from .types import Audio, Model, Portrait, Progress, ignore_progress
+from .types import Audio, Conditions, LooksAhead, Model, Portrait, Progress, ignore_progress
 from .weights.search import SearchPath, Weights
+
+log = logging.getLogger("sonic")
 
 SVD_IS_A_PART = "svd= goes with the next release; name the file or folder of Stable Video Diffusion among weights."
 
@@ -67,31 +74,155 @@ class TalkingPortrait:
             MediaError: A file cannot be read.
         """
         settings = _merged(settings, options)
-        sound = audio if isinstance(audio, Audio) else read_audio(audio)
-        sound = checked_audio(sound, settings)
-        picture = image if isinstance(image, torch.Tensor) else read_image(image)
-        progress("portrait", 0, 1)
-        portrait = prepare_portrait(picture, settings, weights=self.weights)
-        progress("portrait", 1, 1)
-        conditions = self.model.prepare(portrait, sound, settings, progress)
-        clip = self.model.animate(conditions, settings, progress)
-        return apply_stages(self.stages(portrait, settings), clip, progress).clip
+        return run(Job(image, audio, settings, self), progress).clip
 
-    def stages(self, portrait: Portrait, settings: Settings) -> list[Stage]:
-        """List what follows the model, as far as the settings ask for it."""
-        stages: list[Stage] = []
-        if not (self.model.exact or settings.published):
-            stages.append(
-                Finish(
-                    align=settings.lip_sync_refinement,
-                    smooth=settings.temporal_smoothing,
-                    streamed=settings.stream,
-                    finder=RememberingFinder(face_finder("auto", self.weights)),
-                )
-            )
+    def animate(
+        self,
+        conditions: Conditions,
+        settings: Settings,
+        progress: Progress = ignore_progress,
+        *,
+        stages: Sequence[Stage] | None = None,
+    ) -> Staged[Reports]:
+        """Make the clip, and put it back into its picture where the settings ask for that.
+
+        Args:
+            conditions: What ``model.prepare`` gave.
+            settings: All settings.
+            progress: Hears (stage, done, total).
+            stages: What follows the model, before it is put back; None: as the settings ask and the model needs.
+        """
+        clip = self.model.animate(conditions, settings, progress)
+        following = [*(self._finishing(settings) if stages is None else stages)]
         if settings.paste_back:
-            stages.append(Compose(Source(portrait.placement.source), (portrait.placement.box,)))
-        return stages
+            place = conditions.portrait.placement
+            following.append(Compose(Source(place.source), (place.box,)))
+        return apply_stages(following, clip, progress)
+
+    def _finishing(self, settings: Settings) -> list[Stage]:
+        if self.model.exact or settings.published:
+            return []
+        finder = RememberingFinder(face_finder("auto", self.weights))
+        wanted = settings.lip_sync_refinement, settings.temporal_smoothing
+        return [Finish(*wanted, streamed=settings.stream, finder=finder)]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One talking video that is asked for: plain data, of which ``run`` makes it."""
+
+    image: str | Path | torch.Tensor
+    """A picture file, or a picture (3, h, w), RGB in [0, 1]."""
+    audio: str | Path | Audio | BinaryIO
+    """A sound file, a sound, or a stream of bytes, which is answered while it comes where the model can do so."""
+    settings: Settings = field(default_factory=Settings)
+    model: str | TalkingPortrait = "auto"
+    """A model's name, or a model that is loaded."""
+    loading: Mapping[str, Any] = field(default_factory=dict)
+    """What ``load_model`` is told besides the name: weights, device, precision, …"""
+    stages: Sequence[Stage] | None = None
+    """What follows the model; None: as the settings ask and the model needs."""
+    output: str | Path | BinaryIO | None = None
+    """A file or folder to write, or what takes the video byte by byte while it is made; None: nothing is written."""
+    format: str | None = None
+    """As of ``Clip.export``; into a stream of bytes only mp4-h264 can be written."""
+    crf: float | None = None
+    """As of ``Clip.export``, like the next three."""
+    pingpong: bool = False
+    sound: str = SOUND_CHOICES[0]
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came of a job."""
+
+    clip: Clip
+    """The video; reading it again makes again what is made while it is read."""
+    model: str
+    """Name of the model that made it; never "auto"."""
+    report: Reports
+    """What the stages did."""
+    output: Path | None
+    """The file or folder that was written, if one was."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the picture; where its sound came byte by byte, no longer than that turned out to be."""
+        ended = self.clip.audio.ended if isinstance(self.clip.audio, ArrivingAudio) else None
+        return min(self.clip.duration, ended or math.inf)
+
+
+def run(job: Job, progress: Progress = ignore_progress) -> Result:
+    """Make a talking video.
+
+    What cannot be written is refused before anything is computed; a file appears when it is finished, and if anything
+    is raised, also by ``progress``, nothing is left behind.
+
+    Args:
+        job: What is asked for.
+        progress: Hears (stage, done, total).
+
+    Raises:
+        SettingsError: A setting is not possible.
+        InputError: The sound or the picture cannot be used; ``FaceNotFoundError`` when there is no face.
+        CheckpointError: The model's weights are not there, or damaged.
+        MediaError: A file cannot be read or written.
+    """
+    _check_output(job)
+    model = load_model(job.model, **job.loading) if isinstance(job.model, str) else job.model
+    sound, settings = _hear(job, model)
+    picture = job.image if isinstance(job.image, torch.Tensor) else read_image(job.image)
+    progress("portrait", 0, 1)
+    portrait = prepare_portrait(picture, settings, weights=model.weights)
+    progress("portrait", 1, 1)
+    conditions = model.model.prepare(portrait, sound, settings, progress)
+    made = model.animate(conditions, settings, progress, stages=job.stages)
+    return Result(made.clip, model.name, made.report, _write(job, made.clip, progress))
+
+
+def _check_output(job: Job) -> None:
+    if job.output is None:
+        return
+    if not isinstance(job.output, (str, Path)):
+        if job.format not in (None, LIVE_FORMAT):
+            raise SettingsError(f"A stream is written as {LIVE_FORMAT}, which plays while it comes; got {job.format}.")
+        return
+    file = format_of(job.output, job.format)
+    file.quality(job.crf)
+    check_target(job.output, file)
+
+
+def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
+    """Read the sound; one that comes byte by byte to its end, unless it can be answered while it comes."""
+    settings = job.settings
+    if isinstance(job.audio, (str, Path, Audio)):
+        sound = job.audio if isinstance(job.audio, Audio) else read_audio(job.audio)
+        return trim_audio(sound, settings), settings
+    live = job.output is not None and not isinstance(job.output, (str, Path))
+    if not (live and settings.stream and isinstance(model.model, LooksAhead)):
+        return trim_audio(read_whole(job.audio), settings), settings
+    sound = read_arriving(job.audio, settings.duration)
+    ahead = model.model.look_ahead(settings)
+    log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
+    return sound, replace(settings, duration=None)
+
+
+def _write(job: Job, clip: Clip, progress: Progress) -> Path | None:
+    if job.output is None:
+        return None
+    if not isinstance(job.output, (str, Path)):
+        clip.stream(job.output, crf=job.crf, sound=job.sound, metadata=job.metadata, progress=progress)
+        return None
+    return clip.export(
+        job.output,
+        format=job.format,
+        crf=job.crf,
+        pingpong=job.pingpong,
+        sound=job.sound,
+        metadata=job.metadata,
+        progress=progress,
+    )
 
 
 def load_model(
@@ -155,7 +286,7 @@ def prepare_portrait(
     return crop_portrait(image, face, settings)
 
 
-def checked_audio(audio: Audio, settings: Settings) -> Audio:
+def trim_audio(audio: Audio, settings: Settings) -> Audio:
     """Cut a sound to the wanted duration, or keep it whole when none is given.
 
     Raises:

@@ -146,6 +146,20 @@ class FaceFinder(Protocol):
         ...
 
 
+class Conditions(Protocol):
+    """What a model knows before the first frame; all but this is opaque to everybody but that model."""
+
+    @property
+    def portrait(self) -> Portrait:
+        """Whom it will animate."""
+        ...
+
+    @property
+    def audio(self) -> Audio:
+        """What will be said, cut to its duration."""
+        ...
+
+
 class Model(Protocol):
     """Turns a portrait and a sound into a talking clip."""
 
@@ -155,12 +169,21 @@ class Model(Protocol):
 
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress
-    ) -> Any:  # noqa: ANN401
-        """Compute everything that does not depend on the frame; what comes back is opaque to all but this model."""
+    ) -> Conditions:
+        """Compute everything that does not depend on the frame."""
         ...
 
     def animate(self, conditions: Any, settings: Settings, progress: Progress = ignore_progress) -> Clip:  # noqa: ANN401
-        """Make the clip; it is finished, or knows how to make itself when read."""
+        """Make the clip out of what this model prepared; it is finished, or knows how to make itself when read."""
+        ...
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A model that can begin before the whole sound has come."""
+
+    def look_ahead(self, settings: Settings) -> float:
+        """Tell how many seconds of sound the first frame of a stream needs."""
         ...
 
 

@@ -95,3 +95,39 @@ def test_importing_the_command_line_loads_nothing_heavy():
     code = f"import sys, sonic_core.cli.main; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert shown.strip() == "[]"
+
+
+INSIDE: dict[str, dict[str, str]] = {
+    "host/media.py": {"media.image": "a picture for the canvas to fetch is written as the engine writes its own"},
+    "host/memory.py": {
+        "devices": "a keeper of the host's is one of the engine's: it names devices as those do",
+        "moving": "and leaves tensors in their files as those do",
+    },
+    "host/progress.py": {"faces": "a finder that listens for the host's cancel is of no use elsewhere"},
+    "host/routes.py": {"media.waveform": "the outline of a sound is drawn by the canvas alone"},
+    "host/show.py": {"media.footage": "what was written is looked at again", "media.formats": "as what it was meant"},
+    "host/video.py": {
+        "media.ahead": "a clip is handed on frame by frame",
+        "media.formats": "a file's name is the host's matter, its ending the format's",
+        "media.sequence": "and the first of a folder of pictures is shown",
+        "media.video": "what goes from node to node is written without loss",
+    },
+}
+"""What nodes import from behind the engine's public door, and why."""
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "nodes").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT / "nodes"))
+)
+def test_nodes_come_through_the_public_door(path):
+    import sonic_core
+
+    inner = path.relative_to(ROOT / "nodes").as_posix()
+    behind = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sonic_core"):
+            continue
+        _, _, room = (node.module or "").partition(".")
+        names = {alias.name for alias in node.names} - set(sonic_core.__all__) - {"__version__"}
+        behind |= {room} if room else names
+    assert behind == set(INSIDE.get(inner, {}))

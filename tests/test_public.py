@@ -16,11 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_public_names_are_frozen():
     assert sorted(sonic_core.__all__) == [
-        "Align", "Audio", "CheckpointError", "Clip", "Compose", "Face", "FaceFinder", "FaceNotFoundError",
-        "InputError", "Layer", "MODEL_NAMES", "MediaError", "Model", "Placement", "Portrait", "Progress",
-        "Refinement", "Retime", "Settings", "SettingsError", "Smooth", "SmoothReport", "SonicError", "SonicWarning",
-        "Source", "Stage", "Staged", "SyncMeasurement", "TalkingPortrait", "at_rate", "compose", "load_model",
-        "measure_sync", "open_clip", "paste", "refine", "refined", "retime", "smooth", "smoothed",
+        "Align", "Audio", "CheckpointError", "Clip", "Compose", "Conditions", "Face", "FaceFinder",
+        "FaceNotFoundError", "InputError", "Job", "Layer", "MODEL_NAMES", "MediaError", "Model", "PRECISIONS",
+        "Placement", "Portrait", "Progress", "Refinement", "Result", "Retime", "SETTINGS", "SearchPath", "Settings",
+        "SettingsError", "Smooth", "SmoothReport", "SonicError", "SonicWarning", "Source", "Stage", "Staged",
+        "SyncMeasurement", "TalkingPortrait", "Watching", "Weights", "at_rate", "available_formats",
+        "best_interpolator", "check_possible", "choose_face", "compose", "crop_portrait", "describe_formats",
+        "describe_quality", "draw_crop", "draw_curve", "draw_search", "face_finder", "load_model", "measure_sync",
+        "open_clip", "paste", "prepare_portrait", "quality_warnings", "read_audio", "read_image", "refine", "refined",
+        "retime", "run", "smooth", "smoothed", "trim_audio", "weight_files",
     ]  # fmt: skip
     for name in sonic_core.__all__:
         assert hasattr(sonic_core, name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .progress import log
 
 if TYPE_CHECKING:
-    from ...sonic_core.weights.search import SearchPath
+    from ...sonic_core import SearchPath
 
 MODEL_FOLDERS = {"sonic": (), "insightface": (".onnx",)}
 """The pack's own model folders, and the endings that are models there besides the host's usual ones."""
@@ -47,7 +47,7 @@ def search_path(*files: Path) -> SearchPath:
     Args:
         files: Files of single parts that somebody chose.
     """
-    from ...sonic_core.weights.search import SearchPath
+    from ...sonic_core import SearchPath
 
     find = import_module("folder_paths").get_folder_paths
     known = (Path(folder) for name in (*MODEL_FOLDERS, CHECKPOINTS) for folder in find(name))
@@ -93,7 +93,7 @@ def sound_files(folder: str, pattern: str = "*") -> list[Path]:
     Raises:
         InputError: There is no such folder, it leads out of the inputs folder, or nothing in it fits.
     """
-    from ...sonic_core.errors import InputError
+    from ...sonic_core import InputError
 
     inputs = os.path.abspath(import_module("folder_paths").get_input_directory())
     path = Path(os.path.abspath(os.path.join(inputs, folder)))
@@ -131,7 +131,7 @@ def input_path(name: str) -> Path:
         InputError: There is no such file, or the name leads out of the folder.
     """
     folder_paths = import_module("folder_paths")
-    from ...sonic_core.errors import InputError
+    from ...sonic_core import InputError
 
     bare, said = folder_paths.annotated_filepath(name)
     folder = os.path.abspath(said or folder_paths.get_input_directory())
@@ -145,7 +145,7 @@ def input_path(name: str) -> Path:
 
 def problem(check: Callable[..., object], *values: object) -> bool | str:
     """Say what ``check`` has against ``values``, or True when nothing: what VALIDATE_INPUTS answers."""
-    from ...sonic_core.errors import SonicError
+    from ...sonic_core import SonicError
 
     try:
         check(*values)
@@ -166,7 +166,7 @@ def check_prefix(prefix: str) -> None:
     Raises:
         SettingsError: They would not, or the name is empty.
     """
-    from ...sonic_core.errors import SettingsError
+    from ...sonic_core import SettingsError
 
     folder = os.path.abspath(output_folder(keep=True))
     path = Path(os.path.abspath(os.path.join(folder, prefix)))
@@ -198,7 +198,7 @@ def checkpoint_path(name: str) -> tuple[Path, ...]:
     Raises:
         InputError: There is no such file.
     """
-    from ...sonic_core.errors import InputError
+    from ...sonic_core import InputError
 
     if name == AUTO:
         return ()

@@ -12,7 +12,7 @@ from .folders import temporary_file
 if TYPE_CHECKING:
     import torch
 
-    from ...sonic_core.types import Audio
+    from ...sonic_core import Audio
 
 
 def picture_of(image: torch.Tensor) -> torch.Tensor:
@@ -21,7 +21,7 @@ def picture_of(image: torch.Tensor) -> torch.Tensor:
     Raises:
         InputError: It is no picture, or holds values that are not numbers.
     """
-    from ...sonic_core.errors import InputError, SonicWarning
+    from ...sonic_core import InputError, SonicWarning
 
     if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
         raise InputError(f"image must be (pictures, height, width, 1, 3 or 4 colours), got {tuple(image.shape)}.")
@@ -58,8 +58,7 @@ def sound_of(audio: Mapping[str, Any], *, lenient: bool = False) -> Audio:
     Raises:
         InputError: It is no sound, holds several, or holds values that are not numbers.
     """
-    from ...sonic_core.errors import InputError, SonicWarning
-    from ...sonic_core.types import Audio
+    from ...sonic_core import Audio, InputError, SonicWarning
 
     try:
         waveform, rate = audio["waveform"], int(audio["sample_rate"])

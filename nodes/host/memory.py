@@ -102,7 +102,7 @@ def keepers() -> list[HostKeeper]:
 
 def precision(chosen: str) -> str:
     """Name the number type of the diffusion model: the chosen one, or for "auto" what the host's flags ask for."""
-    from ...sonic_core.devices import PRECISIONS
+    from ...sonic_core import PRECISIONS
 
     if chosen != "auto":
         return chosen

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from ...sonic_core.types import FaceFinder, Watching
-    from ...sonic_core.weights.search import Weights
+    from ...sonic_core import FaceFinder, Watching, Weights
 
 log = logging.getLogger("sonic")
 
@@ -84,7 +83,7 @@ def warnings_shown(node: str | None = None, told: Collection[str] = ()) -> Itera
     Yields:
         A set that holds the messages afterwards.
     """
-    from ...sonic_core.errors import SonicWarning
+    from ...sonic_core import SonicWarning
 
     messages: set[str] = set()
     caught: list[warnings.WarningMessage] = []

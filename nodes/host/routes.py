@@ -44,7 +44,7 @@ def open_routes(claims: Claims) -> None:
 
 async def _answered(work: Callable[[], dict[str, Any]]) -> Any:
     """Do ``work`` beside the event loop; what the engine refuses becomes a message with status 400."""
-    from ...sonic_core.errors import SonicError
+    from ...sonic_core import SonicError
 
     respond = import_module("aiohttp.web").json_response
     try:
@@ -60,7 +60,7 @@ def _waveform(name: str, count: str | int) -> dict[str, Any]:
         InputError: There is no such file, no sound in it, or ``count`` is no possible number.
         MediaError: It cannot be decoded.
     """
-    from ...sonic_core.errors import InputError
+    from ...sonic_core import InputError
 
     try:
         parts = int(count)

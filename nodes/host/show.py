@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from ...sonic_core.clip import Clip
+    from ...sonic_core import Clip
 
 
 def run_id() -> str:

@@ -24,8 +24,7 @@ from .progress import progress_of
 if TYPE_CHECKING:
     import torch
 
-    from ...sonic_core.clip import Clip
-    from ...sonic_core.types import Progress, Watching
+    from ...sonic_core import Clip, Progress, Watching
 
 CHUNK = 16
 """Frames that are turned over at a time."""
@@ -43,8 +42,8 @@ def video_of(clip: Clip, progress: Progress, *, show: bool = False) -> Any:
         progress: Hears of every frame.
         show: Let it see one now and then, where it is ``Watching``.
     """
+    from ...sonic_core import Watching
     from ...sonic_core.media.video import write_lossless
-    from ...sonic_core.types import Watching
 
     if show and isinstance(progress, Watching):
         glimpses = _Glimpses(clip, progress)
@@ -92,7 +91,7 @@ class _Glimpses:
 
 def clip_of(video: Any) -> Clip:
     """Read any VIDEO as a clip: from its file where it is one, else from the pictures that it holds."""
-    from ...sonic_core.clip import open_clip
+    from ...sonic_core import open_clip
 
     kind = import_module("comfy_api.latest").InputImpl.VideoFromFile
     if not isinstance(video, kind) or _is_cut(video):
@@ -166,7 +165,7 @@ def _save_mp4(clip: Clip, path: str | io.BytesIO, metadata: Mapping[str, Any] | 
 
 def _clip_in_memory(components: Any) -> Clip:
     """Make a clip of pictures that are in memory already."""
-    from ...sonic_core.clip import Clip
+    from ...sonic_core import Clip
 
     images = components.images
 
@@ -189,7 +188,7 @@ def _kept(source: io.BytesIO, video: object) -> Path:
 
 def formats() -> list[str]:
     """List the kinds of files that can be written here."""
-    from ...sonic_core.media.formats import available_formats
+    from ...sonic_core import available_formats
 
     return list(available_formats())
 
@@ -207,7 +206,7 @@ def saved(clip: Clip, prefix: str, keep: bool, *, format: str, **more: Any) -> t
     Returns:
         What to show, in the host's words, and whether it is a video: a sequence shows its first picture.
     """
-    from ...sonic_core.errors import SonicWarning
+    from ...sonic_core import SonicWarning
     from ...sonic_core.media.formats import find_format
     from ...sonic_core.media.sequence import picture_name
 

@@ -12,10 +12,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..models.registry import AUTO, MODEL_NAMES
@@ -23,11 +22,6 @@ from ..settings import SETTINGS, Setting, Settings
 from ..weights.search import SearchPath
 from . import learn, video, weights
 from .console import ProgressLine, add_format, add_weights, answer, either, say
-
-if TYPE_CHECKING:
-    from ..clip import Clip
-    from ..pipeline import TalkingPortrait
-    from ..types import Audio
 
 STDIN = STDOUT = "-"
 """The sound that stands for standard input, and the output that stands for standard output."""
@@ -185,43 +179,43 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: Path) -> dict[str, Any]:
     """Run the main job and tell what came of it."""
-    from ..media.formats import format_of  # noqa: PLC0415 - torch and its kin load only when they are needed
-    from ..media.video import check_target  # noqa: PLC0415
-    from ..pipeline import load_model  # noqa: PLC0415
+    from ..pipeline import Job, run  # noqa: PLC0415 - torch and its kin load only when they are needed
 
-    if str(output) == STDOUT:
+    live = str(output) == STDOUT
+    if live:
         _check_live(options)
-    else:
-        file = format_of(output, options.format)
-        file.quality(options.crf)
-        check_target(output, file)
     started = time.monotonic()
-    model = load_model(
+    job = Job(
+        image,
+        sys.stdin.buffer if str(audio) == STDIN else audio,
+        settings,
         options.model,
-        weights=_searched(options),
-        device=options.device,
-        precision=options.precision,
-        acceleration=options.acceleration,
-        attention=options.attention,
+        loading={
+            "weights": _searched(options),
+            "device": options.device,
+            "precision": options.precision,
+            "acceleration": options.acceleration,
+            "attention": options.attention,
+        },
+        output=sys.stdout.buffer if live else output,
+        format=options.format,
+        crf=options.crf,
     )
-    progress = ProgressLine()
-    sound, settings = _piped(model, settings, live=str(output) == STDOUT) if str(audio) == STDIN else (audio, settings)
-    clip = model.generate(sound, image, settings=settings, progress=progress)
-    if str(output) == STDOUT:
-        _play(clip, options.crf, progress)
-    else:
-        clip.export(output, format=options.format, crf=options.crf, progress=progress)
+    try:
+        made = run(job, ProgressLine())
+    except MediaError as error:
+        if live and isinstance(error.__cause__, OSError):  # what Python still holds for who left goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
     spent = time.monotonic() - started
-    ended = getattr(clip.audio, "ended", None)  # of a sound that came by a pipe
-    seconds = min(float(clip.length / clip.fps), ended or float("inf"))
-    say(f"{model.name}: {seconds:.2f} s of video in {spent:.1f} s.")
+    say(f"{made.model}: {made.seconds:.2f} s of video in {spent:.1f} s.")
     return {
         "output": str(output),
-        "model": model.name,
-        "frames": clip.length,
-        "fps": float(clip.fps),
-        "seconds": seconds,
-        "size": list(clip.size),
+        "model": made.model,
+        "frames": made.clip.length,
+        "fps": float(made.clip.fps),
+        "seconds": made.seconds,
+        "size": list(made.clip.size),
         "took_seconds": round(spent, 2),
     }
 
@@ -233,37 +227,6 @@ def _searched(options: argparse.Namespace) -> SearchPath:
         return search
     say("warning: --svd goes with the next release; name the file or folder of Stable Video Diffusion with --weights.")
     return search.naming(options.svd)
-
-
-def _play(clip: Clip, crf: float | None, progress: ProgressLine) -> None:
-    """Write a clip to standard output as it is made."""
-    try:
-        clip.stream(sys.stdout.buffer, crf=crf, progress=progress)
-    except MediaError:  # whoever read it has gone; what Python still holds for them goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise
-
-
-def _piped(model: TalkingPortrait, settings: Settings, *, live: bool) -> tuple[Path | Audio, Settings]:
-    """Take the sound from standard input: as it comes where sonic-base streams to a pipe, else to its end first."""
-    from ..media.arriving import ArrivingAudio, read_arriving, read_whole  # noqa: PLC0415
-
-    if not (live and settings.stream and model.name == "sonic-base"):
-        return read_whole(sys.stdin.buffer), settings
-    sound: ArrivingAudio = read_arriving(sys.stdin.buffer, settings.duration)
-    say(f"the first frame is made when {_ahead(settings):.1f} s of the sound have come, or its end.")
-    return sound, replace(settings, duration=None)
-
-
-def _ahead(settings: Settings) -> float:
-    """Tell how many seconds of sound a stream's first frame looks ahead."""
-    from ..models.base.config import MODEL_FPS, BaseConfig  # noqa: PLC0415
-    from ..models.base.sampling import choose_sampling  # noqa: PLC0415
-    from ..models.base.windows import Line, Schedule  # noqa: PLC0415
-
-    steps = choose_sampling(settings, BaseConfig().scheduler).steps
-    schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
-    return Line(1 << 30, schedule).look_ahead(steps) / MODEL_FPS
 
 
 def _check_live(options: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ from .formats import Encoder, Format, find_format
 from .reel import Reel
 from .track import heard
 
+LIVE_FORMAT = "mp4-h264"
+"""The format that can be played while it comes."""
 FRAGMENT = 0.5
 """Seconds of a fragment: what a player waits for beyond the frames themselves."""
 
@@ -25,7 +27,7 @@ def live_format(fps: Fraction) -> Format:
 
     Source: ISO/IEC 14496-12, movie fragments; FFmpeg's mov muxer.
     """
-    plain = find_format("mp4-h264")
+    plain = find_format(LIVE_FORMAT)
     encoder = plain.encoder
     every = max(1, round(FRAGMENT * fps))
     options = {**encoder.options, "tune": "zerolatency", "g": str(every)}

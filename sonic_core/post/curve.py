@@ -23,16 +23,18 @@ Colour = tuple[int, int, int]
 Canvas = NDArray[np.uint8]
 
 
-def draw_curve(refinement: Refinement, max_offset: float = MAX_OFFSET) -> torch.Tensor:
+def draw_curve(refinement: Refinement | None, max_offset: float = MAX_OFFSET) -> torch.Tensor:
     """Draw the agreement over the offsets that were looked at, the range that is corrected, and what was found.
 
     Args:
-        refinement: What was measured and done.
+        refinement: What was measured and done; None where nothing could be measured, which is written then.
         max_offset: Seconds up to which an offset is corrected unasked.
 
     Returns:
         (3, 360, 640) RGB in [0, 1].
     """
+    if refinement is None:
+        return _note("not measured: unchanged")
     found, canvas = refinement.measurement, _blank()
     height, width = canvas.shape[:2]
     near = np.abs(found.offsets) <= FARTHEST
@@ -62,8 +64,7 @@ def draw_curve(refinement: Refinement, max_offset: float = MAX_OFFSET) -> torch.
     return _finished(canvas)
 
 
-def draw_note(text: str) -> torch.Tensor:
-    """Draw a picture of the same size with nothing but a line of text, for where there is no curve."""
+def _note(text: str) -> torch.Tensor:
     canvas = _blank()
     _write(canvas, text, (16 * _FINE, 28 * _FINE), _DOUBTFUL, 0.6)
     return _finished(canvas)

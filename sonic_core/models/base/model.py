@@ -51,6 +51,9 @@ from .windows import Line, Ring, Schedule
 
 log = logging.getLogger("sonic")
 
+_ENDLESS = 1 << 30
+"""Frames that no clip has."""
+
 
 class BaseModel:
     """The diffusion model (protocol ``Model``)."""
@@ -145,6 +148,12 @@ class BaseModel:
             seconds = float((2 * job.frames - 1) / (2 * drawn.fps))
             sound = cut(sound, min(seconds, sound.duration))
         return replace(interpolate(drawn, fps, frame_count(seconds, fps), self.interpolator), audio=sound)
+
+    def look_ahead(self, settings: Settings) -> float:
+        """Tell how many seconds of sound the first frame of a stream needs (protocol ``LooksAhead``)."""
+        steps = choose_sampling(settings, self.networks.config.scheduler).steps
+        schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
+        return Line(_ENDLESS, schedule).look_ahead(steps) / MODEL_FPS
 
     def _job(self, conditions: BaseConditions, settings: Settings) -> Workload:
         size = conditions.latents.shape[1], conditions.latents.shape[2]
