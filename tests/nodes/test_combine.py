@@ -158,6 +158,7 @@ def test_the_figures_are_those_of_the_file(
     assert told | answer["ui"]["images"][0] == told
     assert (told["frames"], told["fps"], told["seconds"]) == (frames, 50.0, pytest.approx(frames / 50))
     assert (told["width"], told["height"], told["format"], told["sound"]) == (64, 48, name, audible)
+    assert told["title"] == FORMATS[name].title
     files = list(path.parent.iterdir()) if name == "png16" else [path]
     assert told["bytes"] == sum(file.stat().st_size for file in files) > 0
     if name == "png16":

@@ -115,6 +115,20 @@ def test_the_models_folders_are_registered(pack: ModuleType, folders: FolderPath
         assert folders.home / folder in host.search_path().host
 
 
+def test_every_node_looks_for_a_finder_where_the_host_keeps_models(
+    folders: FolderPaths, host: ModuleType, empty_place: None
+) -> None:
+    """A node that runs before any loader has, too."""
+    assert host.face_finder(host.search_path()).name == "embedded"
+    file = folders.home / "models/sonic/yoloface_v5m.pt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"not one")
+    with pytest.raises(Exception, match=r"yoloface_v5m\.pt is not a TorchScript file"):
+        host.face_finder(host.search_path())
+    file.unlink()
+    file.parent.rmdir()
+
+
 def test_checkpoints_are_offered_and_named_ones_found(folders: FolderPaths, host: ModuleType) -> None:
     (folders.home / "ckpt/video").mkdir(parents=True)
     for name in ("video/svd_xt.safetensors", "other.ckpt"):
