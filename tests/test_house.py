@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 
@@ -81,6 +82,12 @@ def test_the_engine_knows_itself_by_relative_names_only(path):
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
         for name in names:
             assert name.split(".")[0] not in {"sonic_core", "nodes", "comfy", "folder_paths", "server"}
+
+
+def test_pixels_are_rounded_and_resized_in_one_place():
+    by_hand = re.compile(r"(\* ?|mul\()(255|65535)(\.0)?\)\.round|rint\([^()]*\* |LANCZOS")
+    own = {CORE / "media" / "pixels.py", *(CORE / "models" / "preview" / "puppet").glob("*.py")}
+    assert not [path for path in FILES if path not in own and by_hand.search(path.read_text(encoding="utf-8"))]
 
 
 def test_pickles_are_never_trusted():

@@ -66,9 +66,10 @@ class _Report:
         args = import_module("comfy.cli_args").args
         if self.bar is None or args.preview_method.value == "none":
             return
+        from ...sonic_core.media.pixels import as_bytes
+
         image = import_module("PIL.Image")
-        pixels = picture.mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
-        preview = ("JPEG", image.fromarray(pixels), args.preview_size)  # the host enlarges it to that
+        preview = ("JPEG", image.fromarray(as_bytes(picture)), args.preview_size)  # the host enlarges it to that
         self.bar.update_absolute(self.bar.current, preview=preview)
 
 

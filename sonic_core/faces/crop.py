@@ -6,11 +6,10 @@ trained on.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from PIL import Image
 
 from ..errors import InputError
+from ..media.pixels import resize_lanczos
 from ..settings import Settings
 from ..types import Box, Face, Placement, Point, Portrait
 
@@ -82,19 +81,6 @@ def face_mask(size: tuple[int, int], box: Box, area: float = MASK_AREA) -> torch
     columns = slice(int(max(x - half_width, 0)), int(min(x + half_width, width)))
     mask[:, rows, columns] = 1
     return mask
-
-
-def resize_lanczos(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Resize (1 or 3, h, w) pixels in [0, 1] to ``size`` (height, width), rounding to 8 bits as published.
-
-    Source: the Lanczos-3 filter of Pillow, which widens with the reduction.
-    """
-    if tuple(image.shape[-2:]) == tuple(size):
-        return image.clone()
-    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    resized = np.array(picture.resize((size[1], size[0]), Image.Resampling.LANCZOS)).reshape(*size, -1)
-    return torch.from_numpy(resized).permute(2, 0, 1).contiguous().float() / 255
 
 
 def crop_portrait(image: torch.Tensor, face: Face, settings: Settings) -> Portrait:

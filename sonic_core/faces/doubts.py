@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..media.colour import rgb24
+from ..media.pixels import as_bytes
 from ..types import Landmarks
 from .geometry import (
     BRIDGE,
@@ -83,7 +83,7 @@ def examine(image: torch.Tensor | Pixels, landmarks: Landmarks) -> Doubts:
         image: (3, h, w) RGB in [0, 1], or (h, w, 3) RGB bytes.
         landmarks: A face in the picture's pixels.
     """
-    pixels = rgb24(image) if isinstance(image, torch.Tensor) else image
+    pixels = as_bytes(image) if isinstance(image, torch.Tensor) else image
     region = face_region(landmarks.points.astype(np.float64))
     view = _View(pixels, landmarks, region)
     return Doubts(view.eyes_hidden(), view.mouth_hidden(), _doubt(pixels, landmarks, region))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from ..media.colour import rgb24
+from ..media.pixels import as_bytes
 from ..types import Box, Face, Landmarks, Point, largest_first
 from .geometry import LEFT_EYE_RINGS, MOUTH_CORNERS, NOSE_TIP, face_box, mirror_points
 from .landmarks import find_landmarks, read_landmarks
@@ -26,7 +26,7 @@ class EmbeddedFinder:
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first; an empty list when there is none."""
-        found = find_landmarks(rgb24(image))
+        found = find_landmarks(as_bytes(image))
         return largest_first([as_face(landmarks) for landmarks in found if landmarks.score >= LEAST_SCORE])
 
 

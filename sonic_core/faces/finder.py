@@ -10,7 +10,7 @@ import torch
 
 from ..errors import FaceNotFoundError, InputError, SettingsError
 from ..media.ahead import attended
-from ..media.colour import rgb24
+from ..media.pixels import as_bytes
 from ..settings import Settings
 from ..types import Box, Face, FaceFinder, largest_first
 from ..weights.search import Weights
@@ -63,7 +63,7 @@ class RememberingFinder:
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first."""
-        asked = tuple(image.shape), hashlib.sha256(rgb24(image).data).digest()
+        asked = tuple(image.shape), hashlib.sha256(as_bytes(image).data).digest()
         known, faces = self._last
         if asked != known:
             faces = list(self._finder.find(image))

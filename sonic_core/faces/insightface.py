@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError
-from ..media.colour import rgb24
+from ..media.pixels import as_bytes
 from ..types import Face, largest_first
 from ..weights.search import SearchPath, Weights, folders
 from .embedded import face_inside, with_landmarks
@@ -91,7 +91,7 @@ class InsightFaceFinder:
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first; an empty list when there is none."""
-        pixels = rgb24(image)
+        pixels = as_bytes(image)
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         boxes, points = np.zeros((0, 5)), None
         for side in INPUT_SIDES:

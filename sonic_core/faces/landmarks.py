@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import FaceNotFoundError
-from ..media.colour import rgb24
+from ..media.pixels import as_bytes
 from ..types import Box, Landmarks
 from .detector import MARGIN, Detection, detect_at
 from .geometry import EYE_ENDS, LEFT_EYE_RINGS, NOSE_TIP, eye_distance, face_box, mirror_points
@@ -323,4 +323,4 @@ def _with_lids(points: Points, lids: NDArray[np.float64]) -> Points:
 
 
 def _bytes(image: torch.Tensor | Pixels) -> Pixels:
-    return rgb24(image) if isinstance(image, torch.Tensor) else np.ascontiguousarray(image)
+    return as_bytes(image) if isinstance(image, torch.Tensor) else np.ascontiguousarray(image)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from ..media.pixels import as_bytes, resize_bytes
 from ..types import Box, Face, Point, Portrait
 from .crop import move_face
 
@@ -107,9 +108,7 @@ class _Canvas:
         high, wide = image.shape[-2:]
         self.scale = min(max(high, wide, LEAST_SIDE), MOST_SIDE) / max(high, wide)
         size = max(1, round(wide * self.scale)), max(1, round(high * self.scale))
-        pixels = (image.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-        picture = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.LANCZOS)
-        self.pixels = np.asarray(picture, np.float32) / 255
+        self.pixels = resize_bytes(as_bytes(image), (size[1], size[0])).astype(np.float32) / 255
         self.layer = Image.new("RGBA", (size[0] * _FINE, size[1] * _FINE))
         self.pen = ImageDraw.Draw(self.layer)
         self.unit = max(size) * _FINE / 384

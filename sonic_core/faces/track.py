@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..media.colour import rgb24
+from ..media.pixels import as_bytes
 from ..types import Box, Face, FaceFinder, largest_first
 from .finder import face_finder
 from .geometry import REACH, Frame, four_points, move_landmarks, points_frame
@@ -165,7 +165,7 @@ def _region(frame: torch.Tensor, matrix: Matrix) -> _Region:
         int(np.clip(side + 1, least + 2, most))
         for side, least, most in zip(corners.max(0), (left, top), (width, height), strict=True)
     )
-    gray = np.asarray(cv2.cvtColor(rgb24(frame[:, top:bottom, left:right]), cv2.COLOR_RGB2GRAY), np.uint8)
+    gray = np.asarray(cv2.cvtColor(as_bytes(frame[:, top:bottom, left:right]), cv2.COLOR_RGB2GRAY), np.uint8)
     into = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
     pixels = 1 / float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if pixels > 2:

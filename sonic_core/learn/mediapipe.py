@@ -28,8 +28,8 @@ from ..errors import CheckpointError, SettingsError, SonicError
 from ..faces.geometry import CHIN, EYE_ENDS, FOREHEAD_TOP, align
 from ..faces.landmarks import find_readings
 from ..faces.networks import NETWORKS, WEIGHTS
-from ..media.colour import rgb24
 from ..media.image import read_image
+from ..media.pixels import as_bytes
 
 FILES = {
     "detector": "face_detection/face_detection_short_range.tflite",
@@ -60,9 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         convert(options.folder, WEIGHTS)
         if options.pictures:
-            faces = [
-                reading.points for path in options.pictures for reading in find_readings(rgb24(read_image(path)))[:1]
-            ]
+            pictures = [as_bytes(read_image(path)) for path in options.pictures]
+            faces = [reading.points for picture in pictures for reading in find_readings(picture)[:1]]
             _write({**_tables(WEIGHTS, "networks"), **measure_shape(faces)}, WEIGHTS)
     except SonicError as error:
         sys.stderr.write(f"sonic: {error}\n")

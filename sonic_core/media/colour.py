@@ -1,4 +1,4 @@
-"""RGB to what videos hold, straight from float: Y′CbCr in limited range, 8 or 10 bits, and RGB of 8 or 16.
+"""RGB to what videos hold, straight from float: Y′CbCr in limited range, 8 or 10 bits; RGB is ``pixels``'s.
 
 Done here instead of in swscale because swscale's matrix and rounding differ between its code paths and versions, and
 because going through 8-bit RGB first would round twice. Done with OpenCV instead of torch because torch's threads and
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from .pixels import Bytes, Pixels, Words, as_bytes, as_words
 
 BT709 = 1
 """The code of BT.709 for matrix, primaries and transfer (ITU-T H.273, tables 2 to 4)."""
@@ -34,10 +35,6 @@ _COSITED = np.array([0.25, 0.5, 0.25])
 
 _BAND = 128
 """Rows, an even number, that are converted at a time: what is worked on fits into the fast memory."""
-
-Bytes = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.uint16]
-Pixels = npt.NDArray[Any]
 
 
 def yuv420(frame: torch.Tensor, weights: tuple[float, float] = BT709_WEIGHTS) -> Bytes:
@@ -152,33 +149,14 @@ def _mixed(planes: Sequence[Pixels], weights: npt.NDArray[np.float64], offset: f
     return cv2.addWeighted(first, 1.0, blue, weights[2], 0.0, dtype=depth)
 
 
-def rgb24(frame: torch.Tensor) -> Bytes:
-    """Convert a frame to 8-bit RGB.
-
-    Args:
-        frame: (3, h, w) RGB float in [0, 1], on any device. What lies outside is clipped.
-
-    Returns:
-        (h, w, 3) uint8, contiguous.
-    """
-    planes = [cv2.convertScaleAbs(np.maximum(plane, 0), alpha=255) for plane in frame.detach().float().cpu().numpy()]
-    return np.asarray(cv2.merge(planes), np.uint8)
-
-
 def gbr24(frame: torch.Tensor) -> Bytes:
-    """Convert a frame as ``rgb24`` does, plane by plane: (3h, w) uint8, green above blue above red."""
+    """Round a frame as ``as_bytes`` does, plane by plane: (3h, w) uint8, green above blue above red."""
     height, width = frame.shape[-2:]
     coded = np.empty((3, height, width), np.uint8)
     planes = frame.detach().float().cpu().numpy()
     for number, into in zip((1, 2, 0), coded, strict=True):
         cv2.addWeighted(planes[number], 255.0, planes[number], 0.0, 0.0, into, cv2.CV_8U)
     return coded.reshape(3 * height, width)
-
-
-def rgb48(frame: torch.Tensor) -> Words:
-    """Convert a frame to 16-bit RGB, as ``rgb24`` does to 8 bits."""
-    pixels = np.clip(frame.detach().float().cpu().numpy().transpose(1, 2, 0), 0, 1)
-    return np.rint(np.ascontiguousarray(pixels) * np.float32(65535)).astype(np.uint16)
 
 
 @dataclass(frozen=True)
@@ -197,9 +175,9 @@ class Layout:
 LAYOUTS = {
     "yuv420p": Layout(yuv420, "yuv420p", (2, 2), (BT709, LIMITED_RANGE)),
     "yuv422p10le": Layout(yuv422_10, "yuv422p10le", (1, 2), (BT709, LIMITED_RANGE)),
-    "rgb24": Layout(rgb24, "rgb24", (1, 1), (0, FULL_RANGE)),
+    "rgb24": Layout(as_bytes, "rgb24", (1, 1), (0, FULL_RANGE)),
     "gbrp": Layout(gbr24, "gbrp", (1, 1), (0, FULL_RANGE)),
-    "bgr0": Layout(rgb24, "rgb24", (1, 1), (0, FULL_RANGE)),
-    "gbrp16le": Layout(rgb48, "rgb48le", (1, 1), (0, FULL_RANGE)),
+    "bgr0": Layout(as_bytes, "rgb24", (1, 1), (0, FULL_RANGE)),
+    "gbrp16le": Layout(as_words, "rgb48le", (1, 1), (0, FULL_RANGE)),
 }
 """By FFmpeg's name of the pixel format that a file holds."""

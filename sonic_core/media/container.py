@@ -15,9 +15,10 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from .ahead import read_ahead
-from .colour import BT709, LAYOUTS, Layout, Pixels
+from .colour import BT709, LAYOUTS, Layout
 from .files import file_errors
 from .formats import Encoder, Format
+from .pixels import Pixels
 from .reel import STAGE, Reel
 from .track import SoundTrack
 

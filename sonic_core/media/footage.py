@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
-import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
@@ -22,8 +20,9 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError, MediaError
 from ..types import Frames
-from .colour import BT709, FULL_RANGE, LIMITED_RANGE, Bytes
+from .colour import BT709, FULL_RANGE, LIMITED_RANGE
 from .files import check_readable
+from .pixels import Bytes, as_frames
 from .source import open_source
 
 MOST_CHUNK = 16
@@ -117,10 +116,10 @@ def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo |
         if index >= skip:
             chunk.append(pixels)
         if len(chunk) == most:
-            yield _floats(chunk)
+            yield as_frames(chunk)
             chunk = []
     if chunk:
-        yield _floats(chunk)
+        yield as_frames(chunk)
 
 
 @contextmanager
@@ -215,13 +214,3 @@ def _matrix(frame: av.VideoFrame) -> int:
 
 def _upright(pixels: npt.NDArray[np.generic], frame: av.VideoFrame) -> npt.NDArray[np.generic]:
     return np.rot90(pixels, round(frame.rotation / 90) % 4)
-
-
-def _floats(chunk: list[Bytes]) -> Frames:
-    """Turn frames (h, w, 3) into one chunk (n, 3, h, w), without torch: its threads would fight with the decoder's."""
-    made = np.empty((len(chunk), 3, *chunk[0].shape[:2]), np.float32)
-    for pixels, planes in zip(chunk, made, strict=True):
-        apart = cv2.split(pixels) if pixels.flags.c_contiguous else pixels.transpose(2, 0, 1)
-        for values, plane in zip(apart, planes, strict=True):
-            np.divide(values, np.float32(255), out=plane, dtype=np.float32)
-    return torch.from_numpy(made)

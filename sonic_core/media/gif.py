@@ -26,12 +26,12 @@ from av.video.stream import VideoStream
 from ..errors import SonicWarning
 from ..types import Frames
 from .ahead import closable, read_ahead
-from .colour import Bytes, rgb24
 from .container import opened, write_container
 from .files import file_errors
 from .footage import read_video
 from .formats import Format, lossless_format
 from .palette import Palette
+from .pixels import Bytes, as_bytes
 from .reel import STAGE, Reel
 
 PALETTE_STAGE = "palette"
@@ -115,7 +115,7 @@ def _encode(target: Path, part: Path, file: Format, reel: Reel, palette: av.Vide
             (stream.height, stream.width), stream.pix_fmt = reel.size, file.pixels
             stream.codec_context.time_base = Fraction(1, _TICKS)
             painter = _Painter(reel.size, palette)
-        with closing(read_ahead(reel.frames(rgb24))) as frames:
+        with closing(read_ahead(reel.frames(as_bytes))) as frames:
             for done, (pixels, time) in enumerate(zip(frames, times, strict=True), start=1):
                 if time is not None:
                     with file_errors(target):
@@ -133,7 +133,7 @@ def _seen(chunks: Iterable[Frames], palette: Palette) -> Iterator[Frames]:
     """Pass the chunks on and show them to the palette."""
     for chunk in chunks:
         for frame in chunk:
-            palette.see(rgb24(frame))
+            palette.see(as_bytes(frame))
         yield chunk
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ..errors import InputError, MediaError
 from .files import check_readable, check_writable, file_errors, written_beside
+from .pixels import Pixels, as_bytes, as_frames
 
 MIN_SIDE = 64
 """Fewest pixels on the shorter side in which a face can be found."""
@@ -42,8 +42,6 @@ _DECODE_ERRORS = (
 """What Pillow's decoders raise for damaged files."""
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 """Exif orientation to (quarter turns to the left, then mirrored left to right)."""
-
-Pixels = npt.NDArray[np.generic]
 
 
 def read_image(path: str | os.PathLike[str]) -> torch.Tensor:
@@ -93,8 +91,7 @@ def write_png(path: str | os.PathLike[str], image: torch.Tensor) -> Path:
         MediaError: The file cannot be written.
     """
     target = check_writable(path, ".png")
-    levels = (image.detach().float() * 255).round().clamp(0, 255).to(torch.uint8).cpu()
-    pixels = levels.permute(1, 2, 0).contiguous().numpy()
+    pixels = as_bytes(image)
     with written_beside(target) as part, file_errors(target):
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(part, format="PNG")
     return target
@@ -191,8 +188,10 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 def _tensor(pixels: Pixels) -> torch.Tensor:
     """Scale (h, w, 1, 3 or 4) to [0, 1], lay transparent pixels over the backdrop: (3, h, w) float32."""
-    full = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(pixels.dtype, 1.0)
-    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0), np.float32)).div_(full)
+    if pixels.dtype.kind == "u":
+        planes = as_frames([pixels])[0]
+    else:
+        planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0), np.float32))
     if len(planes) == 4:
         colour, alpha = planes[:3], planes[3:]
         planes = colour.sub_(BACKDROP).mul_(alpha).add_(BACKDROP)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .colour import Bytes
+from .pixels import Bytes
 
 _BITS = 5
 """Per channel, of the cells in which colours are counted; a cell stands for the mean of what fell into it."""

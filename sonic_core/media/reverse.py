@@ -9,14 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
-import torch
 
 from ..types import Frames, ignore_progress
-from .colour import LAYOUTS, Pixels
+from .colour import LAYOUTS
 from .container import coded_frame, opened, picture_stream
 from .files import file_errors
 from .formats import Format, lossless_format
+from .pixels import Pixels, as_frames
 from .reel import Reel
 
 _GROUP = 8
@@ -86,10 +85,4 @@ def _backward(path: Path, length: int, pixels: str) -> Iterator[Frames]:
                     break
                 group[number] = frame.to_ndarray(format=made)
             for number in sorted(set(group) - {0}, reverse=True):
-                yield _float(group.pop(number))
-
-
-def _float(pixels: Pixels) -> Frames:
-    full = 255 if pixels.dtype == np.uint8 else 65535
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
-    return torch.from_numpy(planes).div_(full)[None]
+                yield as_frames([group.pop(number)])

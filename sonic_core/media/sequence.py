@@ -12,10 +12,10 @@ import cv2
 
 from ..errors import MediaError
 from .ahead import read_ahead
-from .colour import Words, rgb48
 from .container import opened
 from .files import file_errors
 from .formats import Format
+from .pixels import Words, as_words
 from .reel import STAGE, Reel
 from .track import SoundTrack
 
@@ -50,7 +50,7 @@ def write_sequence(target: Path, folder: Path, file: Format, reel: Reel) -> None
 
     Source: W3C, PNG (third edition), 11.3.3 (tEXt, iTXt).
     """
-    with closing(read_ahead(reel.frames(rgb48))) as frames:
+    with closing(read_ahead(reel.frames(as_words))) as frames:
         for done, pixels in enumerate(frames, start=1):
             content = _png(pixels)
             if done == 1:

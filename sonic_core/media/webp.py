@@ -19,9 +19,10 @@ from av.video.codeccontext import VideoCodecContext
 
 from ..errors import MediaError
 from .ahead import read_ahead
-from .colour import Bytes, yuv420_601
+from .colour import yuv420_601
 from .files import file_errors
 from .formats import Encoder, Format
+from .pixels import Bytes
 from .reel import STAGE, Reel
 
 MOST_SIDE = 16383

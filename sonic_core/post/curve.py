@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..media.pixels import as_frames
 from ..sync.offset import FARTHEST
 from .align import MAX_OFFSET, Refinement
 
@@ -76,7 +77,7 @@ def _blank() -> Canvas:
 
 def _finished(canvas: Canvas) -> torch.Tensor:
     small = cv2.resize(canvas, SIZE[::-1], interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(np.asarray(small, np.float32) / 255).permute(2, 0, 1).contiguous()
+    return as_frames([np.asarray(small, np.uint8)])[0]
 
 
 def _headline(refinement: Refinement) -> str:

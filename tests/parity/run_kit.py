@@ -26,7 +26,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).res
 from kit import KitNetworks, draw_interpolator, draw_networks, read_index, relative_error  # noqa: E402
 
 from sonic_core.devices import OwnKeeper  # noqa: E402
-from sonic_core.faces.crop import MASK_AREA, crop_box, face_mask, resize_lanczos, working_size  # noqa: E402
+from sonic_core.faces.crop import MASK_AREA, crop_box, face_mask, working_size  # noqa: E402
+from sonic_core.media.pixels import resize_lanczos  # noqa: E402
 from sonic_core.models.base.audio_features import log_mel  # noqa: E402
 from sonic_core.models.base.conditions import count_frames, encode_audio, encode_image, unconditional_tokens  # noqa: E402
 from sonic_core.models.base.config import LATENT_SCALE  # noqa: E402

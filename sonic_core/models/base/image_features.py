@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ...faces.crop import resize_lanczos
+from ...media.pixels import resize_lanczos
 
 CLIP_SIDE = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from ...curves import soft_limited
+from ...media.pixels import as_bytes
 from ...settings import Settings
 from ...speech import Speech
 from ...speech.channels import SILENT
@@ -94,7 +95,7 @@ def mixed_seed(seed: int, portrait: Portrait, audio: Audio) -> int:
     digest = hashlib.blake2b(repr((seed, portrait.placement.box)).encode(), digest_size=8)
     source = portrait.placement.source
     steps = [max(1, side // _SAMPLED) for side in source.shape[1:]]
-    digest.update((source[:, :: steps[0], :: steps[1]] * 255).round().byte().numpy().tobytes())
+    digest.update(as_bytes(source[:, :: steps[0], :: steps[1]]).transpose(2, 0, 1).tobytes())
     digest.update((_beginning(audio) * 4096).round().astype("<i2").tobytes())
     return int.from_bytes(digest.digest(), "little")
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sonic_core.errors import InputError
-from sonic_core.faces.crop import crop_box, crop_portrait, face_mask, resize_lanczos, working_size
+from sonic_core.faces.crop import crop_box, crop_portrait, face_mask, working_size
+from sonic_core.media.pixels import resize_lanczos
 from sonic_core.settings import Settings
 from sonic_core.types import Face
 from tests.parity.kit import SHARED_KIT, needs_kit
