@@ -108,6 +108,22 @@ def test_a_track_in_step_with_the_picture(tmp_path):
     np.testing.assert_array_equal(early.samples.numpy(), samples[:, 4000:])
 
 
+@pytest.mark.parametrize(("late", "filled"), [(0.04, 0.0), (0.3, 0.3), (9.0, 9.0), (11.0, 0.0), (3000.0, 0.0)])
+def test_missing_sound_is_silence_unless_the_time_stamp_is_rounded_or_broken(tmp_path, late, filled):
+    path, rate, half = tmp_path / "gap.mkv", 16000, 4096
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
+        for number in range(8):
+            frame = av.AudioFrame.from_ndarray(np.full((1, half // 4), 9000, np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = number * half // 4 + (round(late * rate) if number >= 4 else 0)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    samples = read_audio(path).samples[0]
+    assert len(samples) == pytest.approx(2 * half + filled * rate, abs=rate // 500)
+    assert int((samples == 0).sum()) == len(samples) - 2 * half
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_samples_must_be_numbers(tmp_path, value):
     samples = sweep(16000)

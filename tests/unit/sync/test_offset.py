@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 
 from sonic_core.errors import InputError
+from sonic_core.sync import offset
 from sonic_core.sync.offset import BIAS, CONFIDENT, measure_offset
 
 RATE = 100
@@ -90,6 +91,21 @@ def test_the_curve_is_the_measurement():
     found = measure_offset(*scene(5, late=0.12))
     assert np.all(np.diff(found.offsets) > 0)
     assert found.offsets[found.agreement.argmax()] == pytest.approx(0.12, abs=0.011)
+
+
+def test_a_part_is_predicted_without_what_lies_beside_it():
+    """A mouth that goes with its sound for 0.2 s around a border between parts, and nowhere else, tells neither part.
+
+    Slow movements go on beyond a border: what is learned a moment from it would be a memory of what is to be predicted.
+    """
+    wave = np.zeros(250)
+    wave[120:130] = 20 * np.sin(np.arange(10) * 0.4 * np.pi)  # two periods, 10 s at 25 frames a second, six parts
+    sound = np.zeros((6, 250))
+    sound[4] = wave
+    assert abs(offset._agreement(np.stack([wave] * 3), sound, 25.0)) < 1e-6
+    everywhere = np.random.default_rng(0).standard_normal(250)
+    sound[4] = everywhere
+    assert offset._agreement(np.stack([everywhere] * 3), sound, 25.0) > 1.9
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.9])
