@@ -22,8 +22,9 @@ from .errors import (
     SonicError,
     SonicWarning,
 )
+from .models.protocol import Conditions, Model
 from .settings import SETTINGS, Settings, check_possible
-from .types import Audio, Conditions, Face, FaceFinder, Model, Placement, Portrait, Progress, Watching
+from .types import Audio, Face, FaceFinder, Placement, Portrait, Progress, Watching
 
 if TYPE_CHECKING:
     from .clip import Clip, Source, open_clip

@@ -24,12 +24,13 @@ from .media.image import read_image
 from .media.live import LIVE_FORMAT
 from .media.mixing import check_duration, cut
 from .media.video import check_target
+from .models.protocol import Conditions, LooksAhead, Model
 from .models.registry import find_model
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
 from .settings import SETTINGS, Settings
-from .types import Audio, Conditions, LooksAhead, Model, Portrait, Progress, ignore_progress
+from .types import Audio, Portrait, Progress, ignore_progress
 from .weights.search import SearchPath, Weights
 
 log = logging.getLogger("sonic")

@@ -64,7 +64,10 @@ def test_a_command_runs(command: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_runs(program: str, tmp_path: Path) -> None:
-    done = run([sys.executable, "-W", "error::UserWarning", "-c", program], tmp_path)
+    done = run(
+        [sys.executable, "-W", "error::UserWarning", "-W", "error::DeprecationWarning:__main__", "-c", program],
+        tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "talking.mp4").stat().st_size > 10_000
 

@@ -15,7 +15,7 @@ from ..weights.store import find_parts, has_parts
 
 if TYPE_CHECKING:
     from ..devices import Hardware
-    from ..types import Model
+    from .protocol import Model
 
 AUTO = "auto"
 """The name that stands for the first model whose weights are there."""
