@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....easing import smooth_rise
-from .light import LUMA, Light, luma_of
+from .light import LUMA, Light, luma_of, read_at
 from .lip_controls import measure_heights
 from .lip_shapes import LipShapes
 from .parting import STATIONS, Parting
@@ -21,15 +21,15 @@ from .parting import STATIONS, Parting
 Array = NDArray[np.float32]
 
 _SIDE = 65  # entries of the table each way
-_THROAT_SMALL, _THROAT = 0.40, 0.30  # brightness of the throat for a small and a wide gap, as a share of the skin's
-_TONGUE = 0.55  # the tongue's
-_THROAT_HUE, _TONGUE_HUE = (1.28, 0.70, 0.72), (1.20, 0.80, 0.90)  # RGB against the skin's; the brightness is set after
+_THROAT_SMALL, _THROAT = 0.40, 0.28  # brightness of the throat for a small and a wide gap, as a share of the skin's
+_TONGUE = 0.59  # the tongue's
+_THROAT_HUE, _TONGUE_HUE = (1.40, 0.60, 0.60), (1.22, 0.77, 0.86)  # RGB against the skin's; the brightness is set after
 _TONGUE_LIP = 0.25  # share of the lip's colour in the tongue's
 _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
-    0.25,
-    0.25,
-    0.75,
-)  # depth where it begins, lower aside, and over which it rises
+    0.38,
+    0.50,
+    0.42,
+)  # depth where it begins, lower aside; and over which it rises
 _TONGUE_ASIDE, _ASIDE_FROM, _ASIDE_OVER = 0.75, 0.35, 0.50  # how much of it is lost aside; share of the half width
 _SIDES, _SIDES_FROM, _SIDES_OVER = 0.55, 0.25, 0.60  # how much darker the throat is aside
 _CORNER, _CORNER_OVER = 0.33, 0.16  # share of the lip's colour in the corners; of the half width over which it comes
@@ -42,6 +42,7 @@ _UNLIKE = 10.0  # Lab units from both lips' colours from which a place is none o
 _LIT = 0.5  # of the lighter lip's lightness: darker is no tooth
 _PALER, _RED, _LIGHTER = 0.8, 0.12, 4.0  # share of the lips' redness per lightness that teeth have at most
 # … less redness than that is none, as in grey pictures: there teeth are lighter by so many units
+_DARK_RED = (0.42, 0.22, 0.19)  # RGB of the darkest as a share of the skin's brightness
 _SEAM_DARKEST, _SEAM_OPEN = (
     0.22,
     0.42,
@@ -56,6 +57,8 @@ class Palette:
     """The lower lip's."""
     seam: Array
     """What is between lips that are nearly shut."""
+    dark: Array
+    """What is darkest in an open mouth: just under the teeth, and far aside."""
 
 
 def measure_palette(image: Array, light: Light, shapes: LipShapes) -> Palette:
@@ -65,14 +68,16 @@ def measure_palette(image: Array, light: Light, shapes: LipShapes) -> Palette:
     along = STATIONS[wide]
     edge = parting.bite.locate(parting.lower[wide, :2])[:, 1]
     heights = measure_heights(shapes.points, parting, along, upper=False)
-    lip = np.median(_read(image, parting.bite.place(along, edge + 0.5 * heights)), axis=0)
+    lip = np.median(read_at(image, parting.bite.place(along, edge + 0.5 * heights)), axis=0)
     if parting.shown:
         seam = lip * _SEAM_OPEN
     else:
         middle = (parting.upper[wide, :2] + parting.lower[wide, :2]) / 2
-        seam = np.minimum(np.median(_read(image, middle), axis=0), 0.8 * lip)
+        seam = np.minimum(np.median(read_at(image, middle), axis=0), 0.8 * lip)
     floor = _SEAM_DARKEST * light.level / max(float(seam @ LUMA), 1e-3)
-    return Palette(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32))
+    grey = float(np.mean(_DARK_RED))
+    dark = (grey + (np.array(_DARK_RED) - grey) * light.tint) * light.level
+    return Palette(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32), dark.astype(np.float32))
 
 
 def shows_teeth(image: Array, light: Light, parting: Parting) -> bool:
@@ -85,13 +90,13 @@ def shows_teeth(image: Array, light: Light, parting: Parting) -> bool:
     wide = np.abs(STATIONS) < 0.6
     upper, lower = (line[wide, None, :2] for line in (parting.upper, parting.lower))
     places = upper + (lower - upper) * np.linspace(0.1, 0.9, 9)[None, :, None]
-    inside = _read(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3)
+    inside = read_at(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3)
     if float(np.percentile(luma_of(inside), 75)) <= _SHOWING * light.level:
         return False
     across = parting.bite.across
     lips = np.stack(
         [
-            _read(image, (edge[wide, :2] + way * _INTO_LIP * across))
+            read_at(image, (edge[wide, :2] + way * _INTO_LIP * across))
             for edge, way in ((parting.upper, -1), (parting.lower, 1))
         ]
     )
@@ -136,9 +141,3 @@ def _coloured(light: Light, hue: tuple[float, float, float]) -> NDArray[np.float
     """Shift the skin's colour by a hue as far as the picture is coloured, at the skin's brightness."""
     colour = light.skin * (1 + (np.array(hue) - 1) * light.tint)
     return colour / max(float(colour @ LUMA), 1e-3) * light.level
-
-
-def _read(image: Array, places: NDArray[np.floating]) -> Array:
-    """Read an image at places (n, 2): (n, 3)."""
-    x, y = np.ascontiguousarray(places.T, np.float32)[:, None]
-    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0], np.float32)

@@ -22,6 +22,7 @@ from ....types import Landmarks
 from .cavity import draw_cavity, measure_palette, shows_teeth
 from .light import luma_of, measure_light
 from .lip_curves import Amounts
+from .lip_light import DEEP, measure_lip_light
 from .lip_shapes import LipShapes
 from .own_mouth import cut_own_mouth
 from .pose import Pose
@@ -38,8 +39,13 @@ _SOFT = 0.8  # share of the portrait's own blur that drawn edges have
 _RAMP = 3.2  # width of an edge's ramp in deviations of its blur
 _COLUMNS = 1024  # entries of the tables over the mouth's width
 _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
-_DIM, _DIM_UNTIL = 0.70, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
-_OWN_SHADOW = 0.5  # share of that on the portrait's own teeth, which have some already
+_DIM, _DIM_UNTIL = 0.78, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
+_WARM = (
+    1.8  # how much of the skin's hue a full shadow adds: light comes there through lips and off the tongue; measured
+)
+# on teeth in the shadow of 14 mouths, which have the skin's hue at .7 of its brightness, lit ones a third of it
+_OWN_SHADOW = 0.5  # share of the shadow under the lip on the portrait's own teeth, which have some already
+_OWN_DIM, _OWN_SHUT = 0.08, 0.17  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
 _WET, _WET_DEEP, _WET_LIP = 0.06, 0.04, 0.20  # rim above the lower lip: lighter by; I; share of the lip's colour
 _HAIR = 0.004  # I by which the lips of a mouth that was open are trimmed, so that shut they meet on a line
@@ -63,6 +69,8 @@ class Interior:
         self._unit = unit = lip_shapes.parting.unit
         light = measure_light(image, landmarks)
         self._palette = measure_palette(image, light, lip_shapes)
+        self._warmth = (_WARM * light.tint * (light.skin / light.level - 1)).astype(np.float32)
+        self._lip_light = measure_lip_light(image, lip_shapes)
         self._half_ramp = _SOFT * light.blur * _RAMP / 2
         self._cavities = draw_cavity(light, self._palette, 0.0), draw_cavity(light, self._palette, 1.0)
         dense = min(_DENSE * unit, _DENSEST)
@@ -70,11 +78,11 @@ class Interior:
         self._origin, self._dense = self._find_origin(), dense
         self._own = shows_teeth(image, light, lip_shapes.parting)
         if self._own:
-            teeth = cut_own_mouth(image, lip_shapes, self._palette.lip, self._origin[:2], x=x, y=y)
+            teeth = cut_own_mouth(image, lip_shapes, self._palette, self._origin[:2], x=x, y=y)
         else:
             half = float(np.hypot(*lip_shapes.parting.bite.along)) / unit
             whitest, softness = _brightest(image, landmarks), _SOFT * light.blur / unit
-            teeth = draw_teeth(x, y, light, lip=self._palette.lip, half=half, whitest=whitest, softness=softness)
+            teeth = draw_teeth(x, y, light, self._palette, half=half, whitest=whitest, softness=softness)
         rows, columns = (int(np.ceil(len(line) * unit / dense)) for line in (y, x))
         grain = cv2.resize(light.grain_for(rows, columns), (len(x), len(y)))[..., None]
         teeth[..., :3] += grain * (1 - teeth[..., 3:]) if self._own else grain
@@ -103,7 +111,8 @@ class Interior:
         edges = [project(line).astype(np.float64) for line in self._shapes.lines(pose)]
         bench = _Bench(edges, window, self._unit, self._half_ramp, _HAIR * self._unit * self._hairs(amounts))
         part = frame[window]
-        bench.join(part, lower)
+        lit = 0.0 if self._shapes.parting.shown else amounts.trim * (1 - amounts.tuck)
+        bench.join(part, lower, self._lip_light, lit)
         inner = bench.inner
         if inner is None:
             return
@@ -132,14 +141,17 @@ class Interior:
         rim = np.maximum(1 - bench.under / (_WET_DEEP * self._unit), 0)
         colour += _tripled(rim * _WET_LIP) * ((palette.lip * (1 + _WET)).astype(np.float32) - colour)
         teeth = self._view_teeth(bench, project)
-        lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * self._unit), 0)
+        shut = max(1 - amounts.gap / self._shapes.own_gap, 0.0) if self._own else 0.0
+        lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * (1 + shut) * self._unit), 0)
         lit = 1 - (1 - _SHADOW) * lid * np.sqrt(lid)
         lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
         if self._own:
-            lit = 1 - _OWN_SHADOW * (1 - lit)
+            lit = 1 - (_OWN_SHADOW + (1 - _OWN_SHADOW) * shut) * (1 - lit)
+            lit *= 1 - (1 - amounts.own) * (_OWN_DIM + _OWN_SHUT * shut)
         colour *= _tripled(1 - teeth[..., 3])
         colour += cv2.cvtColor(teeth, cv2.COLOR_RGBA2RGB)
-        colour *= _tripled(lit)
+        shadow = _tripled(1 - lit)
+        colour *= (1 - shadow) * (1 + shadow * self._warmth)
         narrow = np.clip(bench.height / (_NARROW * self._unit), 0, 1)
         seam = palette.seam.astype(np.float32)
         colour -= seam
@@ -168,7 +180,7 @@ class _Bench:
         self, edges: list[NDArray[np.float64]], window: Window, unit: float, half_ramp: float, hair: float
     ) -> None:
         """Lay out two edges (n, 2) in the frame's pixels over a window of it."""
-        self._window, self._half_ramp = window, half_ramp
+        self._window, self._half_ramp, self._unit = window, half_ramp, unit
         upper, lower = edges
         left, right = upper[0], upper[-1]
         self._span = max(float(np.hypot(*(right - left))), 1.0)
@@ -238,11 +250,24 @@ class _Bench:
         ramp.clip(0, 1, out=ramp)
         return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
 
-    def join(self, part: Array, lower: Array) -> None:
-        """Lay the lower field over the upper one below the opening, in place; ``lower`` is used up."""
+    def join(self, part: Array, lower: Array, lip_light: Array, lit: float) -> None:
+        """Lay the lower field over the upper one below the opening, in place; ``lower`` is used up.
+
+        Args:
+            part: (h, w, 3) the window with the upper field.
+            lower: The same with the lower one.
+            lip_light: What ``measure_lip_light`` gave.
+            lit: 0 … 1: how much of it the lower lip gets.
+        """
         height, width = part.shape[:2]
         table, across = self._locate(slice(0, height), slice(0, width))
-        cover = self._ramp((across - table[..., 1]) * table[..., 3])
+        below = across - table[..., 1]
+        cover = self._ramp(below * table[..., 3])
+        if lit:
+            deep, wide = np.array(lip_light.shape[:2]) - 1
+            where = self._place * np.float32(wide / self._span), below * np.float32(deep / (DEEP * self._unit))
+            lift = cv2.remap(lip_light, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            lower += np.float32(lit) * lift
         near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]
         cover *= np.minimum(np.minimum(near[0][:, None], near[1][None]), 1).astype(np.float32)
         lower -= part

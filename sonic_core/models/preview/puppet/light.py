@@ -71,8 +71,8 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
     """
     unit = eye_distance(landmarks.points)
     soft = np.asarray(cv2.GaussianBlur(image, (0, 0), _SOFT * unit), np.float32)
-    skin = np.median(_read(soft, landmarks.points[list(CHEEKS), :2]), axis=0).astype(np.float32)
-    lips = np.median(_read(soft, landmarks.points[list(LIPS), :2]), axis=0).astype(np.float32)
+    skin = np.median(read_at(soft, landmarks.points[list(CHEEKS), :2]), axis=0).astype(np.float32)
+    lips = np.median(read_at(soft, landmarks.points[list(LIPS), :2]), axis=0).astype(np.float32)
     chroma = np.hypot(*cv2.cvtColor(np.stack((skin, lips))[None], cv2.COLOR_RGB2Lab)[0, :, 1:].T).max()
     rise = np.clip(float(chroma) / _COLOURED, 0, 1)
     bright = luma_of(image)
@@ -86,7 +86,7 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
     )
 
 
-def _read(image: Array, points: NDArray[np.floating]) -> Array:
+def read_at(image: Array, points: NDArray[np.floating]) -> Array:
     """Read an image (h, w, c) at points (n, 2), at its border beyond it: (n, c)."""
     places = np.ascontiguousarray(points, np.float32)[None]
     across, down = places[..., 0], places[..., 1]

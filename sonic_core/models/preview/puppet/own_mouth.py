@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..easing import smooth_fall
+from .cavity import Palette
 from .lip_shapes import LipShapes
 from .parting import STATIONS
 from .teeth import EDGE
@@ -22,16 +24,20 @@ _PAINTED, _RED_FROM, _RED_OVER = (
     0.20,
 )  # Lab redness from which a lip is painted, glossy or not: then shares of
 # that tell it from teeth (to .3); bare lips have to 36
+_UNDER, _UNDER_OVER = 0.60, 0.09  # cover of the dark below it; I over which that goes
+_UNDER_SIDES = 0.75  # share of the half width beyond which it fades
 _SPREAD = 0.010  # I: deviation of the Gaussian that softens the carried colours
 
 
-def cut_own_mouth(image: Array, shapes: LipShapes, lip: Array, origin: Array, *, x: Array, y: Array) -> Array:
+def cut_own_mouth(image: Array, shapes: LipShapes, palette: Palette, origin: Array, *, x: Array, y: Array) -> Array:
     """Cut it out; above the upper lip's edge its uppermost colours go on, for when that lip is raised.
+
+    Below it is dark, as it is below teeth.
 
     Args:
         image: (h, w, 3) RGB.
         shapes: The lips' fields.
-        lip: (3,) colour of the lower lip.
+        palette: Colours of the mouth.
         origin: (2,) pixels where x and y are 0.
         x: (w,) places in I to the right of it along the head's axes.
         y: (h,) places in I below it.
@@ -39,6 +45,7 @@ def cut_own_mouth(image: Array, shapes: LipShapes, lip: Array, origin: Array, *,
     Returns:
         (h, w, 4): RGB times coverage, and coverage.
     """
+    dark = palette.dark
     parting = shapes.parting
     axes = shapes.axes[:2, :2] * parting.unit
     places = origin + x[None, :, None] * axes[0] + y[:, None, None] * axes[1]
@@ -56,11 +63,16 @@ def cut_own_mouth(image: Array, shapes: LipShapes, lip: Array, origin: Array, *,
     colour = colour + (soft - colour) * beyond
     end = np.maximum(bottom, upper + 0.28 * (lower - upper) + EDGE * (1 - np.minimum(along**2, 1)))
     cover = np.clip((end - across) / _FEATHER + 0.5, 0, 1) * np.clip((1.05 - np.abs(along)) / 0.1, 0, 1)
-    cover *= 1 - _lip_share(soft, lip) * np.clip(
-        (across - (upper + lower) / 2) / np.maximum((lower - upper) / 4, 1e-3), 0, 1
-    )
+    low = np.clip((across - (upper + lower) / 2) / np.maximum((lower - upper) / 4, 1e-3), 0, 1)
+    lips = np.maximum.accumulate(
+        _lip_share(soft, palette.lip) * low, axis=0
+    )  # below a lip there is nothing of the mouth
+    cover = cover * (1 - lips)
+    sides = smooth_fall((np.abs(along) - _UNDER_SIDES) / (1 - _UNDER_SIDES))
+    under = (_UNDER * smooth_fall((across - end) / _UNDER_OVER) * (1 - cover) * sides)[..., None]
     cover = cover[..., None]
-    return np.concatenate((colour * cover, cover), -1).astype(np.float32)
+    drawn = np.concatenate((colour * cover + dark * under, cover + under), -1)
+    return drawn.astype(np.float32)
 
 
 def _lip_share(colour: Array, lip: Array) -> Array:

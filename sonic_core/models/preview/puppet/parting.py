@@ -32,6 +32,7 @@ LIKELY_GAP, LIKELY_SEEN = 0.054, 0.070
 """I: a mesh's and an edges' gap that together tell an open mouth too."""
 
 _OUTWARD, _INWARD = 0.044, 0.012  # I: how far a line may leave the mesh's: parted lips were up to .035 short
+_WITHIN = 0.6  # share of a lip's height, as the mesh has it, by which its edge may move into it
 _STEP = 0.004  # I between the offsets that are tried
 _REACH = 0.01  # I to both sides of a place over which an edge is measured
 _HELD = 0.30  # what lying _OUTWARD off the mesh costs, in units of the strongest edge
@@ -212,6 +213,7 @@ class _Across:
             for numbers in (LIPS_UPPER_INNER, LIPS_LOWER_INNER, LIPS_UPPER_OUTER, LIPS_LOWER_OUTER)
         }
         pairs = ((LIPS_UPPER_OUTER, LIPS_UPPER_INNER), (LIPS_LOWER_INNER, LIPS_LOWER_OUTER))
+        self.heights = [np.maximum(edges[below] - edges[above], 0) for above, below in pairs]
         self.lips = [
             cv2.GaussianBlur(self.read((edges[above] + edges[below])[:, None] / 2), (1, 0), sigmaX=1, sigmaY=4)
             for above, below in pairs
@@ -253,7 +255,10 @@ def _follow(
     outward = np.arange(-_INWARD, _OUTWARD + _STEP / 2, _STEP)
     places = upper[:, None] - outward, lower[:, None] + outward
     held = _HELD * (outward / _OUTWARD) ** 2
-    costs = [held - across.edges(place) for place in places]
+    costs = [
+        np.where(outward > _WITHIN * height[:, None], 1e3, held - across.edges(place))
+        for place, height in zip(places, across.heights, strict=True)
+    ]
     between = np.linspace(0, 1, 81)
     span = lower - upper + 2 * _OUTWARD
     grid = upper[:, None] - _OUTWARD + span[:, None] * between

@@ -7,49 +7,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....easing import smooth_fall, smooth_rise
+from .cavity import Palette
 from .light import Light
 
 Array = NDArray[np.float32]
 
-EDGE = 0.020
+EDGE = 0.018
 """I by which the middle teeth reach below the line on which shut lips meet."""
-_WIDTHS = (0.135, 0.100, 0.075, 0.060, 0.050)
+_WIDTHS = np.array((0.118, 0.088, 0.086, 0.066, 0.054))
 """I from the middle outward: the arch turns away, so each looks narrower than the one before."""
+_USUAL, _SMALLEST, _LARGEST = 0.38, 0.80, 1.05  # I: half of a mouth with teeth of that size; bounds of others' sizes
 _ARCH, _ARCH_AT, _ARCH_POWER = 0.045, 0.40, 2.2  # I by which the edge rises, at this distance from the middle, and how
-_SHORTER = (0.0, 0.010, 0.002, 0.006, 0.008)  # I by which each tooth is shorter than the arch says
-_ROUNDED = 0.008  # I by which a tooth's corners are rounded off
-_GAP, _GAP_WIDTH = 0.10, 0.006  # how much darker it is between two teeth; deviation of that line in I
-_BULGE = 0.05  # how much darker a tooth's sides are than its middle
-_EDGE_DARK, _EDGE_BAND = 0.14, 0.03  # a tooth's biting edge lets the dark through; I over which
-_WHITE, _WHITE_POWER = (
-    1.03,
-    0.80,
-)  # brightness of the middle teeth for a skin's brightness: the darker, the more above it
-_HUE = 0.55  # share of the skin's hue in their colour
-_AWAY, _AWAY_FROM, _AWAY_OVER = (
-    0.80,
-    0.28,
-    0.55,
-)  # darkening by distance from the middle: how much, from where, over what
-_DARK_RED = (0.42, 0.22, 0.19)  # what the last teeth darken to; RGB as a share of the skin's brightness
-_CRISP, _FINEST = (
-    1.3,
-    0.6,
-)  # pixels of the drawing: an edge's deviation in sharp portraits, which their enlargement gives
-# already; deviation that is always taken
-_UNDER, _UNDER_OVER, _UNDER_DARK = 0.70, 0.09, 0.75  # cover of the dark under the edge; I over which it goes; its level
+_SHORTER = np.array(((0.003, 0.018, 0.007, 0.014, 0.018), (0.000, 0.015, 0.010, 0.016, 0.018)))
+"""I by which each tooth is shorter than the arch says, at picture left and right: nobody's are the same."""
+_ROUNDED = np.array(((0.007, 0.010, 0.018, 0.012, 0.012), (0.014, 0.020, 0.022, 0.014, 0.014)))
+"""I by which a tooth's corner towards the middle, and its other one, is rounded off: canines are the most pointed."""
+_ROUNDING = np.array((4.0, 3.0, 1.6, 2.0, 2.0))  # the power by which that sets in from a tooth's middle
+_TONE = np.array(((0.985, 0.955, 0.90, 0.86, 0.82), (1.0, 0.945, 0.89, 0.87, 0.82)))  # brightness of each
+_HUE = np.array((0.30, 0.16, 0.46))
+"""Share of the skin's red, green and blue cast in the incisors' colour: .2 of its redness and half of its yellowness,
+median of 30 open mouths."""
+_YELLOWER = np.array((1.0, 1.05, 1.5, 1.4, 1.4))  # how much more of it each tooth has
+_GAP, _GAP_WIDTH = 0.17, 0.0055  # how much darker it is between two teeth; deviation of that line in I
+_GAP_HIGH, _GAP_ASIDE = 0.5, 0.5  # share of that left at the gums, and lost towards the mouth's corners
+_BULGE = 0.07  # how much darker a tooth's sides are than its middle
+_EDGE_DARK, _EDGE_BAND = 0.12, 0.028  # a tooth's biting edge lets the dark through; I over which
+_NECK, _NECK_FROM, _NECK_OVER = 0.10, 0.05, 0.08  # darker towards the gums; I above the edge where that begins; over
+_WHITE, _WHITE_POWER = 1.06, 0.75
+"""Brightness of the middle teeth for a skin's brightness: the darker, the more above it; 30 open mouths."""
+_AWAY, _AWAY_FROM, _AWAY_OVER = 0.85, 0.34, 0.52  # darkening by share of the mouth's half: how much, from where, over
+_CRISP, _FINEST = 1.3, 0.6
+"""Pixels of the drawing: an edge's deviation in sharp portraits, which their enlargement gives already, and the
+deviation that is always taken."""
+_UNDER, _UNDER_OVER, _UNDER_DARK = 0.75, 0.09, 0.62  # cover of the dark under the edge; I over which it goes; its level
 _GUM_FROM, _GUM_OVER = 0.130, 0.030  # I above the edge where gums begin, and over which
 _GUM = 0.62  # brightness of gums as a share of the skin's
 
 
-def draw_teeth(x: Array, y: Array, light: Light, *, lip: Array, half: float, whitest: float, softness: float) -> Array:
+def draw_teeth(
+    x: Array, y: Array, light: Light, palette: Palette, *, half: float, whitest: float, softness: float
+) -> Array:
     """Draw them.
 
     Args:
         x: (w,) places in I to the right of the arch's middle.
         y: (h,) places in I below the line on which shut lips meet.
         light: The portrait's light.
-        lip: (3,) colour of the lips.
+        palette: Colours of its mouth.
         half: Half the mouth's width in I.
         whitest: Brightness in [0, 1] that nothing in this face exceeds.
         softness: I: deviation of the Gaussian that an edge of the portrait has.
@@ -57,32 +61,35 @@ def draw_teeth(x: Array, y: Array, light: Light, *, lip: Array, half: float, whi
     Returns:
         (h, w, 4): RGB times coverage, and coverage.
     """
-    aside = np.abs(x)
+    size = float(np.clip(half / _USUAL, _SMALLEST, _LARGEST))
+    aside, side = np.abs(x) / size, (x > 0).astype(int)
     bounds = np.concatenate(([0.0], np.cumsum(_WIDTHS)))
     tooth = np.clip(np.searchsorted(bounds, aside, side="right") - 1, 0, len(_WIDTHS) - 1)
-    across = (aside - bounds[tooth]) / np.array(_WIDTHS)[tooth] * 2 - 1  # −1 … 1 in its tooth
-    edge = EDGE - _ARCH * (aside / _ARCH_AT) ** _ARCH_POWER - np.array(_SHORTER)[tooth] - _ROUNDED * across**4
+    across = np.clip((aside - bounds[tooth]) / _WIDTHS[tooth] * 2 - 1, -1, 1)
+    above = _find_edge(aside, side, tooth, across)[None] * size - y[:, None]
     apart = np.abs(aside[:, None] - bounds[None, :]).min(1)
-    shade = 1 - _GAP * np.exp(-0.5 * (apart / _GAP_WIDTH) ** 2) - _BULGE * across**2
-    above = edge[None] - y[:, None]
-    shade = shade[None] * (1 - _EDGE_DARK * smooth_fall(above / _EDGE_BAND))
+    line = _GAP * np.exp(-0.5 * (apart / _GAP_WIDTH) ** 2) * (1 - _GAP_ASIDE * smooth_rise(aside * size / half))
+    shade = 1 - line * (1 - (1 - _GAP_HIGH) * smooth_rise(above / _GUM_FROM)) - _BULGE * across**2
+    shade *= 1 - _EDGE_DARK * smooth_fall(above / _EDGE_BAND) - _NECK * smooth_rise((above - _NECK_FROM) / _NECK_OVER)
+    hue = _YELLOWER[tooth][:, None] * _HUE * light.tint * (light.skin / light.level - 1) + 1
     level = min(_WHITE * light.level**_WHITE_POWER, whitest)
-    hue = _HUE * light.tint * (light.skin / light.level - 1) + 1
-    colour = level * hue * shade[..., None]
+    colour = level * (hue * _TONE[side, tooth][:, None])[None] * shade[..., None]
     gum = smooth_rise((above - _GUM_FROM) / _GUM_OVER)[..., None]
-    colour = colour + (0.5 * (lip + light.skin) * _GUM - colour) * gum
-    away = (_AWAY * smooth_rise((aside / half - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
-    dark = _tinted(np.array(_DARK_RED), light.tint) * light.level
-    colour = colour + (dark - colour) * away
+    colour = colour + (0.5 * (palette.lip + light.skin) * _GUM - colour) * gum
+    away = (_AWAY * smooth_rise((aside * size / half - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
+    colour = colour + (palette.dark - colour) * away
     within = smooth_fall((aside - bounds[-1]) / 0.03)[None]
     cover = smooth_rise(above / max(softness, 1e-4) / 2.5 + 0.5) * within
     shade_below = (_UNDER * smooth_fall(-above / _UNDER_OVER) * (1 - cover) * within)[..., None]
     cover = cover[..., None]
-    drawn = np.concatenate((colour * cover + dark * _UNDER_DARK * shade_below, cover + shade_below), -1)
+    drawn = np.concatenate((colour * cover + palette.dark * _UNDER_DARK * shade_below, cover + shade_below), -1)
     soft = np.sqrt(max((softness / float(x[1] - x[0])) ** 2 - _CRISP**2, _FINEST**2))
     return np.ascontiguousarray(cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), float(soft)), np.float32)
 
 
-def _tinted(colour: NDArray[np.float64], tint: float) -> NDArray[np.float64]:
-    """Take as much colour out of an RGB as the picture lacks."""
-    return colour.mean() + (colour - colour.mean()) * tint
+def _find_edge(
+    aside: NDArray[np.float64], side: NDArray[np.int64], tooth: NDArray[np.int64], across: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Find the biting edge (w,) in I below the line on which shut lips meet, for teeth of usual size."""
+    rounded = _ROUNDED[(across > 0).astype(int), tooth] * np.abs(across) ** _ROUNDING[tooth]
+    return EDGE - _ARCH * (aside / _ARCH_AT) ** _ARCH_POWER - _SHORTER[side, tooth] - rounded

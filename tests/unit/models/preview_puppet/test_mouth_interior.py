@@ -8,12 +8,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sonic_core.models.preview.puppet.cavity import shows_teeth
+from sonic_core.models.preview.puppet.cavity import Palette, shows_teeth
 from sonic_core.models.preview.puppet.light import LUMA, measure_light
+from sonic_core.models.preview.puppet.own_mouth import cut_own_mouth
 from sonic_core.models.preview.puppet.parting import find_parting
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.models.preview.puppet.teeth import draw_teeth
-from tests.unit.models.preview_puppet.mouths import Mouth, drawn, paint_lips, photograph
+from tests.unit.models.preview_puppet.mouths import LIP, Mouth, drawn, paint_lips, photograph
+
+PALETTE = Palette(*np.array(((0.7, 0.4, 0.38), (0.3, 0.17, 0.16), (0.25, 0.13, 0.11)), np.float32))
+X, Y = np.arange(-0.5, 0.5, 0.004, np.float32), np.arange(-0.2, 0.2, 0.004, np.float32)
 
 
 def brightness_inside(mouth, pose):
@@ -82,7 +86,7 @@ def test_own_teeth_are_shown_and_stand_still(smiling):
     gap = smiling.shapes.own_gap
     shown = brightness_inside(smiling, Pose(gap=gap))
     own = (smiling.image @ LUMA)[smiling.inside(Pose(rest=1))] / measure_light(smiling.image, smiling.landmarks).level
-    assert np.median(shown) == pytest.approx(np.median(own), abs=0.12)
+    assert np.median(shown) == pytest.approx(np.median(own), abs=0.16)
     wider = smiling.frame(Pose(gap=0.3, jaw=1))
     teeth = smiling.inside(Pose(gap=0.12), shrink=0.35)
     assert np.abs(wider - smiling.frame(Pose(gap=gap)))[teeth].mean() < 0.08
@@ -140,9 +144,84 @@ def test_gaps_between_teeth_are_as_soft_as_the_portraits_edges():
     x, y = np.arange(-0.6, 0.6, 0.006, np.float32), np.arange(-0.2, 0.2, 0.006, np.float32)
 
     def steepest(softness):
-        teeth = draw_teeth(x, y, light, lip=light.skin, half=0.4, whitest=1.0, softness=softness)
+        teeth = draw_teeth(x, y, light, PALETTE, half=0.4, whitest=1.0, softness=softness)
         row = teeth[np.searchsorted(y, -0.02), np.abs(x) < 0.2, :3] @ LUMA
         return np.abs(np.diff(row)).max()
 
     assert steepest(0.03) < 0.3 * steepest(0.005)
     assert steepest(0.005) == pytest.approx(steepest(0.003), rel=0.01)
+
+
+def chroma(colours):
+    """How far colours (n, 3) are from grey of their brightness."""
+    return np.abs(colours / (colours @ LUMA)[:, None] - 1).max(-1).mean()
+
+
+def test_lit_teeth_are_far_paler_than_skin_and_canines_yellower():
+    light = measure_light(*photograph())
+    teeth = draw_teeth(X, Y, light, PALETTE, half=0.45, whitest=1.0, softness=0.005)
+    row = teeth[np.searchsorted(Y, -0.03), :, :3]
+    incisors, canines = row[np.abs(np.abs(X) - 0.06) < 0.03], row[np.abs(np.abs(X) - 0.25) < 0.02]
+    assert chroma(incisors) < 0.5 * chroma(light.skin[None])
+    assert chroma(canines) > 1.3 * chroma(incisors)
+
+
+def test_each_tooth_ends_in_its_own_edge():
+    teeth = draw_teeth(X, Y, measure_light(*photograph()), PALETTE, half=0.45, whitest=1.0, softness=0.005)
+    bright = teeth[..., :3] @ LUMA
+    edge = np.array([Y[np.flatnonzero(column > 0.5 * column.max())[-1]] for column in bright[:, np.abs(X) < 0.3].T])
+    aside = np.abs(X[np.abs(X) < 0.3])
+    between = [edge[np.abs(aside - place) < 0.006].min() for place in (0.124, 0.217)]
+    middles = [edge[np.abs(aside - place) < 0.03].max() for place in (0.062, 0.171)]
+    assert middles[0] > middles[1]
+    assert middles[0] - between[0] > 0.015 and middles[1] - between[1] > 0.010
+
+
+def test_teeth_in_shadow_take_the_hue_of_the_skin(shut):
+    pose = Pose(gap=0.2, jaw=0.6)
+    frame = shut.frame(pose)
+    upper, lower = (line[len(line) // 2] for line in shut.shapes.lines(pose))
+    column = frame[int(upper[1]) : int(lower[1]), int(upper[0]) + 4]
+    column = column[3 : len(column) * 2 // 5]
+    dim, lit = column[:2], column[np.argsort(column @ LUMA)[-2:]]
+    assert (dim @ LUMA).max() < 0.9 * (lit @ LUMA).min()
+    assert chroma(dim) > 1.2 * chroma(lit)
+
+
+def test_no_shadow_of_shut_lips_is_left_as_an_outline_on_the_lower_lip():
+    image, landmarks = drawn()
+    mouth = Mouth(image, landmarks)
+    unit, line = mouth.shapes.parting.unit, mouth.shapes.parting.lower[20:45]
+    for x, y in line[:, :2].astype(int):
+        rows = np.arange(y, y + int(0.05 * unit))
+        image[rows, x - 1 : x + 2] = np.array(LIP) * (0.45 + 0.55 * (rows - y) / (0.05 * unit))[:, None, None]
+    mouth = Mouth(image, landmarks)
+    pose = Pose(gap=0.25, jaw=0.8)
+    frame, lower = mouth.frame(pose) @ LUMA, mouth.shapes.lines(pose)[1]
+    x, y = lower[len(lower) // 2, :2].astype(int)
+    just, deeper = (
+        frame[y + int(first * unit) : y + int(last * unit), x].mean() for first, last in ((0.015, 0.025), (0.06, 0.09))
+    )
+    assert just > 0.9 * deeper
+
+
+def test_the_portraits_own_teeth_dim_as_the_lips_shut_over_them(smiling):
+    gap = smiling.shapes.own_gap
+    shown = [np.percentile(brightness_inside(smiling, Pose(gap=share * gap)), 80) for share in (0.35, 1.0)]
+    assert shown[0] < 0.75 * shown[1]
+
+
+def test_what_lies_below_a_lip_in_an_own_mouth_is_not_taken_for_teeth(smiling):
+    parting, shapes = smiling.shapes.parting, smiling.shapes
+    image = smiling.image.copy()
+    middle = len(parting.upper) // 2
+    (x, top, _), (_, bottom, _) = parting.upper[middle], parting.lower[middle]
+    high = bottom - top
+    left, right = int(x - 0.1 * parting.unit), int(x + 0.1 * parting.unit)
+    image[int(top + 0.60 * high) : int(bottom) + 2, left:right] = PALETTE.lip
+    image[int(top + 0.80 * high) : int(top + 0.86 * high), left:right] = 1.0
+    palette = replace(PALETTE, dark=np.zeros(3, np.float32))
+    origin = np.array((x, top), np.float32)
+    cut = cut_own_mouth(image, shapes, palette, origin, x=X[np.abs(X) < 0.05], y=Y[Y > 0])
+    piece = cut[np.searchsorted(Y[Y > 0], 0.82 * high / parting.unit)]
+    assert piece[:, :3].max() < 0.5

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
-from sonic_core.faces.geometry import LIPS_LOWER_INNER, LIPS_LOWER_OUTER, LIPS_UPPER_INNER, OVAL
+from sonic_core.faces.geometry import LIPS_LOWER_INNER, LIPS_LOWER_OUTER, LIPS_UPPER_INNER, LIPS_UPPER_OUTER, OVAL
 from sonic_core.models.preview.puppet.folds import measure_fold
 from sonic_core.models.preview.puppet.light import measure_light
+from sonic_core.models.preview.puppet.lip_controls import measure_heights
 from sonic_core.models.preview.puppet.lip_curves import CLOSABLE, PARTS
 from sonic_core.models.preview.puppet.lip_shapes import LipShapes
 from sonic_core.models.preview.puppet.parting import STATIONS, find_parting
@@ -64,6 +66,27 @@ def test_an_open_mouth_is_found_as_wide_as_it_is_where_the_mesh_sees_half_of_it(
     assert (
         found.gap == pytest.approx(true / unit, abs=0.03) and found.gap > (points[14, 1] - points[13, 1]) / unit + 0.02
     )
+
+
+def test_the_edge_of_a_lip_stays_in_the_lip_where_nothing_tells_it_from_teeth():
+    image, landmarks = photograph()
+    points = landmarks.points.copy()
+    points[list(LIPS_UPPER_OUTER[1:-1])] += 0.5 * (
+        points[list(LIPS_UPPER_INNER[1:-1])] - points[list(LIPS_UPPER_OUTER[1:-1])]
+    )
+    lips = np.full_like(image, SKIN)
+    paint_lips(lips, points, inside=(0.85, 0.85, 0.80))
+    teeth = lips.copy()
+    outline = np.concatenate((points[list(LIPS_UPPER_OUTER), :2], points[list(LIPS_UPPER_INNER), :2][::-1]))
+    cv2.fillPoly(teeth, [np.int32(np.round(outline * 16))], (0.85, 0.85, 0.80), cv2.LINE_AA, 4)
+    middle = int(points[13, 0])
+    lips[:, middle:] = teeth[:, middle:]
+    parting = find_parting(lips, type(landmarks)(points, landmarks.irises, landmarks.score))
+    along = STATIONS[(STATIONS > 0.3) & (STATIONS < 0.6)]
+    left = measure_heights(points, parting, along, upper=True)
+    outer, inner = (parting.bite.locate(points[list(line), :2]) for line in (LIPS_UPPER_OUTER, LIPS_UPPER_INNER))
+    rim, edge = (np.interp(along, *line[np.argsort(line[:, 0])].T) for line in (outer, inner))
+    assert (left > 0.1 * (edge - rim)).all()
 
 
 @pytest.mark.parametrize("pose", [Pose(), Pose(rest=1), Pose(gap=0.2, width=0.1, rounding=1, lower=-1, jaw=1, rest=1)])

@@ -1,0 +1,51 @@
+"""Take the shadow of shut lips off the lower lip: opened, it would be a dark outline around the mouth's inside."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..easing import smooth_fall
+from .light import luma_of, read_at
+from .lip_controls import measure_heights
+from .lip_shapes import LipShapes
+from .parting import STATIONS
+
+Array = NDArray[np.float32]
+
+DEEP = 0.10
+"""I below the lower lip's edge that the table reaches."""
+_DEPTHS = 33  # entries of the table across the lip
+_LIT = 0.25, 0.75  # share of the lip's height where it has its own light: its lower part lies in its own shadow
+_PERCENTILE = 40  # of the brightness there that the edge is lifted to: shine is none of it
+_NOTICED = 0.04  # brightness that is missing from which it is made up for wholly: a lighter edge stays
+_FULL, _GONE = 0.028, 0.070  # I below the edge up to which it is lifted wholly, and from where not at all
+_ALONG = 3.0  # stations: deviation of the Gaussian that keeps the lip's own creases
+_SIDES_FROM, _SIDES_OVER = 0.55, 0.35  # of the half width: corners stay dark
+
+
+def measure_lip_light(image: Array, shapes: LipShapes) -> Array:
+    """Measure the light that a lip lacks: RGB (depth 0 … ``DEEP``, from left to right corner, 3), 0 where it is lit.
+
+    Args:
+        image: (h, w, 3) float32 RGB in [0, 1].
+        shapes: The fields of its lips.
+    """
+    parting = shapes.parting
+    edge = parting.bite.locate(parting.lower[:, :2])[:, 1]
+    height = np.maximum(measure_heights(shapes.points, parting, STATIONS, upper=False), 1e-3)
+    depths = np.linspace(0, DEEP, _DEPTHS)
+    places = parting.bite.place(np.broadcast_to(STATIONS, (_DEPTHS, len(STATIONS))), edge + depths[:, None])
+    seen = read_at(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3)
+    seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigmaX=_ALONG, sigmaY=0.5), np.float32)
+    within = np.linspace(*_LIT, 9)[:, None] * height
+    lit = parting.bite.place(np.broadcast_to(STATIONS, within.shape), edge + within)
+    own = np.percentile(read_at(image, lit.reshape(-1, 2)).reshape(*within.shape, 3), _PERCENTILE, axis=0)
+    own = cv2.GaussianBlur(own[None].astype(np.float32), (0, 0), sigmaX=_ALONG, sigmaY=0.5)
+    missing = own - seen
+    lift = missing * np.clip(luma_of(missing) / _NOTICED, 0, 1)[..., None]
+    full, gone = np.minimum(_FULL, 0.3 * height), np.minimum(_GONE, 0.6 * height)
+    lift *= smooth_fall((depths[:, None] - full) / np.maximum(gone - full, 1e-3))[..., None]
+    lift *= smooth_fall((np.abs(STATIONS) - _SIDES_FROM) / _SIDES_OVER)[:, None]
+    return np.ascontiguousarray(lift, np.float32)
