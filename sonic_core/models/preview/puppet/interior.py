@@ -22,7 +22,7 @@ from ....types import Landmarks
 from .cavity import draw_cavity, measure_palette, shows_teeth
 from .light import luma_of, measure_light
 from .lip_curves import Amounts
-from .lip_light import DEEP, measure_lip_light
+from .lip_light import ABOVE, DEEP, measure_lip_light
 from .lip_shapes import LipShapes
 from .own_mouth import cut_own_mouth
 from .pose import Pose
@@ -39,11 +39,10 @@ _SOFT = 0.8  # share of the portrait's own blur that drawn edges have
 _RAMP = 3.2  # width of an edge's ramp in deviations of its blur
 _COLUMNS = 1024  # entries of the tables over the mouth's width
 _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
-_DIM, _DIM_UNTIL = 0.78, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
-_WARM = (
-    1.8  # how much of the skin's hue a full shadow adds: light comes there through lips and off the tongue; measured
-)
-# on teeth in the shadow of 14 mouths, which have the skin's hue at .7 of its brightness, lit ones a third of it
+_DIM, _DIM_UNTIL = 0.85, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
+_WARM = 1.8  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
+# teeth of 14 mouths, in their shadow at .7 of the skin's brightness, had the skin's hue; lit ones a third of it
+_ROUND_DIM = 0.30  # light that lips keep out which are pushed forward
 _OWN_SHADOW = 0.5  # share of the shadow under the lip on the portrait's own teeth, which have some already
 _OWN_DIM, _OWN_SHUT = 0.08, 0.17  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
@@ -145,6 +144,7 @@ class Interior:
         lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * (1 + shut) * self._unit), 0)
         lit = 1 - (1 - _SHADOW) * lid * np.sqrt(lid)
         lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
+        lit *= 1 - _ROUND_DIM * amounts.rounding
         if self._own:
             lit = 1 - (_OWN_SHADOW + (1 - _OWN_SHADOW) * shut) * (1 - lit)
             lit *= 1 - (1 - amounts.own) * (_OWN_DIM + _OWN_SHUT * shut)
@@ -265,7 +265,8 @@ class _Bench:
         cover = self._ramp(below * table[..., 3])
         if lit:
             deep, wide = np.array(lip_light.shape[:2]) - 1
-            where = self._place * np.float32(wide / self._span), below * np.float32(deep / (DEEP * self._unit))
+            scale = np.float32(deep / ((ABOVE + DEEP) * self._unit))
+            where = self._place * np.float32(wide / self._span), (below + np.float32(ABOVE * self._unit)) * scale
             lift = cv2.remap(lip_light, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             lower += np.float32(lit) * lift
         near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]

@@ -39,7 +39,8 @@ _JAW_SHARE, _JAW_GAP = 0.4, 0.30  # how much of the chin's way ``jaw`` decides i
 _TRIMMED = 0.05  # I of gap over which the dark seam leaves the lips
 _SHOWN = 0.08  # I of gap over which raising the upper or lowering the lower lip takes effect: shut lips stay shut
 _RAISED, _DRAWN = 0.025, 0.020  # I by which a raised upper, a drawn lower lip shifts the opening up, down
-_TUCK_GAP, _TUCK_RAISED = 0.055, 0.005  # I of teeth that f and v show; of the upper lip's raising for it
+_TUCK_GAP, _TUCK_RAISED = 0.048, 0.005  # I of teeth that f and v show, whatever the gap; of the upper lip's raising
+_TUCK_FULL = 0.6  # how much of a tuck it takes for that: then the lower lip meets the upper teeth
 _RIM_SHIFT = 0.75  # share of a shift of the opening that the lips' outer rims follow
 
 
@@ -69,6 +70,8 @@ class Amounts:
     """0 … 1: how much of the lower lip is behind the upper teeth."""
     own: float
     """0 … 1: how much the portrait's own mouth is back."""
+    rounding: float
+    """0 … 1: how far the lips are pushed forward."""
 
 
 def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> Amounts:
@@ -83,7 +86,7 @@ def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> 
     live = 1 - _unit(pose.rest)
     tuck, drawn = live * _unit(-pose.lower), live * _unit(pose.lower)
     asked = float(np.clip(pose.gap, 0, limits.widest))
-    asked += _TUCK_GAP * tuck * (1 - float(smooth_rise(asked / (2 * _TUCK_GAP))))
+    asked += (_TUCK_GAP - asked) * float(smooth_rise(tuck / _TUCK_FULL))
     asked = limits.least + asked * (1 - limits.least / max(limits.widest, own_gap))
     gap = live * asked + (1 - live) * own_gap
     trim = _unit(gap / _TRIMMED)
@@ -111,7 +114,7 @@ def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> 
         "tuck": tuck,
         "close": 1 - gap / own_gap if gap < own_gap else 0.0,
     }
-    return Amounts(np.array([parts[name] for name in PARTS], np.float32), gap, trim, tuck, 1 - live)
+    return Amounts(np.array([parts[name] for name in PARTS], np.float32), gap, trim, tuck, 1 - live, rounding)
 
 
 def _read(gap: float, curve: tuple[float, ...]) -> float:

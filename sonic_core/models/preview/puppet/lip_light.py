@@ -14,19 +14,19 @@ from .parting import STATIONS
 
 Array = NDArray[np.float32]
 
-DEEP = 0.10
-"""I below the lower lip's edge that the table reaches."""
-_DEPTHS = 33  # entries of the table across the lip
+ABOVE, DEEP = 0.02, 0.10
+"""I above and below the lower lip's edge that the table reaches."""
+_DEPTHS = 41  # entries of the table across the lip
 _LIT = 0.25, 0.75  # share of the lip's height where it has its own light: its lower part lies in its own shadow
 _PERCENTILE = 40  # of the brightness there that the edge is lifted to: shine is none of it
 _NOTICED = 0.04  # brightness that is missing from which it is made up for wholly: a lighter edge stays
 _FULL, _GONE = 0.028, 0.070  # I below the edge up to which it is lifted wholly, and from where not at all
 _ALONG = 3.0  # stations: deviation of the Gaussian that keeps the lip's own creases
-_SIDES_FROM, _SIDES_OVER = 0.55, 0.35  # of the half width: corners stay dark
+_SIDES_FROM, _SIDES_OVER = 0.68, 0.28  # of the half width: corners stay dark
 
 
 def measure_lip_light(image: Array, shapes: LipShapes) -> Array:
-    """Measure the light that a lip lacks: RGB (depth 0 … ``DEEP``, from left to right corner, 3), 0 where it is lit.
+    """Measure the light that a lip lacks: RGB (depth −``ABOVE`` … ``DEEP``, corner to corner, 3), 0 where it is lit.
 
     Args:
         image: (h, w, 3) float32 RGB in [0, 1].
@@ -35,7 +35,7 @@ def measure_lip_light(image: Array, shapes: LipShapes) -> Array:
     parting = shapes.parting
     edge = parting.bite.locate(parting.lower[:, :2])[:, 1]
     height = np.maximum(measure_heights(shapes.points, parting, STATIONS, upper=False), 1e-3)
-    depths = np.linspace(0, DEEP, _DEPTHS)
+    depths = np.linspace(-ABOVE, DEEP, _DEPTHS)
     places = parting.bite.place(np.broadcast_to(STATIONS, (_DEPTHS, len(STATIONS))), edge + depths[:, None])
     seen = read_at(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3)
     seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigmaX=_ALONG, sigmaY=0.5), np.float32)

@@ -12,7 +12,7 @@ from .light import Light
 
 Array = NDArray[np.float32]
 
-EDGE = 0.018
+EDGE = 0.012
 """I by which the middle teeth reach below the line on which shut lips meet."""
 _WIDTHS = np.array((0.118, 0.088, 0.086, 0.066, 0.054))
 """I from the middle outward: the arch turns away, so each looks narrower than the one before."""
@@ -35,7 +35,7 @@ _EDGE_DARK, _EDGE_BAND = 0.12, 0.028  # a tooth's biting edge lets the dark thro
 _NECK, _NECK_FROM, _NECK_OVER = 0.10, 0.05, 0.08  # darker towards the gums; I above the edge where that begins; over
 _WHITE, _WHITE_POWER = 1.06, 0.75
 """Brightness of the middle teeth for a skin's brightness: the darker, the more above it; 30 open mouths."""
-_AWAY, _AWAY_FROM, _AWAY_OVER = 0.85, 0.34, 0.52  # darkening by share of the mouth's half: how much, from where, over
+_AWAY, _AWAY_FROM, _AWAY_OVER = 0.88, 0.28, 0.50  # darkening by share of the mouth's half: how much, from where, over
 _CRISP, _FINEST = 1.3, 0.6
 """Pixels of the drawing: an edge's deviation in sharp portraits, which their enlargement gives already, and the
 deviation that is always taken."""

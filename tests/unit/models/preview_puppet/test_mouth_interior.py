@@ -145,7 +145,7 @@ def test_gaps_between_teeth_are_as_soft_as_the_portraits_edges():
 
     def steepest(softness):
         teeth = draw_teeth(x, y, light, PALETTE, half=0.4, whitest=1.0, softness=softness)
-        row = teeth[np.searchsorted(y, -0.02), np.abs(x) < 0.2, :3] @ LUMA
+        row = teeth[np.searchsorted(y, -0.05), np.abs(x) < 0.06, :3] @ LUMA
         return np.abs(np.diff(row)).max()
 
     assert steepest(0.03) < 0.3 * steepest(0.005)
@@ -225,3 +225,8 @@ def test_what_lies_below_a_lip_in_an_own_mouth_is_not_taken_for_teeth(smiling):
     cut = cut_own_mouth(image, shapes, palette, origin, x=X[np.abs(X) < 0.05], y=Y[Y > 0])
     piece = cut[np.searchsorted(Y[Y > 0], 0.82 * high / parting.unit)]
     assert piece[:, :3].max() < 0.5
+
+
+def test_rounded_lips_keep_light_out(shut):
+    flat, pushed = (np.median(brightness_inside(shut, Pose(gap=0.2, jaw=0.6, rounding=share))) for share in (0.0, 1.0))
+    assert pushed < 0.85 * flat

@@ -162,6 +162,11 @@ def test_a_tucked_lip_goes_up_behind_the_teeth_and_shows_less_of_itself(shut):
     assert np.abs(plain - tucked).max() > 0
 
 
+def test_the_lower_lip_meets_the_upper_teeth_however_far_f_and_v_are_asked_to_open(shut):
+    gaps = [middle_gap(shut, Pose(gap=gap, lower=-0.6)) for gap in (0.0, 0.05, 0.12)]
+    assert max(gaps) < 0.07 and min(gaps) > 0.03
+
+
 def test_a_rounded_mouth_comes_forward_and_a_narrow_one_keeps_its_volume(shut):
     upper, lower = shut.shapes.lines(Pose(gap=0.08, rounding=1))
     plain = shut.shapes.lines(Pose(gap=0.08))
