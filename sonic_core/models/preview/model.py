@@ -30,6 +30,10 @@ _GAPING = (
     "The portrait's mouth is wide open: its lips are {gap:.2f} eye distances apart, up to {most:.2f} can be "
     "shut; it moves, but closes only partly; use a picture with the mouth nearly shut."
 )
+_UNCLEAR = (
+    "Where the portrait's open mouth ends is not to be seen, as with a tongue put out or a mouth drawn in the skin's "
+    "colour: its lower lip may be drawn in the wrong place; use a picture with the mouth nearly shut."
+)
 _BATCH = 16 << 20
 """Bytes of frames drawn at a time; larger pieces of memory are taken from the system and given back each time, which
 costs more than drawing."""
@@ -59,7 +63,7 @@ class PreviewModel:
         """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration.
 
         Warns:
-            SonicWarning: Nobody speaks in the sound, its channels are damaged, or the mouth cannot be shut.
+            SonicWarning: Nobody speaks in the sound, its channels are damaged, or the mouth cannot be shut or made out.
         """
         del progress
         speech = Speech.of(audio)
@@ -69,6 +73,8 @@ class PreviewModel:
             puppet = make_puppet(portrait, put_back=settings.paste_back)
         if not (puppet.lips.closable or puppet.mouth_hidden):
             warnings.warn(_GAPING.format(gap=puppet.lips.own_gap, most=CLOSABLE), SonicWarning, stacklevel=2)
+        elif not (puppet.interior.clear or puppet.mouth_hidden):
+            warnings.warn(_UNCLEAR, SonicWarning, stacklevel=2)
         return PreviewConditions(portrait, audio, puppet, speech)
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:

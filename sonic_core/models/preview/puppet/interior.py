@@ -24,7 +24,7 @@ from .light import luma_of, measure_light
 from .lip_curves import Amounts
 from .lip_light import ABOVE, DEEP, measure_lip_light
 from .lip_shapes import LipShapes
-from .own_mouth import cut_own_mouth
+from .own_mouth import cut_own_mouth, ends_in_lip
 from .pose import Pose
 from .teeth import draw_teeth
 
@@ -42,7 +42,7 @@ _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over whi
 _DIM, _DIM_UNTIL = 0.85, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
 _WARM = 1.8  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
 # teeth of 14 mouths, in their shadow at .7 of the skin's brightness, had the skin's hue; lit ones a third of it
-_ROUND_DIM = 0.30  # light that lips keep out which are pushed forward
+_ROUND_DIM = 0.22  # light that lips keep out which are pushed forward
 _OWN_SHADOW = 0.5  # share of the shadow under the lip on the portrait's own teeth, which have some already
 _OWN_DIM, _OWN_SHUT = 0.08, 0.17  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
@@ -75,6 +75,8 @@ class Interior:
         dense = min(_DENSE * unit, _DENSEST)
         x, y = (_count(low, high, dense) for low, high in ((_ASIDE, _ASIDE), (_ABOVE, _BELOW)))
         self._origin, self._dense = self._find_origin(), dense
+        self.clear = ends_in_lip(image, lip_shapes.parting)
+        """Whether it is plain where the portrait's own open mouth ends."""
         self._own = shows_teeth(image, light, lip_shapes.parting)
         if self._own:
             teeth = cut_own_mouth(image, lip_shapes, self._palette, self._origin[:2], x=x, y=y)

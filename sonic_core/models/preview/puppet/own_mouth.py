@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from ..easing import smooth_fall
 from .cavity import Palette
+from .light import read_at
 from .lip_shapes import LipShapes
-from .parting import STATIONS
+from .parting import STATIONS, Parting
 from .teeth import EDGE
 
 Array = NDArray[np.float32]
@@ -27,6 +28,9 @@ _PAINTED, _RED_FROM, _RED_OVER = (
 _UNDER, _UNDER_OVER = 0.60, 0.09  # cover of the dark below it; I over which that goes
 _UNDER_SIDES = 0.75  # share of the half width beyond which it fades
 _SPREAD = 0.010  # I: deviation of the Gaussian that softens the carried colours
+_GAPES, _MIDDLE = 0.20, 0.35  # I from which a mouth is looked at for that; |station| up to which
+_LAST, _FIRST = 0.035, 0.030  # I above and below its lower edge
+_ALIKE = 4.0  # Lab units between the two that are one thing: a tongue 2, a drawn lip 3, 30 mouths that gape so 8 … 50
 
 
 def cut_own_mouth(image: Array, shapes: LipShapes, palette: Palette, origin: Array, *, x: Array, y: Array) -> Array:
@@ -73,6 +77,23 @@ def cut_own_mouth(image: Array, shapes: LipShapes, palette: Palette, origin: Arr
     cover = cover[..., None]
     drawn = np.concatenate((colour * cover + dark * under, cover + under), -1)
     return drawn.astype(np.float32)
+
+
+def ends_in_lip(image: Array, parting: Parting) -> bool:
+    """Tell whether below an open mouth something else begins: neither where a tongue is out, nor where lips are skin.
+
+    Args:
+        image: (h, w, 3) RGB.
+        parting: Where the lips part.
+    """
+    if not parting.shown or parting.gap < _GAPES:
+        return True
+    middle = np.abs(STATIONS) < _MIDDLE
+    upper, lower = (parting.bite.locate(edge[middle, :2])[:, 1] for edge in (parting.upper, parting.lower))
+    rows = (upper + lower) / 2, lower - _LAST, lower + _FIRST
+    colours = [read_at(image, parting.bite.place(STATIONS[middle], row))[None] for row in rows]
+    centre, last, below = (cv2.cvtColor(each, cv2.COLOR_RGB2Lab)[0].mean(0) for each in colours)
+    return bool(min(np.linalg.norm(centre - below), np.linalg.norm(last - below)) > _ALIKE)
 
 
 def _lip_share(colour: Array, lip: Array) -> Array:

@@ -39,7 +39,7 @@ _AWAY, _AWAY_FROM, _AWAY_OVER = 0.88, 0.28, 0.50  # darkening by share of the mo
 _CRISP, _FINEST = 1.3, 0.6
 """Pixels of the drawing: an edge's deviation in sharp portraits, which their enlargement gives already, and the
 deviation that is always taken."""
-_UNDER, _UNDER_OVER, _UNDER_DARK = 0.75, 0.09, 0.62  # cover of the dark under the edge; I over which it goes; its level
+_UNDER, _UNDER_OVER, _UNDER_DARK = 0.65, 0.08, 1.0  # cover of the dark under the edge; I over which it goes; its level
 _GUM_FROM, _GUM_OVER = 0.130, 0.030  # I above the edge where gums begin, and over which
 _GUM = 0.62  # brightness of gums as a share of the skin's
 

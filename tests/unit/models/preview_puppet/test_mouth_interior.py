@@ -10,7 +10,7 @@ import pytest
 
 from sonic_core.models.preview.puppet.cavity import Palette, shows_teeth
 from sonic_core.models.preview.puppet.light import LUMA, measure_light
-from sonic_core.models.preview.puppet.own_mouth import cut_own_mouth
+from sonic_core.models.preview.puppet.own_mouth import cut_own_mouth, ends_in_lip
 from sonic_core.models.preview.puppet.parting import find_parting
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.models.preview.puppet.teeth import draw_teeth
@@ -230,3 +230,15 @@ def test_what_lies_below_a_lip_in_an_own_mouth_is_not_taken_for_teeth(smiling):
 def test_rounded_lips_keep_light_out(shut):
     flat, pushed = (np.median(brightness_inside(shut, Pose(gap=0.2, jaw=0.6, rounding=share))) for share in (0.0, 1.0))
     assert pushed < 0.85 * flat
+
+
+def test_a_tongue_over_the_lower_lip_is_told_from_a_mouth_that_ends_in_lip(smiling):
+    parting = replace(smiling.shapes.parting, gap=0.25)
+    assert ends_in_lip(smiling.image, parting)
+    tongue = smiling.image.copy()
+    middle = len(parting.upper) // 2
+    x, top = parting.upper[middle, :2].astype(int)
+    aside, down = int(0.2 * parting.unit), int(0.35 * parting.unit)
+    tongue[top:][:down, x - aside : x + aside] = (0.75, 0.45, 0.45)
+    assert not ends_in_lip(tongue, parting)
+    assert ends_in_lip(tongue, replace(parting, shown=False))
