@@ -26,7 +26,7 @@ from .lip_light import ABOVE, DEEP, measure_lip_light
 from .lip_shapes import LipShapes
 from .own_mouth import cut_own_mouth, ends_in_lip
 from .pose import Pose
-from .teeth import draw_teeth
+from .teeth import draw_teeth, unroll
 
 Array = NDArray[np.float32]
 Window = tuple[slice, slice]
@@ -44,11 +44,13 @@ _WARM = 1.8  # how much of the skin's hue a full shadow adds, where light comes 
 # teeth of 14 mouths, in their shadow at .7 of the skin's brightness, had the skin's hue; lit ones a third of it
 _ROUND_DIM = 0.22  # light that lips keep out which are pushed forward
 _OWN_SHADOW = 0.5  # share of the shadow under the lip on the portrait's own teeth, which have some already
-_OWN_DIM, _OWN_SHUT = 0.08, 0.17  # light that they lose when they speak; and more when the lips are all but shut
+_OWN_WARM = 0.7  # the same for the portrait's own teeth, which have some of the skin's hue already
+_OWN_DIM, _OWN_SHUT = 0.08, 0.14  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
 _WET, _WET_DEEP, _WET_LIP = 0.06, 0.04, 0.20  # rim above the lower lip: lighter by; I; share of the lip's colour
 _HAIR = 0.004  # I by which the lips of a mouth that was open are trimmed, so that shut they meet on a line
 _WINDOW_EDGE = 3.0  # pixels over which the lower field is faded in at the window's border
+_FACING, _SIDES = 0.6, np.array((-1.0, 1.0), np.float32)  # how much more of the arch is lit on the side that is nearer
 _BRIGHTEST = 99.3  # percentile of the face's brightness that teeth do not exceed
 _FACE = (234, 454, 10, 152)
 
@@ -68,7 +70,6 @@ class Interior:
         self._unit = unit = lip_shapes.parting.unit
         light = measure_light(image, landmarks)
         self._palette = measure_palette(image, light, lip_shapes)
-        self._warmth = (_WARM * light.tint * (light.skin / light.level - 1)).astype(np.float32)
         self._lip_light = measure_lip_light(image, lip_shapes)
         self._half_ramp = _SOFT * light.blur * _RAMP / 2
         self._cavities = draw_cavity(light, self._palette, 0.0), draw_cavity(light, self._palette, 1.0)
@@ -78,12 +79,17 @@ class Interior:
         self.clear = ends_in_lip(image, lip_shapes.parting)
         """Whether it is plain where the portrait's own open mouth ends."""
         self._own = shows_teeth(image, light, lip_shapes.parting)
+        warm = _OWN_WARM if self._own else _WARM
+        self._warmth = (warm * light.tint * (light.skin / light.level - 1)).astype(np.float32)
         if self._own:
             teeth = cut_own_mouth(image, lip_shapes, self._palette, self._origin[:2], x=x, y=y)
         else:
-            half = float(np.hypot(*lip_shapes.parting.bite.along)) / unit
             whitest, softness = _brightest(image, landmarks), _SOFT * light.blur / unit
-            teeth = draw_teeth(x, y, light, self._palette, half=half, whitest=whitest, softness=softness)
+            turned = float(lip_shapes.axes[2, 0] / lip_shapes.axes[0, 0])
+            halves = np.abs(unroll(self._find_corners(), turned)) * np.clip(1 + _FACING * turned * _SIDES, 0.5, 1.5)
+            teeth = draw_teeth(
+                unroll(x, turned), y, light, self._palette, halves=halves, whitest=whitest, softness=softness
+            )
         rows, columns = (int(np.ceil(len(line) * unit / dense)) for line in (y, x))
         grain = cv2.resize(light.grain_for(rows, columns), (len(x), len(y)))[..., None]
         teeth[..., :3] += grain * (1 - teeth[..., 3:]) if self._own else grain
@@ -131,6 +137,11 @@ class Interior:
         station = round((float(np.clip(along, -0.9, 0.9)) + 1) / 2 * (len(parting.upper) - 1))
         share = 0.28 if parting.shown else 0.5
         return (parting.upper[station] + share * (parting.lower[station] - parting.upper[station])).astype(np.float32)
+
+    def _find_corners(self) -> Array:
+        """Find where across the head both corners are: (2,) in I from the arch's middle."""
+        across = np.linalg.inv(self._shapes.axes[:2, :2] * self._unit)
+        return ((self._shapes.parting.upper[[0, -1], :2] - self._origin[:2]) @ across)[:, 0].astype(np.float32)
 
     def _colour(self, bench: _Bench, amounts: Amounts, project: Project, upper: Array) -> Array:
         """Colour the interior (h, w, 3) where the bench is open."""

@@ -18,6 +18,8 @@ _WIDTHS = np.array((0.118, 0.088, 0.086, 0.066, 0.054))
 """I from the middle outward: the arch turns away, so each looks narrower than the one before."""
 _USUAL, _SMALLEST, _LARGEST = 0.38, 0.80, 1.05  # I: half of a mouth with teeth of that size; bounds of others' sizes
 _ARCH, _ARCH_AT, _ARCH_POWER = 0.045, 0.40, 2.2  # I by which the edge rises, at this distance from the middle, and how
+_RECEDES = 2.2  # I by which the arch lies farther back at a distance of 1 I from its middle, and with its square
+_STRAIGHT, _RIM = 1e-3, 0.05  # bend that is none; what is left of the arch's direction where it turns out of sight
 _SHORTER = np.array(((0.003, 0.018, 0.007, 0.014, 0.018), (0.000, 0.015, 0.010, 0.016, 0.018)))
 """I by which each tooth is shorter than the arch says, at picture left and right: nobody's are the same."""
 _ROUNDED = np.array(((0.007, 0.010, 0.018, 0.012, 0.012), (0.014, 0.020, 0.022, 0.014, 0.014)))
@@ -44,31 +46,47 @@ _GUM_FROM, _GUM_OVER = 0.130, 0.030  # I above the edge where gums begin, and ov
 _GUM = 0.62  # brightness of gums as a share of the skin's
 
 
+def unroll(x: Array, turned: float) -> Array:
+    """Tell where on the arch, in I from its middle, the teeth are that a turned head shows at places x in I.
+
+    The arch recedes from its middle, so of a head that is turned, the nearer side shows more of it than the other.
+
+    Args:
+        x: (n,) places across the head, to the picture's right.
+        turned: How far what lies 1 I behind them appears to the right of them, in I.
+    """
+    bend = 2 * _RECEDES * turned
+    if abs(bend) < _STRAIGHT:
+        return x
+    return np.asarray((np.sqrt(np.maximum(1 + 2 * bend * x, _RIM)) - 1) / bend, np.float32)
+
+
 def draw_teeth(
-    x: Array, y: Array, light: Light, palette: Palette, *, half: float, whitest: float, softness: float
+    x: Array, y: Array, light: Light, palette: Palette, *, halves: Array, whitest: float, softness: float
 ) -> Array:
     """Draw them.
 
     Args:
-        x: (w,) places in I to the right of the arch's middle.
+        x: (w,) places in I along the arch to the right of its middle (``unroll``).
         y: (h,) places in I below the line on which shut lips meet.
         light: The portrait's light.
         palette: Colours of its mouth.
-        half: Half the mouth's width in I.
+        halves: (2,) how far the arch is seen to the left and the right, in I from its middle.
         whitest: Brightness in [0, 1] that nothing in this face exceeds.
         softness: I: deviation of the Gaussian that an edge of the portrait has.
 
     Returns:
         (h, w, 4): RGB times coverage, and coverage.
     """
-    size = float(np.clip(half / _USUAL, _SMALLEST, _LARGEST))
+    size = float(np.clip(np.mean(halves) / _USUAL, _SMALLEST, _LARGEST))
     aside, side = np.abs(x) / size, (x > 0).astype(int)
+    outward = np.abs(x) / halves[side]
     bounds = np.concatenate(([0.0], np.cumsum(_WIDTHS)))
     tooth = np.clip(np.searchsorted(bounds, aside, side="right") - 1, 0, len(_WIDTHS) - 1)
     across = np.clip((aside - bounds[tooth]) / _WIDTHS[tooth] * 2 - 1, -1, 1)
     above = _find_edge(aside, side, tooth, across)[None] * size - y[:, None]
     apart = np.abs(aside[:, None] - bounds[None, :]).min(1)
-    line = _GAP * np.exp(-0.5 * (apart / _GAP_WIDTH) ** 2) * (1 - _GAP_ASIDE * smooth_rise(aside * size / half))
+    line = _GAP * np.exp(-0.5 * (apart / _GAP_WIDTH) ** 2) * (1 - _GAP_ASIDE * smooth_rise(outward))
     shade = 1 - line * (1 - (1 - _GAP_HIGH) * smooth_rise(above / _GUM_FROM)) - _BULGE * across**2
     shade *= 1 - _EDGE_DARK * smooth_fall(above / _EDGE_BAND) - _NECK * smooth_rise((above - _NECK_FROM) / _NECK_OVER)
     hue = _YELLOWER[tooth][:, None] * _HUE * light.tint * (light.skin / light.level - 1) + 1
@@ -76,14 +94,14 @@ def draw_teeth(
     colour = level * (hue * _TONE[side, tooth][:, None])[None] * shade[..., None]
     gum = smooth_rise((above - _GUM_FROM) / _GUM_OVER)[..., None]
     colour = colour + (0.5 * (palette.lip + light.skin) * _GUM - colour) * gum
-    away = (_AWAY * smooth_rise((aside * size / half - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
+    away = (_AWAY * smooth_rise((outward - _AWAY_FROM) / _AWAY_OVER))[None, :, None]
     colour = colour + (palette.dark - colour) * away
     within = smooth_fall((aside - bounds[-1]) / 0.03)[None]
     cover = smooth_rise(above / max(softness, 1e-4) / 2.5 + 0.5) * within
     shade_below = (_UNDER * smooth_fall(-above / _UNDER_OVER) * (1 - cover) * within)[..., None]
     cover = cover[..., None]
     drawn = np.concatenate((colour * cover + palette.dark * _UNDER_DARK * shade_below, cover + shade_below), -1)
-    soft = np.sqrt(max((softness / float(x[1] - x[0])) ** 2 - _CRISP**2, _FINEST**2))
+    soft = np.sqrt(max((softness / float(y[1] - y[0])) ** 2 - _CRISP**2, _FINEST**2))
     return np.ascontiguousarray(cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), float(soft)), np.float32)
 
 

@@ -13,7 +13,7 @@ from sonic_core.models.preview.puppet.light import LUMA, measure_light
 from sonic_core.models.preview.puppet.own_mouth import cut_own_mouth, ends_in_lip
 from sonic_core.models.preview.puppet.parting import find_parting
 from sonic_core.models.preview.puppet.pose import Pose
-from sonic_core.models.preview.puppet.teeth import draw_teeth
+from sonic_core.models.preview.puppet.teeth import draw_teeth, unroll
 from tests.unit.models.preview_puppet.mouths import LIP, Mouth, drawn, paint_lips, photograph
 
 PALETTE = Palette(*np.array(((0.7, 0.4, 0.38), (0.3, 0.17, 0.16), (0.25, 0.13, 0.11)), np.float32))
@@ -144,7 +144,7 @@ def test_gaps_between_teeth_are_as_soft_as_the_portraits_edges():
     x, y = np.arange(-0.6, 0.6, 0.006, np.float32), np.arange(-0.2, 0.2, 0.006, np.float32)
 
     def steepest(softness):
-        teeth = draw_teeth(x, y, light, PALETTE, half=0.4, whitest=1.0, softness=softness)
+        teeth = draw_teeth(x, y, light, PALETTE, halves=np.full(2, 0.4), whitest=1.0, softness=softness)
         row = teeth[np.searchsorted(y, -0.05), np.abs(x) < 0.06, :3] @ LUMA
         return np.abs(np.diff(row)).max()
 
@@ -159,7 +159,7 @@ def chroma(colours):
 
 def test_lit_teeth_are_far_paler_than_skin_and_canines_yellower():
     light = measure_light(*photograph())
-    teeth = draw_teeth(X, Y, light, PALETTE, half=0.45, whitest=1.0, softness=0.005)
+    teeth = draw_teeth(X, Y, light, PALETTE, halves=np.full(2, 0.45), whitest=1.0, softness=0.005)
     row = teeth[np.searchsorted(Y, -0.03), :, :3]
     incisors, canines = row[np.abs(np.abs(X) - 0.06) < 0.03], row[np.abs(np.abs(X) - 0.25) < 0.02]
     assert chroma(incisors) < 0.5 * chroma(light.skin[None])
@@ -167,7 +167,9 @@ def test_lit_teeth_are_far_paler_than_skin_and_canines_yellower():
 
 
 def test_each_tooth_ends_in_its_own_edge():
-    teeth = draw_teeth(X, Y, measure_light(*photograph()), PALETTE, half=0.45, whitest=1.0, softness=0.005)
+    teeth = draw_teeth(
+        X, Y, measure_light(*photograph()), PALETTE, halves=np.full(2, 0.45), whitest=1.0, softness=0.005
+    )
     bright = teeth[..., :3] @ LUMA
     edge = np.array([Y[np.flatnonzero(column > 0.5 * column.max())[-1]] for column in bright[:, np.abs(X) < 0.3].T])
     aside = np.abs(X[np.abs(X) < 0.3])
@@ -242,3 +244,11 @@ def test_a_tongue_over_the_lower_lip_is_told_from_a_mouth_that_ends_in_lip(smili
     tongue[top:][:down, x - aside : x + aside] = (0.75, 0.45, 0.45)
     assert not ends_in_lip(tongue, parting)
     assert ends_in_lip(tongue, replace(parting, shown=False))
+
+
+def test_a_turned_head_shows_more_of_the_nearer_side_of_the_arch():
+    seen = np.linspace(-0.25, 0.25, 81, dtype=np.float32)
+    assert np.array_equal(unroll(seen, 0.0), seen)
+    arch = unroll(seen, -0.4)  # what is behind appears to the left: the head looks to the right
+    assert (np.diff(arch) > 0).all() and arch[40] == pytest.approx(0, abs=1e-6)
+    assert -arch[0] < 0.85 * arch[-1]
