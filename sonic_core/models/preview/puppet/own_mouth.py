@@ -25,6 +25,10 @@ _PAINTED, _RED_FROM, _RED_OVER = (
     0.20,
 )  # Lab redness from which a lip is painted, glossy or not: then shares of
 # that tell it from teeth (to .3); bare lips have to 36
+_LIP_FROM, _LIP_OVER = (
+    3.5,
+    0.02,
+)  # from so many times _LIP_OVER I above the lower edge, not where a tongue is above teeth
 _UNDER, _UNDER_OVER = 0.60, 0.09  # cover of the dark below it; I over which that goes
 _UNDER_SIDES = 0.75  # share of the half width beyond which it fades
 _SPREAD = 0.010  # I: deviation of the Gaussian that softens the carried colours
