@@ -43,10 +43,8 @@ _LIT = 0.5  # of the lighter lip's lightness: darker is no tooth
 _PALER, _RED, _LIGHTER = 0.8, 0.12, 4.0  # share of the lips' redness per lightness that teeth have at most
 # … less redness than that is none, as in grey pictures: there teeth are lighter by so many units
 _DARK_RED = (0.42, 0.22, 0.19)  # RGB of the darkest as a share of the skin's brightness
-_SEAM_DARKEST, _SEAM_OPEN = (
-    0.22,
-    0.42,
-)  # a seam is no darker than this share of the skin; of the lip, where none is seen
+_SEAM_DARKEST = 0.22  # a seam is no darker than this share of the skin
+_SEAM_OPEN = (0.53, 0.39, 0.38)  # RGB of the seam, of the lip's, where the portrait's lips are not shut
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +68,12 @@ def measure_palette(image: Array, light: Light, shapes: LipShapes) -> Palette:
     heights = measure_heights(shapes.points, parting, along, upper=False)
     lip = np.median(read_at(image, parting.bite.place(along, edge + 0.5 * heights)), axis=0)
     if parting.shown:
-        seam = lip * _SEAM_OPEN
+        seam = lip * _tinted(_SEAM_OPEN, light)
     else:
         middle = (parting.upper[wide, :2] + parting.lower[wide, :2]) / 2
         seam = np.minimum(np.median(read_at(image, middle), axis=0), 0.8 * lip)
     floor = _SEAM_DARKEST * light.level / max(float(seam @ LUMA), 1e-3)
-    grey = float(np.mean(_DARK_RED))
-    dark = (grey + (np.array(_DARK_RED) - grey) * light.tint) * light.level
+    dark = _tinted(_DARK_RED, light) * light.level
     return Palette(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32), dark.astype(np.float32))
 
 
@@ -135,6 +132,12 @@ def draw_cavity(light: Light, palette: Palette, wide: float) -> Array:
     colour = dark + (tongue - dark) * share[..., None]
     corner = smooth_rise((aside - 1 + _CORNER_OVER) / _CORNER_OVER)[..., None]
     return np.ascontiguousarray(colour + (_CORNER * palette.lip - colour) * corner, np.float32)
+
+
+def _tinted(colour: tuple[float, float, float], light: Light) -> NDArray[np.float64]:
+    """Take as much colour out of an RGB as the picture lacks."""
+    grey = float(np.mean(colour))
+    return grey + (np.array(colour) - grey) * light.tint
 
 
 def _coloured(light: Light, hue: tuple[float, float, float]) -> NDArray[np.float64]:

@@ -43,9 +43,10 @@ _DIM, _DIM_UNTIL = 0.85, 0.18  # light that a hardly open mouth lets in; I of ga
 _WARM = 1.8  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
 # teeth of 14 mouths, in their shadow at .7 of the skin's brightness, had the skin's hue; lit ones a third of it
 _ROUND_DIM = 0.22  # light that lips keep out which are pushed forward
-_OWN_SHADOW = 0.5  # share of the shadow under the lip on the portrait's own teeth, which have some already
-_OWN_WARM = 0.7  # the same for the portrait's own teeth, which have some of the skin's hue already
-_OWN_DIM, _OWN_SHUT = 0.08, 0.14  # light that they lose when they speak; and more when the lips are all but shut
+_OWN_SHADOW, _OWN_SHUT_SHADOW = 0.45, 0.35  # share of all shadow on the portrait's own teeth, which have some already,
+# and what comes to it when the lips are all but shut
+_OWN_WARM = 1.1  # the same for the portrait's own teeth, which have some of the skin's hue already
+_OWN_DIM, _OWN_SHUT = 0.08, 0.10  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
 _WET, _WET_DEEP, _WET_LIP = 0.06, 0.04, 0.20  # rim above the lower lip: lighter by; I; share of the lip's colour
 _HAIR = 0.004  # I by which the lips of a mouth that was open are trimmed, so that shut they meet on a line
@@ -118,7 +119,7 @@ class Interior:
         edges = [project(line).astype(np.float64) for line in self._shapes.lines(pose)]
         bench = _Bench(edges, window, self._unit, self._half_ramp, _HAIR * self._unit * self._hairs(amounts))
         part = frame[window]
-        lit = 0.0 if self._shapes.parting.shown else amounts.trim * (1 - amounts.tuck)
+        lit = (1 - amounts.own if self._shapes.parting.shown else amounts.trim) * (1 - amounts.tuck)
         bench.join(part, lower, self._lip_light, lit)
         inner = bench.inner
         if inner is None:
@@ -159,7 +160,7 @@ class Interior:
         lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
         lit *= 1 - _ROUND_DIM * amounts.rounding
         if self._own:
-            lit = 1 - (_OWN_SHADOW + (1 - _OWN_SHADOW) * shut) * (1 - lit)
+            lit = 1 - (_OWN_SHADOW + _OWN_SHUT_SHADOW * shut) * (1 - lit)
             lit *= 1 - (1 - amounts.own) * (_OWN_DIM + _OWN_SHUT * shut)
         colour *= _tripled(1 - teeth[..., 3])
         colour += cv2.cvtColor(teeth, cv2.COLOR_RGBA2RGB)

