@@ -99,6 +99,15 @@ def blurred(curve: np.ndarray, seconds: float) -> np.ndarray:
     return ndimage.gaussian_filter1d(curve, seconds * RATE, axis=-1, mode="nearest")
 
 
+def around(curve: np.ndarray, seconds: float) -> np.ndarray:
+    """Average over what there is of a curve, (…, n), around each moment, by a Gaussian of this deviation.
+
+    Unlike ``blurred``, it takes the first and last value for no more than what they are.
+    """
+    there = ndimage.gaussian_filter1d(np.ones(curve.shape[-1]), seconds * RATE, mode="constant", truncate=3)
+    return ndimage.gaussian_filter1d(curve, seconds * RATE, axis=-1, mode="constant", truncate=3) / there
+
+
 def begun(count: int, seconds: float) -> np.ndarray:
     """Rise from exactly 0 at the first value to 1 after ``seconds``, (count,)."""
     return smooth_rise(np.arange(count) / (seconds * RATE))

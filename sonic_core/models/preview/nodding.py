@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...curves import RATE, add_bump, add_step, band, begun, blurred, soft_limited, spans, wander
+from ...curves import RATE, add_bump, add_step, around, band, begun, blurred, soft_limited, spans, wander
+from ...easing import smooth_rise
 from ...speech.prosody import Prosody
 
 YAW, PITCH, ROLL, SWAY = 6.5, 5.5, 4.5, 0.05
@@ -36,6 +37,10 @@ _ASIDE = (0.55, 0.8)  # … by this part of their way
 _NOD = (1.2, 1.0, 0.65)  # degrees of a listener's nod: least, more by chance, and of one nod what the next has
 _NOD_PACE = (0.2, 0.06)  # s that it goes down: least, more by chance
 _NODS = (3.5, 4.0)  # s from nodding to nodding: shortest, and more on average
+_EVEN = np.array([2.4, 2.45, 1.5])  # degrees of yaw, pitch, roll: deviation that a few seconds of speech are brought to
+_FEW = 1.4  # s: deviation of the window in which a deviation is judged, so that 4 s are alike with 4 s of a minute
+_EVENED = (0.55, 2.1)  # times that a movement is made smaller or larger for that at the most
+_TALKS = 0.4  # of those seconds is what one speaks at least if it is to be brought all the way there
 _LEANING = 0.02, 0.008  # eye distances: the body's own sway right and down, ``wander`` times this …
 _LEAN_PACE = (2.3, 1.7)  # … s between its knots
 _CARRIED = (-0.0045, 0.003, 0.003)  # eye distances a degree: yaw and roll carry the head aside, pitch down
@@ -65,7 +70,7 @@ def head_curves(
     angles += _DRIFT[:, None] * (_CALM + (1 - _CALM) * talk) * drift
     angles[0] -= _FOLLOWS * blurred(gaze_x, 0.25)
     angles[1] -= _MELODY * np.clip(band(prosody.tone, 0.1, 1.2), -5, 7) * talk + _BREATH[0] * breath
-    angles = blurred(angles, _MASS) * begun(count, _START)
+    angles = _evened(blurred(angles, _MASS) * begun(count, _START), talk)
     yaw, pitch, roll = (
         soft_limited(angle, -most, most) for angle, most in zip(angles, (YAW, PITCH, ROLL), strict=True)
     )
@@ -75,6 +80,21 @@ def head_curves(
     sway_y = begin * (_LEANING[1] * lean[1] - _BREATH[1] * breath) + _CARRIED[2] * pitch
     sways = (soft_limited(sway, -SWAY, SWAY) for sway in (sway_x, sway_y))
     return dict(zip(("yaw", "pitch", "roll", "sway_x", "sway_y"), (yaw, pitch, roll, *sways), strict=True))
+
+
+def _evened(angles: np.ndarray, talk: np.ndarray) -> np.ndarray:
+    """Bring the deviation within any few seconds of speech towards ``_EVEN``: (3, n) degrees.
+
+    A short sound has few postures and stresses, and chance would leave many a head nearly still.
+
+    Args:
+        angles: (3, n) degrees.
+        talk: 0 … 1 speaks, (n,): a listener's head stays as calm as it is.
+    """
+    mean, square = around(angles, _FEW), around(angles**2, _FEW)
+    found = np.sqrt(np.maximum(square - mean**2, 0))
+    gain = np.clip(_EVEN[:, None] / np.maximum(found, 1e-3), *_EVENED)
+    return angles * (1 + smooth_rise(around(talk, _FEW) / _TALKS) * (gain - 1))
 
 
 def _postures(speaking: np.ndarray, stream: np.random.Generator) -> np.ndarray:
