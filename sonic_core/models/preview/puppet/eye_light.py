@@ -9,6 +9,7 @@ import numpy as np
 
 from ....faces.geometry import CHEEKS, eye_distance
 from ....types import Landmarks
+from ..easing import smooth_rise
 from .eye_frame import STATIONS, EyeFrame, Grid, grid_around
 from .light import luma_of
 
@@ -26,18 +27,6 @@ _EYE_LIKE = 0.12  # of the skin's brightness: difference from skin at which an e
 _SHADOW, _IRIS_DARK = -0.06, -0.45  # of the skin's brightness: what is darker is shadow, and an iris again below
 _IRIS_HUE = 0.22  # of the skin's brightness: difference in hue that only an iris shows
 _NEUTRAL, _WHITE_SHADE = 0.55, -0.3  # of the skin's colourfulness and brightness: bounds of a shaded eye's white
-_THICK = 0.095  # I: dark things thicker than this are shade, not lashes
-_LASH_REACH = 0.13  # I above the lid's edge
-
-
-def smooth_step(value: np.ndarray | float) -> np.ndarray:
-    """Rise smoothly from 0 to 1 where ``value`` goes from 0 to 1, float32."""
-    part = np.asarray(value, np.float32).clip(0, 1)
-    square = part * part
-    part *= -2
-    part += 3
-    square *= part
-    return square
 
 
 def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
@@ -68,7 +57,7 @@ def closeness(grid: Grid, frame: EyeFrame, wider: tuple[float, float, float], so
     below = (grid.down - frame.at(frame.bottom, grid.along)) / unit - np.float32(down)
     beside = (np.abs(grid.along) - np.float32(frame.half)) / unit - np.float32(side)
     beyond = np.maximum(np.maximum(above, below), beside)
-    return smooth_step(1 - beyond / np.float32(soft))
+    return smooth_rise(1 - beyond / np.float32(soft))
 
 
 def face_brightness(landmarks: Landmarks, texture: np.ndarray) -> float:
@@ -108,11 +97,11 @@ def look_around(frame: EyeFrame, texture: np.ndarray, wide: float = 0.0) -> Surr
     picture = grid.sample(frame, texture)
     soft = blurred(picture, 0.008 * frame.unit / grid.step)
     hole = closeness(grid, frame, (_HOLE_UP + 0.7 * wide, _HOLE_DOWN + wide, min(_HOLE_SIDE + wide, 0.24)))
-    under_brow = smooth_step((grid.down - frame.at(frame.brow, grid.along)) / np.float32(_SOFT * frame.unit) - 0.3)
+    under_brow = smooth_rise((grid.down - frame.at(frame.brow, grid.along)) / np.float32(_SOFT * frame.unit) - 0.3)
     luma = luma_of(soft)
     below = min(frame.bottom.max() + _HOLE_DOWN * frame.unit, grid.down[-4, 0])
     cheek = float(np.percentile(luma[grid.down[:, 0] >= below], 70))
-    under_brow = under_brow * smooth_step((luma / max(cheek, 0.02) - _BLACK) / _BLACK)
+    under_brow = under_brow * smooth_rise((luma / max(cheek, 0.02) - _BLACK) / _BLACK)
     allowed = (1 - hole) * (0.02 + 0.98 * under_brow) + 1e-4
     weight, brightness = allowed, 1.0
     skin = fill(soft, weight)
@@ -154,7 +143,7 @@ def _reach(around: Surroundings, curve: np.ndarray, eye_like: np.ndarray, most: 
     steps = np.linspace(0, most, 15, dtype=np.float32)[None] * np.float32(frame.unit)
     along = np.broadcast_to(frame.half * STATIONS[:, None], (81, 15))
     reach = np.cumprod(grid.spread(soft, along, curve[:, None] + steps) > 0.5, axis=1).mean(1)
-    reach = reach.astype(np.float32) * np.float32(abs(most) * frame.unit) * smooth_step((1.15 - np.abs(STATIONS)) / 0.3)
+    reach = reach.astype(np.float32) * np.float32(abs(most) * frame.unit) * smooth_rise((1.15 - np.abs(STATIONS)) / 0.3)
     narrow, wide = (3, 3.5) if most < 0 else (5, 6.0)  # a lower lid's bumps would be seen when the edges meet
     return blurred(cv2.erode(reach[None], np.ones((1, narrow), np.uint8)), wide)[0]
 
@@ -182,57 +171,6 @@ def _corner(around: Surroundings, side: int) -> float:
     return float(goes_on.mean() * _SIDE_REACH * frame.unit)
 
 
-@dataclass(frozen=True, eq=False)
-class Lashes:
-    """What darkens the upper lid's edge."""
-
-    marks: np.ndarray
-    """Colour of lashes and liner over that of skin, laid out as the surroundings, (h, w, 3) in [0, 1]."""
-    line: np.ndarray
-    """Colour of the line at the lid's edge over that of skin, at the stations, (81, 3)."""
-    root: np.ndarray
-    """How far above the mesh's edge that line lies, at the stations, (81,), pixels of the texture."""
-
-
-def find_lashes(around: Surroundings) -> Lashes:
-    """Find what is dark without a gap from the upper lid's edge upward; a fold above the lid is not."""
-    frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
-    height = (frame.at(frame.top, grid.along) - grid.down) / unit
-    lid = np.where((height > 0)[..., None], around.picture, around.skin)
-    wide = max(3, round(_THICK * frame.unit / grid.step))
-    smooth = cv2.morphologyEx(
-        blurred(lid, 0.5), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
-    )
-    smooth = blurred(smooth, 0.01 * frame.unit / grid.step)
-    ratio = np.clip(around.picture / np.maximum(smooth, 0.02), 0.08, 1)
-    dark = 1 - luma_of(ratio)
-    thick = cv2.dilate(blurred(dark, 0.006 * frame.unit / grid.step), np.ones((3, 5), np.uint8))
-    linked = np.where(height > 0.004, thick, 1.0)[::-1]
-    linked = np.minimum.accumulate(linked, axis=0)[::-1]
-    outward = frame.outer * grid.along / np.float32(frame.half)
-    reach = np.float32(0.095) + np.float32(_LASH_REACH - 0.095) * smooth_step((outward - 0.5) / 0.5)
-    weight = smooth_step((linked - 0.08) / 0.12) * smooth_step((reach - height) / 0.03)
-    weight *= smooth_step((np.float32(frame.half) + 0.20 * unit - np.abs(grid.along)) / (0.05 * unit))
-    weight *= smooth_step((outward + 1.02) / 0.2)
-    marks = (1 - (1 - ratio) * weight[..., None]).astype(np.float32)
-    line, root = _lash_line(frame, grid, ratio, dark * weight)
-    return Lashes(marks, line, root)
-
-
-def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Measure the line of lashes: its colour over the skin's, (81, 3), and its height above the mesh's edge, (81,)."""
-    rows = np.linspace(0.05, -0.006, 29, dtype=np.float32)[None] * np.float32(frame.unit)
-    along = np.broadcast_to(np.float32(frame.half) * STATIONS[:, None], (81, 29))
-    places = along, frame.top[:, None] - rows
-    sharp = grid.spread(dark, *places) ** 3 + 1e-6
-    root = (sharp * rows).sum(1) / sharp.sum(1)
-    colours = grid.spread(ratio, *places)
-    line = (colours * sharp[..., None]).sum(1) / sharp.sum(1)[:, None]
-    root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], 4.0)[0]
-    line = np.repeat(luma_of(blurred(line[None], 3.0)[0])[:, None], 3, axis=1)
-    return np.clip(line, 0.25, 1).astype(np.float32), root.astype(np.float32)
-
-
 def skin_grain(around: Surroundings) -> np.ndarray:
     """Mirror the grain of the skin below the eye upward, laid out as the surroundings, (h, w, 3)."""
     frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
@@ -247,4 +185,4 @@ def skin_grain(around: Surroundings) -> np.ndarray:
     usual = 2.5 * float(np.median(size)) + 1e-4
     wide = 2 * max(1, round(0.015 * frame.unit / grid.step)) + 1
     feature = blurred(cv2.dilate(size, np.ones((wide, wide), np.uint8)), wide / 2)
-    return grain * smooth_step(3.0 - feature / np.float32(usual))[..., None]  # lines are no grain
+    return grain * smooth_rise(3.0 - feature / np.float32(usual))[..., None]  # lines are no grain

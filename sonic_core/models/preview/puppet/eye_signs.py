@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..easing import smooth_rise
 from .eye_frame import STATIONS, EyeFrame
-from .eye_light import Surroundings, blurred, closeness, look_around, smooth_step
+from .eye_light import Surroundings, blurred, closeness, look_around
 from .light import luma_of
 
 _MIDDLE = 0.8  # of the half width: part of the eye whose lower surroundings are judged
@@ -14,6 +15,10 @@ _BELOW_EYE = (0.035, 0.09)  # I below the lower lid: where that is
 _STRANGE = 0.2  # of the skin's brightness: difference from which something is no skin
 _LASH_HEIGHT = 0.14  # I: shut eyes (two) show dark lashes of .115 and .125, open ones .135 and more
 _NO_WHITE, _DARK = 1.0, 0.4  # of the skin's brightness: in shut eyes the 90th percentile is below, the 25th too
+_RING = (0.13, 0.10, 0.05), (0.04, 0.05, 0.03)  # I up, down and aside: from where to where skin is around an eye
+_DETAIL = 0.025  # I: what is finer counts as roughness
+_LIT = 0.15  # of the skin's brightness: what is darker shows no hue
+_FEW = 6  # samples, less than which are not judged
 _BIG_REACH = 0.32  # I: how far a drawn eye may go below the mesh's
 _OPENING = 0.02  # I: things thinner than this do not belong to a drawn eye
 
@@ -47,6 +52,36 @@ def unrest_below(around: Surroundings) -> float:
     band = band - slope @ np.linalg.lstsq(slope, band, rcond=None)[0]
     low, high = np.percentile(band, (5, 95), axis=0)
     return float(np.median(high - low))
+
+
+def roughness(around: Surroundings) -> float:
+    """Measure how rough the skin around an eye is, of its brightness: hatching and frames are, brows are left out."""
+    ring, luma = _skin_ring(around), luma_of(around.picture) / np.float32(around.brightness)
+    fine = np.abs(luma - blurred(luma, _DETAIL * around.frame.unit / around.grid.step))
+    return float(np.median(fine[ring])) if ring.sum() >= _FEW else 0.0
+
+
+def hue_difference(around: Surroundings) -> float:
+    """Measure how the hue above an eye differs from that below, of the brightness; 0 where either is too dark."""
+    frame, grid, ring = around.frame, around.grid, _skin_ring(around)
+    parts = (
+        ring & (grid.down < frame.at(frame.top, grid.along)),
+        ring & (grid.down > frame.at(frame.bottom, grid.along)),
+    )
+    if min(int(part.sum()) for part in parts) < _FEW:
+        return 0.0
+    colours = np.stack([np.median(around.picture[part], 0) for part in parts])
+    lumas = luma_of(colours)
+    if float(lumas.min()) < _LIT * around.brightness:
+        return 0.0
+    return float(np.abs(np.subtract(*(colours / lumas[:, None]))).max())
+
+
+def _skin_ring(around: Surroundings) -> np.ndarray:
+    """Tell where the skin around an eye is, (h, w) bool on the grid."""
+    frame, grid = around.frame, around.grid
+    outer, inner = (closeness(grid, frame, reach, 1e-3) > 0.5 for reach in _RING)
+    return outer & ~inner & (grid.down > frame.at(frame.brow, grid.along) + np.float32(0.02) * np.float32(frame.unit))
 
 
 def is_shut(around: Surroundings) -> bool:
@@ -90,7 +125,7 @@ def fit_big(frame: EyeFrame, texture: np.ndarray) -> EyeFrame | None:
     level = float(np.interp(0.5, [0, 1], [top.max(), bottom.min()])) if top.max() < bottom.min() else 0.0
     moved = frame.fitted(left, right, frame.top, frame.bottom)
     here = (left + right) / 2 + STATIONS * np.float32(moved.half)
-    round_off = smooth_step((1 - np.abs(STATIONS)) / 0.12)
+    round_off = smooth_rise((1 - np.abs(STATIONS)) / 0.12)
     upper, lower = (
         blurred((level + (np.interp(here, along, curve) - level) * round_off).astype(np.float32)[None], 1.5)[0]
         for curve in (top, bottom)

@@ -11,7 +11,15 @@ import numpy as np
 from ....types import Landmarks
 from .eye_frame import EyeFrame, eye_frames, window_at
 from .eye_light import Surroundings, closeness, face_brightness, fit_frame, look_around
-from .eye_signs import contrast, fit_big, is_shut, ring_brightness, unrest_below
+from .eye_signs import (
+    contrast,
+    fit_big,
+    hue_difference,
+    is_shut,
+    ring_brightness,
+    roughness,
+    unrest_below,
+)
 from .gaze import Gaze
 from .lids import make_lid
 from .light import luma_of
@@ -27,6 +35,10 @@ _SHADE = 0.38  # of the cheeks' brightness: darker around both eyes means dark l
 _UNREST = (
     0.32  # of the skin's brightness: three drawn faces, a painted one and one with glasses .34–.62, 120 others ≤ .29
 )
+_HATCHED, _FINE = 0.53, 4.0  # of the skin's brightness: unrest and this many times the roughness around an eye, from
+# which no lid is drawn: two pencil drawings, two rough paintings and a comic .57–.84, 150 others ≤ .51
+_PAINTED = 0.65  # of the brightness: hues above and below an eye so unlike are paint (three .69–1.04, others ≤ .49)
+_GLARING = 1.95  # of the skin's brightness: contrast of an eye drawn in a dark face (2.07; all others ≤ 1.82)
 _SHUT = 0.02  # I: an eye less open than this is shut already
 _CACHE_BYTES = 96 << 20
 _BESIDE, _ABOVE, _BELOW = 0.19, 0.23, 0.18  # I: room around an eye in its window
@@ -66,6 +78,9 @@ class Eyes:
         seen = self.contrast >= _CONTRAST and self.shade >= _SHADE and self.unrest < _UNREST
         self.readable = seen and not hidden
         """Whether there are eyes to be seen; if not, nothing is ever drawn."""
+        rough = self.unrest + _FINE * min(map(roughness, around))
+        self.blinks = rough < _HATCHED and max(map(hue_difference, around)) < _PAINTED and self.contrast < _GLARING
+        """Whether lids are drawn; where they could not be drawn well, only the gaze is."""
         self.shut = all(map(is_shut, around))
         """Whether the portrait's eyes are shut: then nothing is drawn either."""
         if self.readable and not self.shut:
@@ -89,7 +104,7 @@ class Eyes:
         Returns:
             Rows, columns and their pixels (h, w, 3), or what ``form`` makes of them, to be read only.
         """
-        level = round(min(max(blink, 0.0), 1.0) * LEVELS)
+        level = round(min(max(blink, 0.0), 1.0) * LEVELS) if self.blinks else 0
         step = _BLINK_GAZE_STEP if level else GAZE_STEP
         x, y = round(gaze_x * float(self._room[int(gaze_x > 0)]) / step), round(gaze_y / step)
         key = level, x, y

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..easing import smooth_rise
 from .eye_frame import Window
-from .eye_light import smooth_step
 
 SHIFT = 0.0033
 """I by which an iris shifts for each degree."""
@@ -44,16 +44,16 @@ class Gaze:
         gap = np.maximum(bottom - top, 1)
         iris_along, iris_down = frame.local(*frame.iris.astype(np.float32)[:, None])
         distance = np.hypot(along - iris_along, down - iris_down) / np.float32(frame.radius)
-        inside = smooth_step((frame.half - np.abs(along)) / (0.05 * unit))
-        self._iris = smooth_step(2 - distance) * inside
+        inside = smooth_rise((frame.half - np.abs(along)) / (0.05 * unit))
+        self._iris = smooth_rise(2 - distance) * inside
         middle = np.clip((down - top) / gap, 0, 1)
-        share = smooth_step(1.1 - np.abs(along) / np.float32(frame.half))
-        above = smooth_step(1 - (top - down) / (0.13 * unit)) * smooth_step(1 - (down - top) / gap)
-        below = smooth_step(1 - (down - bottom) / (0.12 * unit)) * smooth_step(middle)
+        share = smooth_rise(1.1 - np.abs(along) / np.float32(frame.half))
+        above = smooth_rise(1 - (top - down) / (0.13 * unit)) * smooth_rise(1 - (down - top) / gap)
+        below = smooth_rise(1 - (down - bottom) / (0.12 * unit)) * smooth_rise(middle)
         self._upper, self._lower = above * share, below * share
         self._edge = share
         opening = frame.gap / frame.unit
-        self._room = float(smooth_step((opening - 0.03) / 0.06))
+        self._room = float(smooth_rise((opening - 0.03) / 0.06))
         side = float(iris_along[0])
         room = (frame.half - frame.radius + np.array([side, -side])) / (_ROOM * frame.unit)
         self.room = np.clip(room, _LEAST_ROOM, 1.0)
@@ -91,4 +91,4 @@ class Gaze:
         """Tell what lies between the lids where they are now, (h, w) in [0, 1]; the sides are soft, in pixels."""
         below = (self._window.down - self._top - upper * self._edge) / soft
         above = (self._bottom + lower * self._edge - self._window.down) / soft_below
-        return smooth_step(below) * smooth_step(above)
+        return smooth_rise(below) * smooth_rise(above)

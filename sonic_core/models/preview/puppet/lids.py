@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..easing import smooth_rise
 from .eye_frame import STATIONS, EyeFrame, Grid, Window
 from .eye_light import (
     Surroundings,
@@ -14,11 +15,10 @@ from .eye_light import (
     closeness,
     eye_like_parts,
     fill,
-    find_lashes,
     skin_grain,
-    smooth_step,
 )
 from .gaze import Look
+from .lashes import Ink, find_lashes, make_ink
 from .light import luma_of
 
 _LOWER_SHARE = 0.2  # of the gap: how far the lower lid rises (measured on real blinks: a fifth)
@@ -29,18 +29,21 @@ _LOWER_FADE = 0.20  # I below the lower lid over which the cheek goes along
 _SPAN = 0.28  # I above the lid: where the skin that stretches begins at the highest
 _BRIGHT_POWER = 1.5  # how much brighter skin around the eye counts for more: a lid is not the socket's shade
 _BRIGHTEST = 1.2  # times the brightness of the skin around: a lid in the shade is not lit
-_LIFT = 1.45  # times the brightness of what lies next to the eye, make-up and shade: the same for those
+_LIFT = 1.05  # times the brightness of what lies next to the eye, make-up and shade: the same for those
 _BELOW_PAINT = 0.02  # weight of what lies below the upper lid's edge for a lid's paint, beside 1
 _PAINT, _PAINT_KEPT = 0.13, 0.85  # difference of hues (colour over brightness) from which it is paint; share kept
+_SHADED = 0.4  # of the brightness of what lies next to the eye: brighter skin around by this much lends no hue
 _FRESH = 0.85  # share of made skin in a shut lid; the rest is stretched
 _BULGE = 0.05  # how much brighter the middle of a shut lid is: the ball beneath
-_TURN = 1.7  # lashes point up (1) when open and down (1 − this) when shut
-_LINE_FROM = 0.3  # share of the way by which the lid's own line is whole
-_FALL = 0.035  # I: how long lashes seem that point down at the viewer
-_LINE = 0.0105  # I: standard deviation of the lash line across itself (real lines are .02–.04 thick)
+_TIPS = 0.16  # I: how far from the eye tips of lashes are looked for on the lid …
+_NARROW = 0.06  # … I across, at the most …
+_STRAY = 0.04  # … and darker than this, of the skin's brightness
 _THING = 0.3  # of the skin's brightness: difference from which something may be a thing in front
 _STRETCH_MOST = 0.6  # of the span: the skin stretches no further
-_CLEAR_FROM = 0.6  # share of the way from which what is left of the eye goes
+_CLEAR_FROM, _CLEAR_BY = (
+    0.06,
+    0.015,
+)  # I between the edges from which what is left of the eye goes, and by which it is gone
 _CROSS = 0.14  # share of the way over which the drawn lid replaces the portrait's
 
 
@@ -70,33 +73,26 @@ class Lid:
     """Where lid and lashes may be drawn, in [0, 1]."""
     cleared: np.ndarray
     """Where the eye lies, in [0, 1]: nothing of it stays when it is shut."""
-    marks: np.ndarray
-    """Lashes on the grid, (h, w, 3)."""
-    line: np.ndarray
-    """Colour of the line at the lid's edge over the skin's, (h, w, 3)."""
-    root: np.ndarray
-    """How far that line lies above the edge in the portrait."""
-    turning: np.ndarray
-    """How far lashes turn on the way, share of ``_TURN``."""
-    spread: np.ndarray
-    """Standard deviation of the line across itself in pixels."""
+    ink: Ink
+    """Its lashes."""
     softness: np.ndarray
     """Pixels over which the lid's edge spreads."""
 
     def draw(self, look: Look, blink: float) -> np.ndarray:
         """Draw the window, (h, w, 3), with a gaze and with lids at ``blink``, above 0 (open) up to 1 (shut)."""
-        way, started = np.float32(blink), np.float32(smooth_step(blink / _CROSS))
+        way, started = np.float32(blink), np.float32(smooth_rise(blink / _CROSS))
         eye = self.picture
-        if blink > _CLEAR_FROM:
-            clear = smooth_step((blink - _CLEAR_FROM) / (0.9 - _CLEAR_FROM)) * self.cleared
+        gap = self.window.frame.gap / self.window.frame.unit * (1 - blink)
+        if gap < _CLEAR_FROM:
+            clear = np.float32(smooth_rise((_CLEAR_FROM - gap) / (_CLEAR_FROM - _CLEAR_BY))) * self.cleared
             eye = eye + clear[..., None] * (self.bare - eye)
         drawn = self.window.fetch(eye, look.along, look.down + self.rise * way)
         edge = self.top + look.lid
         edge = edge + way * (self.shut - edge)
         height = edge - self.window.down
-        cover = smooth_step(0.5 + height / self.softness) * (self.region * started)
+        cover = smooth_rise(0.5 + height / self.softness) * (self.region * started)
         drawn += cover[..., None] * (self._skin(blink, edge) - drawn)
-        drawn *= self._ink(blink, height)
+        drawn *= self.ink.draw(blink, height)
         return drawn
 
     def _skin(self, blink: float, edge: np.ndarray) -> np.ndarray:
@@ -105,25 +101,9 @@ class Lid:
         moved = np.minimum(edge - self.top, np.float32(_STRETCH_MOST) * span)
         part = np.clip((self.window.down - self.stretch) / span, 0, 1)
         skin = self.window.fetch(self.bare, None, moved * part * (-0.5 - 0.5 * part))
-        fresh = np.float32(_FRESH * smooth_step(blink / 0.75)) * smooth_step(2 * part) * self.middle
+        fresh = np.float32(_FRESH * smooth_rise(blink / 0.75)) * smooth_rise(2 * part) * self.middle
         skin += fresh[..., None] * (self.fresh - skin)
         return skin
-
-    def _ink(self, blink: float, height: np.ndarray) -> np.ndarray:
-        """Draw lashes and their line as factors, (h, w, 3)."""
-        unit = np.float32(self.window.frame.unit)
-        turn = 1 - np.float32(_TURN * blink) * self.turning
-        turn = np.copysign(np.maximum(np.abs(turn), np.float32(0.12)), turn)
-        above = height - self.root * np.float32(1 - blink)
-        reach = self.root + above / turn
-        marks = self.grid.spread(self.marks, self.window.along, self.top - np.maximum(reach, 0))
-        own = self.region * smooth_step(reach / (np.float32(0.01) * unit)) * np.float32(smooth_step(blink / _CROSS))
-        if blink > 0.7 / _TURN:
-            beyond = np.maximum(reach - self.root, 0) / (np.float32(_FALL) * unit)
-            own *= 1 - smooth_step((0.3 - turn) / 0.6) * (1 - np.exp(-beyond))
-        line = np.exp(np.square(above / self.spread) * np.float32(-0.5))
-        line *= self.region * np.float32(smooth_step(blink / _LINE_FROM))
-        return np.minimum(1 - own[..., None] * (1 - marks), 1 - line[..., None] * (1 - self.line))
 
 
 def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness: float) -> Lid:
@@ -140,8 +120,8 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     top, bottom = frame.at(frame.top, along), frame.at(frame.bottom, along)
     shut = frame.at(_shut_line(frame), along)
     lift = bottom - shut
-    below = smooth_step(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
-    within = smooth_step((down - top) / np.maximum(bottom - top, 0.02 * unit))
+    below = smooth_rise(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
+    within = smooth_rise((down - top) / np.maximum(bottom - top, 0.02 * unit))
     lashes, left = find_lashes(around), _leftover(around)
     free = _not_things(around)
     hole, region = (
@@ -151,9 +131,6 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     bare, fresh = (grid.spread(part, along, down) for part in (filled, _fresh(around, filled)))
     brow = frame.at(frame.brow, along) + np.float32(0.02) * unit
     share = np.abs(along) / np.float32(frame.half)
-    outward = frame.outer * along / np.float32(frame.half)
-    fade = smooth_step((1.25 - share) / 0.35) * smooth_step((outward + 1.05) / 0.5) * (1 - 0.35 * share**2)
-    line = np.stack([frame.at(part, along) for part in lashes.line.T], -1)
     return Lid(
         window=window,
         grid=grid,
@@ -161,17 +138,13 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
         bare=picture + hole[..., None] * (bare - picture),
         fresh=picture + region[..., None] * (fresh - picture),
         top=top,
-        shut=shut + np.float32(_OVERLAP) * unit * smooth_step(lift / (0.02 * unit)),
+        shut=shut + np.float32(_OVERLAP) * unit * smooth_rise(lift / (0.02 * unit)),
         rise=lift * below * within,
         stretch=np.clip(brow, top - np.float32(_SPAN) * unit, top - np.float32(0.06) * unit),
-        middle=smooth_step((1.2 - share) / 0.35),
+        middle=smooth_rise((1.2 - share) / 0.35),
         region=region,
         cleared=grid.spread(np.maximum(closeness(grid, frame, (0.0, 0.015, 0.02), 0.02), left), along, down),
-        marks=lashes.marks,
-        line=1 - (1 - line) * fade[..., None],
-        root=frame.at(lashes.root, along),
-        turning=0.55 + 0.45 * smooth_step((1.25 - share) / 0.35),
-        spread=np.float32(_LINE) * unit * (1 - 0.5 * np.minimum(share, 1.2) ** 2) + np.float32(0.2 * softness),
+        ink=make_ink(window, around, lashes, region, softness),
         softness=np.float32(softness) + np.float32(0.14) * unit * np.clip((share - 0.9) / 0.4, 0, 1),
     )
 
@@ -180,15 +153,27 @@ def _leftover(around: Surroundings) -> np.ndarray:
     """Find what is like an eye's white just outside the lids as they were read, (h, w) in [0, 1] on the grid."""
     grid, unit = around.grid, around.frame.unit
     white = eye_like_parts(around)[0] * closeness(grid, around.frame, (0.0, 0.05, 0.04), 0.02)
+    white = np.maximum(white, _strays(around))
     wide = 2 * max(1, round(0.006 * unit / grid.step)) + 1
     return blurred(cv2.dilate(white.astype(np.float32), np.ones((wide, wide), np.uint8)), 0.006 * unit / grid.step)
+
+
+def _strays(around: Surroundings) -> np.ndarray:
+    """Find lash tips on the lid: what is dark and narrow across, as a fold is not, (h, w) in [0, 1] on the grid."""
+    frame, grid = around.frame, around.grid
+    luma = blurred(luma_of(around.picture), 0.5)
+    across = np.ones((1, 2 * max(2, round(_NARROW / 2 * frame.unit / grid.step)) + 1), np.uint8)
+    dark = (cv2.morphologyEx(luma, cv2.MORPH_CLOSE, across) - luma) / np.maximum(luma_of(around.skin), 0.05)
+    noise = float(np.median(dark))
+    near = closeness(grid, frame, (_TIPS, -0.02, _TIPS), 0.04) * (grid.down < frame.at(frame.top, grid.along))
+    return smooth_rise((dark - 2 * noise - _STRAY) / _STRAY) * near
 
 
 def _hole(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Tell where eye and lashes are taken out, (h, w) in [0, 1] on the grid."""
     frame, grid = around.frame, around.grid
     hole = closeness(grid, frame, (-0.005, 0.0, 0.02), 0.02)
-    lashes = smooth_step((1 - marks.min(2)) / 0.12) * (grid.down < frame.at(frame.bottom, grid.along))
+    lashes = smooth_rise((1 - marks.min(2)) / 0.12) * (grid.down < frame.at(frame.bottom, grid.along))
     hole = cv2.dilate(np.maximum.reduce([hole, lashes, left]), np.ones((5, 5), np.uint8))
     return blurred(hole, 0.008 * frame.unit / grid.step)
 
@@ -197,7 +182,7 @@ def _region(around: Surroundings) -> np.ndarray:
     """Tell where a lid may be drawn, (h, w) in [0, 1] on the grid; it ends early towards the nose."""
     frame, grid = around.frame, around.grid
     inward = (-frame.outer * grid.along - np.float32(frame.half)) / np.float32(frame.unit)
-    return closeness(grid, frame, (0.11, 0.04, 0.09), 0.11) * smooth_step((0.09 - inward) / 0.09)
+    return closeness(grid, frame, (0.11, 0.04, 0.09), 0.11) * smooth_rise((0.09 - inward) / 0.09)
 
 
 def _shut_line(frame: EyeFrame) -> np.ndarray:
@@ -216,7 +201,7 @@ def _shut_line(frame: EyeFrame) -> np.ndarray:
 def _bare(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Fill eye and lashes from the nearest skin, shade and make-up kept, (h, w, 3) on the grid."""
     hole = closeness(around.grid, around.frame, (0.012, 0.02, 0.03), 0.02)
-    lash = smooth_step((1 - marks.min(2)) / 0.15)
+    lash = smooth_rise((1 - marks.min(2)) / 0.15)
     lash = cv2.dilate(lash, np.ones((3, 3), np.uint8))
     return fill(around.picture, (1 - hole) * (1 - lash) * (1 - left).clip(0, 1) + 1e-4)
 
@@ -232,16 +217,16 @@ def _fresh(around: Surroundings, bare: np.ndarray) -> np.ndarray:
     bright = fill(soft, around.weight * np.clip(light, 0.2, 1.6) ** np.float32(_BRIGHT_POWER) + 1e-6)
     bright = blurred(bright, 0.02 * frame.unit / grid.step)
     near = blurred(bare, 0.03 * frame.unit / grid.step)
-    above = smooth_step((frame.at(frame.top, grid.along) - grid.down) / np.float32(0.02 * frame.unit))
+    above = smooth_rise((frame.at(frame.top, grid.along) - grid.down) / np.float32(0.02 * frame.unit))
     paint = blurred(fill(bare, above + np.float32(_BELOW_PAINT)), 0.03 * frame.unit / grid.step)
     luma, near_luma = (np.maximum(luma_of(part), 0.01) for part in (bright, near))
     limit = np.minimum(np.float32(_BRIGHTEST) * np.maximum(luma_of(around.skin), 0.02), np.float32(_LIFT) * near_luma)
     level = np.minimum(luma, limit)
     hue, near_hue = bright / luma[..., None], paint / np.maximum(luma_of(paint), 0.01)[..., None]
-    painted = smooth_step((np.abs(near_hue - hue).max(2) - _PAINT) / _PAINT) * smooth_step(
-        (near_luma / luma - 0.4) / 0.3
-    )
-    hue += (painted * np.float32(_PAINT_KEPT))[..., None] * (near_hue - hue)
+    painted = smooth_rise((np.abs(near_hue - hue).max(2) - _PAINT) / _PAINT)
+    painted *= smooth_rise((near_luma / luma - 0.4) / 0.3) * np.float32(_PAINT_KEPT)
+    shaded = smooth_rise((luma / limit - 1) / np.float32(_SHADED))
+    hue += np.maximum(painted, shaded)[..., None] * (near_hue - hue)
     share = np.clip(np.abs(grid.along) / np.float32(frame.half), 0, 1)
     top, bottom = frame.at(frame.top, grid.along), frame.at(frame.bottom, grid.along)
     height = (grid.down - top) / np.maximum(bottom - top, 1)
@@ -258,7 +243,7 @@ def _not_things(around: Surroundings) -> np.ndarray:
     things = _from_outside((strange > 0) & ~near)
     wide = max(3, int(0.016 * frame.unit / grid.step) * 2 + 1)
     things = cv2.dilate(things.astype(np.uint8), np.ones((wide, wide), np.uint8)).astype(np.float32)
-    return 1 - smooth_step(1.5 * blurred(things, 0.014 * frame.unit / grid.step))
+    return 1 - smooth_rise(1.5 * blurred(things, 0.014 * frame.unit / grid.step))
 
 
 def _from_outside(mask: np.ndarray) -> np.ndarray:

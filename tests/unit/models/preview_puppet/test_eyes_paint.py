@@ -11,7 +11,7 @@ from sonic_core.models.preview.puppet.eye_frame import UPPER_LIDS, eye_frames
 from sonic_core.models.preview.puppet.eye_light import face_brightness, fill, fit_frame, look_around
 from sonic_core.models.preview.puppet.eyes import Eyes
 
-from .test_eyes import BROWN, SKIN, apply, draw_face, load, opening
+from .test_eyes import BROWN, GREY, SKIN, apply, draw_face, load, opening
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +103,108 @@ def test_a_hole_is_filled_smoothly_from_its_border():
 def test_the_skins_brightness_is_that_of_the_cheeks(landmarks, face):
     expected = float(np.float32(SKIN) @ np.float32([0.299, 0.587, 0.114]))
     assert face_brightness(landmarks, face) == pytest.approx(expected, abs=0.01)
+
+
+def local(landmarks, number, along, down):
+    """Pixels of a place that lies ``along`` (half widths, outward positive) and ``down`` (I) from an eye's middle."""
+    frame = eye_frames(landmarks)[number]
+    x, y = frame.places(*(np.float32([part]) for part in (frame.outer * along * frame.half, down * frame.unit)))
+    return int(x[0]), int(y[0])
+
+
+def with_lashes(landmarks, face):
+    """Draw lashes on the upper lids, the longest beside the outer corners."""
+    texture = face.copy()
+    for number in (0, 1):
+        for place in np.linspace(-0.6, 1.1, 12):
+            root = local(landmarks, number, place, -0.06 * max(1 - place**2, 0))
+            tip = local(landmarks, number, 1.12 * place + 0.1, -0.16 + 0.06 * abs(place))
+            cv2.line(texture, root, tip, (0.12, 0.08, 0.06), 3, cv2.LINE_AA)
+    return cv2.GaussianBlur(texture, (0, 0), 1.2)
+
+
+def test_a_blink_draws_no_stroke_beside_the_outer_corner(landmarks, face):
+    texture = with_lashes(landmarks, face)
+    eyes = Eyes(texture, landmarks)
+    for blink in (0.2, 0.4, 0.6, 0.8, 1.0):
+        darker = (texture - apply(texture, eyes, blink, 0.0, 0.0)) @ GREY
+        for number in (0, 1):
+            (left, right), (top, bottom) = (
+                sorted(ends)
+                for ends in zip(local(landmarks, number, 1.2, -0.08), local(landmarks, number, 1.8, 0.1), strict=True)
+            )
+            assert darker[top:bottom, left:right].max() < 0.12, blink
+
+
+def test_no_tip_of_a_lash_stays_on_a_shut_lid(landmarks, face):
+    texture = face.copy()
+    for place in (-0.3, 0.0, 0.3):
+        ends = local(landmarks, 0, place, -0.19), local(landmarks, 0, place + 0.05, -0.23)
+        cv2.line(texture, *ends, (0.35, 0.25, 0.2), 2, cv2.LINE_AA)
+    shut = apply(texture, Eyes(texture, landmarks), 1.0, 0.0, 0.0)
+    (left, top), (right, bottom) = local(landmarks, 0, 0.45, -0.26), local(landmarks, 0, -0.45, -0.1)
+    plain = float(np.float32(SKIN) @ GREY)
+    assert plain - (texture[top:bottom, left:right] @ GREY).min() > 0.2
+    assert plain - (shut[top:bottom, left:right] @ GREY).min() < 0.1
+
+
+def test_a_lid_in_the_shade_of_its_socket_is_not_lit(landmarks, face):
+    rows, columns = np.mgrid[: face.shape[0], : face.shape[1]]
+    light = np.ones(face.shape[:2], np.float32)
+    for number in (0, 1):
+        x, y = local(landmarks, number, 0.0, 0.0)
+        reach = 0.3 * eye_distance(landmarks.points)
+        light -= 0.5 * np.exp(-((((columns - x) / reach) ** 2 + ((rows - y) / reach) ** 2) ** 2)).astype(np.float32)
+    texture = (face * light[..., None]).astype(np.float32)
+    shut = apply(texture, Eyes(texture, landmarks), 1.0, 0.0, 0.0) @ GREY
+    x, y = local(landmarks, 0, 0.0, -0.05)
+    lid, above = float(np.median(shut[y - 3 : y + 4, x - 9 : x + 10])), 0.5 * float(np.float32(SKIN) @ GREY)
+    assert 0.8 < lid / above < 1.45
+
+
+def test_a_line_of_lashes_is_of_the_skins_hue_and_ends_softly(landmarks, face):
+    shut = apply(face, Eyes(face, landmarks), 1.0, 0.0, 0.0)
+    depths, reds = [], []
+    for place in np.linspace(-1.0, 1.3, 24):
+        x, y = local(landmarks, 1, place, 0.0)
+        column = shut[y - 20 : y + 30, x]
+        darkest = int((column @ GREY).argmin())
+        depths.append(float(np.float32(SKIN) @ GREY - column[darkest] @ GREY))
+        reds.append(float(column[darkest][0] / column[darkest][2]))
+    depths = np.array(depths)
+    assert depths.max() > 0.12
+    assert max(depths[0], depths[-1]) < 0.35 * depths.max()
+    assert np.abs(np.diff(depths)).max() < 0.3 * depths.max()
+    assert reds[int(depths.argmax())] > 1.03 * SKIN[0] / SKIN[2]
+
+
+def hatched(face, landmarks):
+    """Draw hatching around both eyes."""
+    texture = face.copy()
+    for number in (0, 1):
+        for place in np.linspace(-1.6, 1.6, 26):
+            for ends in ((-0.25, -0.05), (0.06, 0.25)):
+                start, end = (
+                    local(landmarks, number, place + lean, down) for lean, down in zip((0, 0.2), ends, strict=True)
+                )
+                cv2.line(texture, start, end, (0.05, 0.04, 0.04), 3, cv2.LINE_AA)
+    return texture
+
+
+def painted(face, landmarks):
+    """Paint the skin below the eyes."""
+    texture = face.copy()
+    for number in (0, 1):
+        middle = local(landmarks, number, 0.0, 0.13)
+        cv2.ellipse(texture, (middle, (140, 80), 0), (0.1, 0.45, 0.55), -1, cv2.LINE_AA)
+    return texture
+
+
+@pytest.mark.parametrize("make", [hatched, painted])
+def test_where_no_lid_can_be_drawn_well_only_the_gaze_is(make, landmarks, face):
+    texture = make(face, landmarks)
+    eyes = Eyes(texture, landmarks)
+    assert Eyes(face, landmarks).blinks
+    assert eyes.readable and not eyes.blinks
+    np.testing.assert_array_equal(apply(texture, eyes, 1.0, 0.0, 0.0), texture)
+    assert np.abs(apply(texture, eyes, 1.0, 8.0, 0.0) - texture).max() > 0.1

@@ -1,0 +1,187 @@
+"""Lashes: what darkens an upper lid's edge, and how it is seen while the lid comes down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..easing import smooth_rise
+from .eye_frame import STATIONS, EyeFrame, Grid, Window
+from .eye_light import Surroundings, blurred
+from .light import luma_of
+
+_THICK = 0.095  # I: dark things thicker than this are shade, not lashes
+_REACH = 0.095, 0.13  # I above the lid's edge that lashes reach, and at the outer corner
+_DARK = (0.08, 0.12)  # of the skin's brightness: what is darker by the first is no skin any more, by both a lash
+_LINE_SHADE = 0.25, 0.72  # of the skin's brightness: the darkest and the faintest line of lashes
+_LINE = 0.0115  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
+_HANGS = 1.3  # times as far as upward the line's shade goes down
+_LINE_FROM = 0.3  # share of the way by which the line is whole
+_LINE_SOFT = 0.25  # of the width of the portrait's edges is added to the line's
+_WARMTH = 0.6  # power by which what darkens skin is of its hue: shaded skin is redder …
+_WARMEST = 0.6, 1.4  # … and bounds of that
+_STARTED = 0.14  # share of the way over which drawn lashes replace the portrait's
+_UP_TO = 0.6  # share of the way by which lashes that point up are gone
+_DOWN_FROM = 0.4  # share of the way from which they are seen to point down …
+_DOWNWARD = 0.6  # … this much as dark …
+_SHORTER = 0.7  # … this much as long …
+_FALL = 0.035  # I: … and fading within this
+_ROOTED = 0.01, 0.5  # I, and share of the width of the portrait's edges: over how much a lash begins
+_WITH_LID = (1.06, 0.2)  # half widths from the middle at which lashes do not go along any more, and over how much
+_BESIDE = (0.06, 0.05)  # I above the corners' line by which lashes beside the outer corner end, and over how much
+_SOFTENED = 0.6  # share of the way by which these are soft
+_SOFT = 0.015  # I: how soft
+_ASIDE = 0.3  # of them is what is seen then
+
+
+@dataclass(frozen=True, eq=False)
+class Lashes:
+    """What darkens the upper lid's edge."""
+
+    marks: np.ndarray
+    """Colour of lashes and liner over that of skin, laid out as the surroundings, (h, w, 3) in [0, 1]."""
+    line: np.ndarray
+    """Colour of the line at the lid's edge over that of skin, at the stations, (81, 3)."""
+    root: np.ndarray
+    """How far above the mesh's edge that line lies, at the stations, (81,), pixels of the texture."""
+
+
+def find_lashes(around: Surroundings) -> Lashes:
+    """Find what is dark without a gap from the upper lid's edge upward; a fold above the lid is not."""
+    frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
+    height = (frame.at(frame.top, grid.along) - grid.down) / unit
+    lid = np.where((height > 0)[..., None], around.picture, around.skin)
+    wide = max(3, round(_THICK * frame.unit / grid.step))
+    smooth = cv2.morphologyEx(
+        blurred(lid, 0.5), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
+    )
+    smooth = blurred(smooth, 0.01 * frame.unit / grid.step)
+    ratio = np.clip(around.picture / np.maximum(smooth, 0.02), 0.08, 1)
+    dark = 1 - luma_of(ratio)
+    thick = cv2.dilate(blurred(dark, 0.006 * frame.unit / grid.step), np.ones((3, 5), np.uint8))
+    linked = np.where(height > 0.004, thick, 1.0)[::-1]
+    linked = np.minimum.accumulate(linked, axis=0)[::-1]
+    outward = frame.outer * grid.along / np.float32(frame.half)
+    reach = np.float32(_REACH[0]) + np.float32(_REACH[1] - _REACH[0]) * smooth_rise((outward - 0.5) / 0.5)
+    weight = smooth_rise((linked - _DARK[0]) / _DARK[1]) * smooth_rise((reach - height) / 0.03)
+    weight *= smooth_rise((np.float32(frame.half) + 0.20 * unit - np.abs(grid.along)) / (0.05 * unit))
+    weight *= smooth_rise((outward + 1.02) / 0.2)
+    marks = (1 - (1 - ratio) * weight[..., None]).astype(np.float32)
+    line, root = _lash_line(frame, grid, ratio, dark * weight)
+    return Lashes(marks, line, root)
+
+
+def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Measure the line of lashes: its colour over the skin's, (81, 3), and its height above the mesh's edge, (81,)."""
+    rows = np.linspace(0.05, -0.006, 29, dtype=np.float32)[None] * np.float32(frame.unit)
+    along = np.broadcast_to(np.float32(frame.half) * STATIONS[:, None], (81, 29))
+    places = along, frame.top[:, None] - rows
+    sharp = grid.spread(dark, *places) ** 3 + 1e-6
+    root = (sharp * rows).sum(1) / sharp.sum(1)
+    colours = grid.spread(ratio, *places)
+    line = (colours * sharp[..., None]).sum(1) / sharp.sum(1)[:, None]
+    root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], 4.0)[0]
+    line = np.repeat(luma_of(blurred(line[None], 3.0)[0])[:, None], 3, axis=1)
+    return np.clip(line, *_LINE_SHADE).astype(np.float32), root.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """One eye's lashes over its window; arrays are (h, w) float32 unless they say otherwise."""
+
+    window: Window
+    grid: Grid
+    marks: np.ndarray
+    """Lashes on the grid, (h, w, 3)."""
+    top: np.ndarray
+    """Upper lid's edge in the portrait, in the frame's down."""
+    root: np.ndarray
+    """How far above it the line of lashes lies."""
+    with_lid: np.ndarray
+    """Where lashes go along with the lid, in [0, 1]: between the corners."""
+    aside: np.ndarray
+    """Lashes beside the outer corner, which stay there, (h, w, 3)."""
+    aside_shut: np.ndarray
+    """What is seen of them when the eye is shut, (h, w, 3)."""
+    line: np.ndarray
+    """Colour of the line at the lid's edge over the skin's, (h, w, 3)."""
+    line_within: np.ndarray
+    """Where that line may be drawn, in [0, 1]."""
+    spread: np.ndarray
+    """Standard deviation of the line across itself in pixels."""
+    downward: np.ndarray
+    """How much is seen of lashes that point down, in [0, 1]."""
+    rooted: np.float32
+    """Pixels over which a lash begins."""
+
+    def draw(self, blink: float, height: np.ndarray) -> np.ndarray:
+        """Draw lashes and their line as factors, (h, w, 3).
+
+        Lashes that point up shorten and fade as the lid comes down, and grow downward from there; those beside the
+        outer corner stay where they are and soften.
+
+        Args:
+            blink: Above 0 (open) up to 1 (shut).
+            height: How far each place lies above the lid's edge where it is now, pixels of the texture.
+        """
+        above = height - self.root * np.float32(1 - blink)
+        started = np.float32(smooth_rise(blink / _STARTED))
+        aside = np.float32(smooth_rise(blink / _SOFTENED))
+        ink = 1 - started * (1 - self.aside - aside * (self.aside_shut - self.aside))
+        up, down = smooth_rise(1 - blink / _UP_TO), smooth_rise((blink - _DOWN_FROM) / (1 - _DOWN_FROM))
+        if up > 0:
+            ink *= self._lashes(above * np.float32(1 + blink / _UP_TO), self.with_lid * np.float32(up * started))
+        if down > 0:
+            reach = above * np.float32(-1 / _SHORTER)
+            fall = np.exp(np.maximum(reach, 0) * np.float32(-1 / (_FALL * self.window.frame.unit)))
+            ink *= self._lashes(reach, self.with_lid * self.downward * fall * np.float32(down))
+        across = np.maximum(above, above * np.float32(-1 / _HANGS)) / self.spread
+        line = np.exp(np.square(across) * np.float32(-0.5)) * self.line_within
+        line *= np.float32(smooth_rise(blink / _LINE_FROM))
+        return np.minimum(ink, 1 - line[..., None] * (1 - self.line))
+
+    def _lashes(self, reach: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Draw ``share`` (h, w) of the portrait's lashes, each place ``reach`` (h, w) pixels from their roots."""
+        marks = self.grid.spread(self.marks, self.window.along, self.top - self.root - np.maximum(reach, 0))
+        own = share * smooth_rise(1 + reach / self.rooted)
+        return 1 - own[..., None] * (1 - marks)
+
+
+def make_ink(window: Window, around: Surroundings, lashes: Lashes, region: np.ndarray, softness: float) -> Ink:
+    """Prepare one eye's lashes.
+
+    Args:
+        window: Where they are drawn.
+        around: What lies around the eye.
+        lashes: What was found of them.
+        region: Where something may be drawn, laid out as the window, (h, w) in [0, 1].
+        softness: Pixels of the texture over which an edge of the portrait spreads.
+    """
+    frame, grid, along, down = window.frame, around.grid, window.along, window.down
+    unit, half = np.float32(frame.unit), np.float32(frame.half)
+    share, outward = np.abs(along) / half, frame.outer * along / half
+    fade = smooth_rise((1.25 - share) / 0.4) * smooth_rise((outward + 1.0) / 0.9) * (1 - 0.35 * share**2)
+    with_lid = smooth_rise((_WITH_LID[0] - share) / _WITH_LID[1])
+    beside = (1 - with_lid) * (outward > 0) * smooth_rise((_BESIDE[0] * unit + down) / (_BESIDE[1] * unit)) * region
+    soft = blurred(lashes.marks, _SOFT * frame.unit / grid.step)
+    own, calm = (1 - grid.spread(part, along, down) for part in (lashes.marks, soft))
+    skin = around.skin.mean((0, 1))
+    warmth = np.clip(1 + _WARMTH * (1 - skin / max(float(luma_of(skin)), 0.02)), *_WARMEST).astype(np.float32)
+    line = np.stack([frame.at(part, along) for part in (lashes.line**warmth).T], -1)
+    return Ink(
+        window=window,
+        grid=grid,
+        marks=lashes.marks,
+        top=frame.at(frame.top, along),
+        root=frame.at(lashes.root, along),
+        with_lid=region * with_lid,
+        aside=1 - beside[..., None] * own,
+        aside_shut=1 - np.float32(_ASIDE) * beside[..., None] * calm,
+        line=line,
+        line_within=region * fade,
+        spread=np.float32(_LINE) * unit * (1 - 0.5 * np.minimum(share, 1.2) ** 2) + np.float32(_LINE_SOFT * softness),
+        downward=np.float32(_DOWNWARD) * fade,
+        rooted=np.float32(max(_ROOTED[0] * frame.unit, _ROOTED[1] * softness)),
+    )
