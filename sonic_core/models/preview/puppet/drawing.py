@@ -15,6 +15,7 @@ from ....faces.geometry import CHIN, OVAL, eye_distance
 from .brows import Brows
 from .canvas import Canvas
 from .depth import Depth
+from .eye_signs import wears_glasses
 from .eyes import Eyes
 from .grid import MOUTH_ROUNDS, Floats, Grid, Window
 from .head import Head
@@ -58,7 +59,8 @@ class Puppet:
         chin = float(across.min() + across.max()) / 2, float(points[CHIN, 1])
         self.head = Head(self.grid, depth, chin, self.unit, canvas.person)
         self.lips = LipShapes(landmarks, self.grid.nodes, find_parting(image, landmarks))
-        self.brows = Brows(self.grid, points, -self.lips.axes[1], self.unit)
+        glasses = wears_glasses(landmarks, image)
+        self.brows = Brows(self.grid, points, -self.lips.axes[1], self.unit, glasses=glasses)
         self.interior = Interior(image, landmarks, self.lips)
         texture = enlarge(image)
         self.eyes = Eyes(texture, landmarks.moved((0.0, 0.0), (SCALE, SCALE)), hidden=eyes_hidden, form=coded)

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from sonic_core.faces.geometry import eye_distance
+from sonic_core.models.preview.puppet.brows import Brows
 from sonic_core.models.preview.puppet.eye_frame import UPPER_LIDS, eye_frames
 from sonic_core.models.preview.puppet.eye_light import face_brightness, fill, fit_frame, look_around
+from sonic_core.models.preview.puppet.eye_signs import wears_glasses
 from sonic_core.models.preview.puppet.eyes import Eyes
+from sonic_core.models.preview.puppet.grid import Grid
 
-from .test_eyes import BROWN, GREY, SKIN, apply, draw_face, load, opening
+from .test_eyes import BROWN, GREY, INK, SKIN, apply, draw_face, load, opening
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +211,22 @@ def test_where_no_lid_can_be_drawn_well_only_the_gaze_is(make, landmarks, face):
     assert eyes.readable and not eyes.blinks
     np.testing.assert_array_equal(apply(texture, eyes, 1.0, 0.0, 0.0), texture)
     assert np.abs(apply(texture, eyes, 1.0, 8.0, 0.0) - texture).max() > 0.1
+
+
+def test_glasses_are_told_by_the_bridge_across_the_nose(landmarks, face):
+    unit = eye_distance(landmarks.points)
+    middle = tuple(int(part) for part in landmarks.points[[133, 362], :2].mean(0))
+    worn, spotted = face.copy(), face.copy()
+    cv2.line(worn, *((middle[0] + int(side * unit), middle[1]) for side in (-0.2, 0.2)), INK, int(0.03 * unit))
+    cv2.circle(spotted, middle, int(0.03 * unit), INK, -1)
+    assert wears_glasses(landmarks, worn)
+    assert not wears_glasses(landmarks, spotted)
+    assert not wears_glasses(landmarks, face)
+
+
+def test_brows_behind_glasses_rise_so_little_that_no_rim_bends(landmarks, face):
+    grid, up = Grid(1024, 1024), np.array([0.0, -1.0, 0.0])
+    unit = eye_distance(landmarks.points)
+    free, behind = (Brows(grid, landmarks.points, up, unit, glasses=worn).basis for worn in (False, True))
+    assert np.abs(free).max() > 0.06 * unit
+    assert 0.01 * unit < np.abs(behind).max() < 0.025 * unit
