@@ -15,7 +15,7 @@ YAW, PITCH, ROLL, SWAY = 6.5, 5.5, 4.5, 0.05
 """Degrees, and eye distances, that a head approaches and never passes: what a warped picture bears."""
 
 _START = 0.7  # s from the portrait's own pose to full movement
-_MASS = 0.06  # s: deviation of the Gaussian that takes every jerk out of a head's movement
+_MASS = 0.07  # s: deviation of the Gaussian that takes every jerk out of a head's movement
 _PAUSE = 0.3  # s: a longer silence is a pause in which one breathes in
 _CALM = 0.3  # of its movement in speech is what remains of a head's drift in a pause
 _POSTURE = np.array([1.45, 1.1, 0.85])  # degrees of yaw, pitch, roll: deviation of the postures in speech …
@@ -37,7 +37,7 @@ _ASIDE = (0.48, 0.8)  # … by this part of their way
 _NOD = (1.2, 1.0, 0.65)  # degrees of a listener's nod: least, more by chance, and of one nod what the next has
 _NOD_PACE = (0.2, 0.06)  # s that it goes down: least, more by chance
 _NODS = (3.5, 4.0)  # s from nodding to nodding: shortest, and more on average
-_EVEN = np.array([2.5, 2.55, 1.5])  # degrees of yaw, pitch, roll: deviation that a few seconds of speech are brought to
+_EVEN = np.array([2.6, 2.75, 1.5])  # degrees of yaw, pitch, roll: deviation that a few seconds of speech are brought to
 _FEW = 1.4  # s: deviation of the window in which a deviation is judged, so that 4 s are alike with 4 s of a minute
 _EVENED = (0.55, 2.6)  # times that a movement is made smaller or larger for that at the most
 _TALKS = 0.4  # of those seconds is what one speaks at least if it is to be brought all the way there

@@ -16,7 +16,7 @@ _THICK = 0.095  # I: dark things thicker than this are shade, not lashes
 _REACH = 0.095, 0.13  # I above the lid's edge that lashes reach, and at the outer corner
 _DARK = (0.08, 0.12)  # of the skin's brightness: what is darker by the first is no skin any more, by both a lash
 _LINE_SHADE = 0.25, 0.72  # of the skin's brightness: the darkest and the faintest line of lashes
-_LINE = 0.0115  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
+_LINE = 0.0098  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
 _HANGS = 1.3  # times as far as upward the line's shade goes down
 _LINE_FROM = 0.3  # share of the way by which the line is whole
 _LINE_SOFT = 0.25  # of the width of the portrait's edges is added to the line's
@@ -162,7 +162,7 @@ def make_ink(window: Window, around: Surroundings, lashes: Lashes, region: np.nd
     frame, grid, along, down = window.frame, around.grid, window.along, window.down
     unit, half = np.float32(frame.unit), np.float32(frame.half)
     share, outward = np.abs(along) / half, frame.outer * along / half
-    fade = smooth_rise((1.25 - share) / 0.4) * smooth_rise((outward + 1.0) / 0.9) * (1 - 0.35 * share**2)
+    fade = smooth_rise((1.28 - share) / 0.4) * smooth_rise((outward + 1.05) / 0.8) * (1 - 0.35 * share**2)
     with_lid = smooth_rise((_WITH_LID[0] - share) / _WITH_LID[1])
     beside = (1 - with_lid) * (outward > 0) * smooth_rise((_BESIDE[0] * unit + down) / (_BESIDE[1] * unit)) * region
     soft = blurred(lashes.marks, _SOFT * frame.unit / grid.step)

@@ -122,8 +122,8 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     lift = bottom - shut
     below = smooth_rise(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
     within = smooth_rise((down - top) / np.maximum(bottom - top, 0.02 * unit))
-    lashes, left = find_lashes(around), _leftover(around)
     free = _not_things(around)
+    lashes, left = find_lashes(around), _leftover(around) * free
     hole, region = (
         grid.spread(part * free, along, down) for part in (_hole(around, lashes.marks, left), _region(around))
     )
@@ -182,7 +182,8 @@ def _region(around: Surroundings) -> np.ndarray:
     """Tell where a lid may be drawn, (h, w) in [0, 1] on the grid; it ends early towards the nose."""
     frame, grid = around.frame, around.grid
     inward = (-frame.outer * grid.along - np.float32(frame.half)) / np.float32(frame.unit)
-    return closeness(grid, frame, (0.11, 0.04, 0.09), 0.11) * smooth_rise((0.09 - inward) / 0.09)
+    aside = frame.foreshortening**2 * 0.2 - 0.11  # a far eye's lid would reach over the face's edge
+    return closeness(grid, frame, (0.11, 0.04, aside), 0.11) * smooth_rise((0.09 - inward) / 0.09)
 
 
 def _shut_line(frame: EyeFrame) -> np.ndarray:
@@ -238,8 +239,11 @@ def _not_things(around: Surroundings) -> np.ndarray:
     """Tell where nothing stands in front of the lids, (h, w) in [0, 1]: frames of glasses, hair and backdrop stay."""
     frame, grid = around.frame, around.grid
     strange = (around.strange > _THING).astype(np.uint8)
-    near = closeness(grid, frame, (0.08, 0.04, 0.06), 1e-3) > 0.5
-    near |= (closeness(grid, frame, (0.12, 0.04, 0.14), 1e-3) > 0.5) & (frame.outer * grid.along > 0.3 * frame.half)
+    seen = frame.foreshortening**2  # beside a far eye the face ends soon
+    near = closeness(grid, frame, (0.08, 0.04, 0.06 * seen), 1e-3) > 0.5
+    near |= (closeness(grid, frame, (0.12, 0.04, 0.14 * seen), 1e-3) > 0.5) & (
+        frame.outer * grid.along > 0.3 * frame.half
+    )
     things = _from_outside((strange > 0) & ~near)
     wide = max(3, int(0.016 * frame.unit / grid.step) * 2 + 1)
     things = cv2.dilate(things.astype(np.uint8), np.ones((wide, wide), np.uint8)).astype(np.float32)
