@@ -11,6 +11,9 @@ _HELD = (0.01, 0.04)  # s: the same for staying shut; with both ends' slowness a
 _OPEN = (0.2, 0.08)  # s: the same for opening: 5 to 7 frames
 _AGAIN = 0.08  # s of open eye before a blink that comes twice
 _TWICE = 0.1  # chance of that
+_FIRST = (0.7, 1.4)  # s to the first: shortest, more on average
+_EARLY = 0.03  # s by which lids begin to fall before the gaze shifts
+_NEAR, _SOONEST = (0.4, 0.7), 0.6  # s before and after, within which it moves to such a moment, and from when on
 _APART = (0.9, 1.7, 2.6)  # s from one to the next: shortest, more on average in speech, and in a pause
 _WITH_SHIFT = 0.45  # chance that a blink which is due soon comes with a large shift of the gaze
 
@@ -32,7 +35,7 @@ def blink_curve(speaking: np.ndarray, shifts: np.ndarray, stream: np.random.Gene
     count = len(speaking)
     blink = np.zeros(count)
     ends = np.array([end for _, end in spans(speaking > 0.5)]) / RATE
-    moment = 0.7 + stream.gamma(2.0, 0.7)
+    moment = _FIRST[0] + stream.gamma(2.0, _FIRST[1] / 2)
     while moment * RATE < count:
         twice, haste, hold, slow, shifting = stream.uniform(size=5)
         moment = _attracted(moment, ends, shifts if shifting < _WITH_SHIFT else shifts[:0])
@@ -48,8 +51,8 @@ def blink_curve(speaking: np.ndarray, shifts: np.ndarray, stream: np.random.Gene
 
 def _attracted(moment: float, ends: np.ndarray, shifts: np.ndarray) -> float:
     """Move a blink to a shift of the gaze or to the end of a phrase that is close."""
-    for places, early in ((shifts, 0.03), (ends, 0.0)):
-        near = places[(places > moment - 0.4) & (places < moment + 0.7) & (places > 0.6)]
+    for places, early in ((shifts, _EARLY), (ends, 0.0)):
+        near = places[(places > moment - _NEAR[0]) & (places < moment + _NEAR[1]) & (places > _SOONEST)]
         if len(near):
             return float(near[0]) - early
     return moment

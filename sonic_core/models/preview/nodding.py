@@ -23,13 +23,21 @@ _LISTENING = np.array([1.1, 0.7, 1.1])  # … and of a listener's
 _DRIFT = np.array([5.2, 4.4, 3.0])  # degrees: the slow movement between postures, ``wander`` times this
 _PACE = (0.42, 0.4, 0.5)  # s between the knots of that drift
 _KEPT = 0.2  # of one knot's value is what the next keeps
+_TALK, _TURNS = 0.3, 0.25  # s: deviations of the Gaussians that blur speaking, and the gaze that a head follows
 _FOLLOWS = 0.2  # of the gaze's way past the camera is what the head goes along
 _CHANGE = {True: (0.9, 1.1), False: (2.2, 2.4)}  # s from one posture to the next, speaking or not: shortest, more
 _AHEAD = 0.12  # s by which a head takes up its posture before the phrase begins
 _HASTE = (0.35, 0.09, 0.25)  # s that a change takes: at least, more per degree, more by chance
 _SLOWLY = 1.6  # times that where one does not speak
 _STRESSED = (0.5, 0.6)  # chance that a stress moves the head: of the weakest, and what the strongest has more
-_FAR = (1.45, 1.9)  # degrees that it goes: for the weakest, and for the strongest more; three fifths to 1.4 of it
+_FAR = (1.45, 1.9)  # degrees that it goes: for the weakest, and for the strongest more …
+_SIZES = (0.6, 0.8)  # … this much of it at least, and more by chance
+_RISE, _HOLD, _FALL = (0.17, 0.08), (0.02, 0.1), (0.3, 0.2)  # s: least, and more by chance
+_UPWARD, _TILTS, _LEVEL = (
+    0.75,
+    0.03,
+    1.2,
+)  # of a nod is one upward; s by which a tilt is before it; s: their mean's blur
 _LATE = 0.08  # s after the syllable's middle that it is there; the heads of two filmed speakers 0.05 to 0.2
 _LIFTED = 0.8  # of such movements go down, the others up
 _TILTED, _TURNED = 0.55, 0.55  # of them tilt and turn the head too,
@@ -45,6 +53,7 @@ _LEANING = 0.02, 0.008  # eye distances: the body's own sway right and down, ``w
 _LEAN_PACE = (2.3, 1.7)  # … s between its knots
 _CARRIED = (-0.0045, 0.003, 0.003)  # eye distances a degree: yaw and roll carry the head aside, pitch down
 _MELODY = 0.22  # degrees by which the head goes up per semitone by which the voice does
+_TONES, _SEMITONES = (0.1, 1.2), (-5, 7)  # s: the changes of pitch that count; bounds of what does
 _BREATH = (0.45, 0.012)  # degrees up, and eye distances up, when breathed in
 
 
@@ -64,14 +73,14 @@ def head_curves(
     """
     count = len(breath)
     postures, drifts, accents, answers, leans = (np.random.default_rng(stream.integers(1 << 62)) for _ in range(5))
-    talk = blurred(prosody.speaking, 0.3)
+    talk = blurred(prosody.speaking, _TALK)
     angles = _postures(prosody.speaking, postures) + _accents(prosody, accents) + _answers(prosody.speaking, answers)
     drift = np.stack([wander(count, np.random.default_rng(drifts.integers(1 << 62)), pace, _KEPT) for pace in _PACE])
     angles += _DRIFT[:, None] * (_CALM + (1 - _CALM) * talk) * drift
-    angles[0] -= _FOLLOWS * blurred(gaze_x, 0.25)
+    angles[0] -= _FOLLOWS * blurred(gaze_x, _TURNS)
     begin = begun(count, _START)
     angles = _evened(blurred(angles, _MASS) * begin, talk)
-    melody = _MELODY * np.clip(band(prosody.tone, 0.1, 1.2), -5, 7) * talk
+    melody = _MELODY * np.clip(band(prosody.tone, *_TONES), *_SEMITONES) * talk
     angles[1] -= blurred(melody + _BREATH[0] * breath, _MASS) * begin
     yaw, pitch, roll = (
         soft_limited(angle, -most, most) for angle, most in zip(angles, (YAW, PITCH, ROLL), strict=True)
@@ -149,16 +158,16 @@ def _accents(prosody: Prosody, stream: np.random.Generator) -> np.ndarray:
         chance, size, kind, turn, hold = stream.uniform(size=5)
         if chance > _STRESSED[0] + _STRESSED[1] * stressed:
             continue
-        parts = (0.17 + 0.08 * hold, 0.02 + 0.1 * hold * size, 0.3 + 0.2 * size)
-        far = (_FAR[0] + _FAR[1] * stressed) * (0.6 + 0.8 * size)
+        parts = (_RISE[0] + _RISE[1] * hold, _HOLD[0] + _HOLD[1] * hold * size, _FALL[0] + _FALL[1] * size)
+        far = (_FAR[0] + _FAR[1] * stressed) * (_SIZES[0] + _SIZES[1] * size)
         begin = moment + _LATE - parts[0]
-        add_bump(curve[1], begin, parts, far if kind < _LIFTED else -0.75 * far)
+        add_bump(curve[1], begin, parts, far if kind < _LIFTED else -_UPWARD * far)
         side = -side if turn < 0.6 else side
         if kind > 1 - _TILTED:
-            add_bump(curve[2], begin - 0.03, parts, _ASIDE[0] * side * far)
+            add_bump(curve[2], begin - _TILTS, parts, _ASIDE[0] * side * far)
         if turn > 1 - _TURNED:
             add_bump(curve[0], begin, parts, _ASIDE[1] * side * far)
-    curve[1] -= blurred(curve[1], 1.2)
+    curve[1] -= blurred(curve[1], _LEVEL)
     return curve
 
 

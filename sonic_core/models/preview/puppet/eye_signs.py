@@ -27,6 +27,15 @@ _BRIDGE_STEP, _BRIDGE_WIDE = 0.01, 7  # I from sample to sample; samples: deviat
 _CROSSED = 75  # percentile across the nose: a line crosses it, a spot or a furrow does not
 _WORN = 0.17  # of the skin's brightness that the line is darker: 15 with glasses .17–.49, of 147 others one fringe .18
 _BIG_REACH = 0.32  # I: how far a drawn eye may go below the mesh's
+_BIG_LEAST, _WIDE, _ROUND = (
+    0.03,
+    0.22,
+    0.12,
+)  # I: how far at least; what is left out of its skin; half widths: its corners
+_LENS = (0.10, 0.09, 0.06), (0.03, 0.03, 0.02)  # I up, down and aside: from where to where lenses would darken skin
+_COUNTED = (-0.06, 0.30, 0.005)  # I down from the upper lid, and the step, in which dark lashes are counted
+_LOWER_LASHES, _BELOW_BROW = 0.03, 0.02  # I: below the lower lid, and below a brow, nothing is judged so far
+_BLACK = 0.02  # of full scale: what is darker is not told apart
 _OPENING = 0.02  # I: things thinner than this do not belong to a drawn eye
 
 
@@ -42,7 +51,7 @@ def contrast(around: Surroundings) -> float:
 def ring_brightness(around: Surroundings) -> float:
     """Measure the light skin around an eye, 75th percentile of a ring: behind dark glasses it is dark."""
     frame, grid = around.frame, around.grid
-    outer, inner = (closeness(grid, frame, reach, 1e-3) > 0.5 for reach in ((0.10, 0.09, 0.06), (0.03, 0.03, 0.02)))
+    outer, inner = (closeness(grid, frame, reach, 1e-3) > 0.5 for reach in _LENS)
     ring = outer & ~inner
     return float(np.percentile(luma_of(around.picture[ring]), 75)) if ring.any() else 0.0
 
@@ -98,36 +107,40 @@ def wears_glasses(landmarks: Landmarks, picture: np.ndarray) -> bool:
     nose = cv2.remap(luma_of(picture), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     usual = ndimage.gaussian_filter1d(nose, _BRIDGE_WIDE, axis=0, mode="nearest")
     line = np.percentile(nose - usual, _CROSSED, axis=1)
-    return bool(-line.min() > _WORN * max(float(np.median(nose)), 0.05))
+    return bool(-line.min() > _WORN * max(float(np.median(nose)), _BLACK))
 
 
 def _skin_ring(around: Surroundings) -> np.ndarray:
     """Tell where the skin around an eye is, (h, w) bool on the grid."""
     frame, grid = around.frame, around.grid
     outer, inner = (closeness(grid, frame, reach, 1e-3) > 0.5 for reach in _RING)
-    return outer & ~inner & (grid.down > frame.at(frame.brow, grid.along) + np.float32(0.02) * np.float32(frame.unit))
+    return (
+        outer
+        & ~inner
+        & (grid.down > frame.at(frame.brow, grid.along) + np.float32(_BELOW_BROW) * np.float32(frame.unit))
+    )
 
 
 def is_shut(around: Surroundings) -> bool:
     """Tell whether the portrait's own eye is shut: a mere line of lashes, which the mesh takes for an opening."""
     frame, grid, unit = around.frame, around.grid, np.float32(around.frame.unit)
     middle = np.abs(STATIONS) <= 0.5
-    steps = np.arange(-0.06, 0.30, 0.005, dtype=np.float32)[None]
+    steps = np.arange(*_COUNTED, dtype=np.float32)[None]
     rows = frame.top[middle, None] + steps * unit
     along = np.broadcast_to(np.float32(frame.half) * STATIONS[middle, None], rows.shape)
     strange = grid.spread(around.strange, along, rows) > _STRANGE
-    strange &= rows < frame.bottom[middle, None] + np.float32(0.03) * unit
-    inside = closeness(grid, frame, (-0.01, 0.0, -0.03), 1e-3) > 0.5
-    if float(np.median(strange.sum(1))) * 0.005 >= _LASH_HEIGHT or inside.sum() < 8:
+    strange &= rows < frame.bottom[middle, None] + np.float32(_LOWER_LASHES) * unit
+    inside = closeness(grid, frame, (-0.01, 0.0, -_LOWER_LASHES), 1e-3) > 0.5
+    if float(np.median(strange.sum(1))) * _COUNTED[2] >= _LASH_HEIGHT or inside.sum() < 8:
         return False
-    share = luma_of(around.picture)[inside] / np.maximum(luma_of(around.skin)[inside], 0.02)
+    share = luma_of(around.picture)[inside] / np.maximum(luma_of(around.skin)[inside], _BLACK)
     dark, light = np.percentile(share, (25, 90))
     return bool(light < _NO_WHITE and dark < _DARK)
 
 
 def fit_big(frame: EyeFrame, texture: np.ndarray) -> EyeFrame | None:
     """Find a drawn eye that is far bigger than the mesh believes: a patch that is not skin, whole within reach."""
-    around = look_around(frame, texture, wide=0.22)
+    around = look_around(frame, texture, wide=_WIDE)
     grid, unit = around.grid, frame.unit
     wide = max(2, round(_OPENING * unit / grid.step))
     mask = cv2.morphologyEx(
@@ -143,13 +156,13 @@ def fit_big(frame: EyeFrame, texture: np.ndarray) -> EyeFrame | None:
     ends = np.array([np.flatnonzero(patch[:, column])[[0, -1]] for column in columns])
     top, bottom = down[ends[:, 0]], down[ends[:, 1]]
     reach = float(bottom.max() - frame.bottom.max())
-    if not 0.03 * unit < reach < _BIG_REACH * unit:
+    if not _BIG_LEAST * unit < reach < _BIG_REACH * unit:
         return None
     left, right = float(along[0]), float(along[-1])
     level = float(np.interp(0.5, [0, 1], [top.max(), bottom.min()])) if top.max() < bottom.min() else 0.0
     moved = frame.fitted(left, right, frame.top, frame.bottom)
     here = (left + right) / 2 + STATIONS * np.float32(moved.half)
-    round_off = smooth_rise((1 - np.abs(STATIONS)) / 0.12)
+    round_off = smooth_rise((1 - np.abs(STATIONS)) / _ROUND)
     upper, lower = (
         blurred((level + (np.interp(here, along, curve) - level) * round_off).astype(np.float32)[None], 1.5)[0]
         for curve in (top, bottom)

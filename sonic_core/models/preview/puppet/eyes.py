@@ -43,6 +43,9 @@ _SHUT = 0.02  # I: an eye less open than this is shut already
 _CACHE_BYTES = 96 << 20
 _BESIDE, _ABOVE, _BELOW = 0.19, 0.23, 0.18  # I: room around an eye in its window
 _IRIS_ROOM = (0.04, 0.16, 0.14)  # I: the same where only the iris and the lids' edges move
+_DRAWN, _DRAWN_SOFT, _BORDER = (0.17, 0.12, 0.12), 0.06, 0.03  # I up, down and aside of an eye: what lids change; over
+# how much that ends, and at the window's border
+_EDGES = 2.0, 12.0  # pixels: bounds of what is believed of the width of a portrait's edges
 _FINEST = 240.0  # samples to an I at the most for lids, so that a state costs some milliseconds
 _GAZE_FINEST = 400.0  # the same for how a gaze shifts what is there, which is smooth over 0.025 I
 _LEAST = 2.0  # pixels of the texture: what is less open shows nothing
@@ -161,8 +164,8 @@ class _Eye:
         self._gaze = Gaze(window_at(frame, iris, coarser))
         self.room = self._gaze.room
         fine = window_at(frame, area, 1)
-        near = around.grid.spread(closeness(around.grid, frame, (0.17, 0.12, 0.12), 0.06), fine.along, fine.down)
-        self._weight = cv2.cvtColor(near * _border((height, width), 0.03 * frame.unit), cv2.COLOR_GRAY2RGB)
+        near = around.grid.spread(closeness(around.grid, frame, _DRAWN, _DRAWN_SOFT), fine.along, fine.down)
+        self._weight = cv2.cvtColor(near * _border((height, width), _BORDER * frame.unit), cv2.COLOR_GRAY2RGB)
 
     def draw(self, blink: float, x: float, y: float) -> np.ndarray:
         """Draw the window, (h, w, 3) before it is brought into form; at rest it is the portrait's own."""
@@ -196,7 +199,7 @@ def edge_width(picture: np.ndarray) -> float:
     grey = luma_of(picture)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
     low, high = np.percentile(grey, (2, 98))
-    return float(np.clip((high - low) / max(float(np.percentile(np.hypot(across, down), 99)), 1e-3), 2.0, 12.0))
+    return float(np.clip((high - low) / max(float(np.percentile(np.hypot(across, down), 99)), 1e-3), *_EDGES))
 
 
 def _window(frame: EyeFrame, size: tuple[int, int], room: tuple[float, float, float], step: int) -> tuple[slice, slice]:

@@ -19,6 +19,9 @@ _STRETCHED = (
 _RIM = 0.012  # I: the lids' edges, lashes and wet rim
 _ROOM = 0.05  # I of white that an iris needs beside it to shift as far as it may
 _LEAST_ROOM = 0.4  # share of a shift that it always makes
+_CORNERS, _WITHIN = 0.05, 1.1  # I before the corners in which the iris's shift ends; half widths: the lids'
+_LID, _CHEEK = 0.13, 0.12  # I above and below the eye in which the skin goes along
+_NARROW = 0.03, 0.06  # I: an eye less open does not shift, and over how much more it begins to
 _UPPER_DOWN, _UPPER_UP, _LOWER = 0.8, 0.35, 0.3  # shares of the iris's way that the lids go along
 
 
@@ -44,16 +47,16 @@ class Gaze:
         gap = np.maximum(bottom - top, 1)
         iris_along, iris_down = frame.local(*frame.iris.astype(np.float32)[:, None])
         distance = np.hypot(along - iris_along, down - iris_down) / np.float32(frame.radius)
-        inside = smooth_rise((frame.half - np.abs(along)) / (0.05 * unit))
+        inside = smooth_rise((frame.half - np.abs(along)) / (_CORNERS * unit))
         self._iris = smooth_rise(2 - distance) * inside
         middle = np.clip((down - top) / gap, 0, 1)
-        share = smooth_rise(1.1 - np.abs(along) / np.float32(frame.half))
-        above = smooth_rise(1 - (top - down) / (0.13 * unit)) * smooth_rise(1 - (down - top) / gap)
-        below = smooth_rise(1 - (down - bottom) / (0.12 * unit)) * smooth_rise(middle)
+        share = smooth_rise(_WITHIN - np.abs(along) / np.float32(frame.half))
+        above = smooth_rise(1 - (top - down) / (_LID * unit)) * smooth_rise(1 - (down - top) / gap)
+        below = smooth_rise(1 - (down - bottom) / (_CHEEK * unit)) * smooth_rise(middle)
         self._upper, self._lower = above * share, below * share
         self._edge = share
         opening = frame.gap / frame.unit
-        self._room = float(smooth_rise((opening - 0.03) / 0.06))
+        self._room = float(smooth_rise((opening - _NARROW[0]) / _NARROW[1]))
         side = float(iris_along[0])
         room = (frame.half - frame.radius + np.array([side, -side])) / (_ROOM * frame.unit)
         self.room = np.clip(room, _LEAST_ROOM, 1.0)

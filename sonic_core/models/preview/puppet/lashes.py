@@ -16,6 +16,15 @@ _THICK = 0.095  # I: dark things thicker than this are shade, not lashes
 _REACH = 0.095, 0.13  # I above the lid's edge that lashes reach, and at the outer corner
 _DARK = (0.08, 0.12)  # of the skin's brightness: what is darker by the first is no skin any more, by both a lash
 _LINE_SHADE = 0.25, 0.72  # of the skin's brightness: the darkest and the faintest line of lashes
+_BLACK, _INKY = 0.02, 0.08  # of full scale, and of the skin's brightness: darker is not told apart
+_CALM, _TIP = 0.01, 0.03  # I: over how much the skin beneath lashes is blurred; within which their tips end
+_LINKED = 0.006, 0.004  # I: gaps that do not part a lash; height from which it must be linked with the edge
+_SIDE = 0.20, 0.05  # I beyond the corners that lashes reach at most, and over how much they end
+_INNER = 1.02, 0.2  # half widths towards the nose at which lashes begin, and over how much
+_ROOTS = 0.05, -0.006  # I above the mesh's edge: where their line is looked for
+_STEADY = 4.0, 3.0  # stations over which the line's height and its colour are blurred
+_ENDS, _BEGINS = (1.28, 0.4), (1.05, 0.8)  # half widths outward and towards the nose where the line ends; over how much
+_PALER, _THINNER = 0.35, 0.5  # of its darkness and its width are lost towards the corners
 _LINE = 0.0098  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
 _HANGS = 1.3  # times as far as upward the line's shade goes down
 _LINE_FROM = 0.3  # share of the way by which the line is whole
@@ -57,17 +66,17 @@ def find_lashes(around: Surroundings) -> Lashes:
     smooth = cv2.morphologyEx(
         blurred(lid, 0.5), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
     )
-    smooth = blurred(smooth, 0.01 * frame.unit / grid.step)
-    ratio = np.clip(around.picture / np.maximum(smooth, 0.02), 0.08, 1)
+    smooth = blurred(smooth, _CALM * frame.unit / grid.step)
+    ratio = np.clip(around.picture / np.maximum(smooth, _BLACK), _INKY, 1)
     dark = 1 - luma_of(ratio)
-    thick = cv2.dilate(blurred(dark, 0.006 * frame.unit / grid.step), np.ones((3, 5), np.uint8))
-    linked = np.where(height > 0.004, thick, 1.0)[::-1]
+    thick = cv2.dilate(blurred(dark, _LINKED[0] * frame.unit / grid.step), np.ones((3, 5), np.uint8))
+    linked = np.where(height > _LINKED[1], thick, 1.0)[::-1]
     linked = np.minimum.accumulate(linked, axis=0)[::-1]
     outward = frame.outer * grid.along / np.float32(frame.half)
     reach = np.float32(_REACH[0]) + np.float32(_REACH[1] - _REACH[0]) * smooth_rise((outward - 0.5) / 0.5)
-    weight = smooth_rise((linked - _DARK[0]) / _DARK[1]) * smooth_rise((reach - height) / 0.03)
-    weight *= smooth_rise((np.float32(frame.half) + 0.20 * unit - np.abs(grid.along)) / (0.05 * unit))
-    weight *= smooth_rise((outward + 1.02) / 0.2)
+    weight = smooth_rise((linked - _DARK[0]) / _DARK[1]) * smooth_rise((reach - height) / _TIP)
+    weight *= smooth_rise((np.float32(frame.half) + _SIDE[0] * unit - np.abs(grid.along)) / (_SIDE[1] * unit))
+    weight *= smooth_rise((outward + _INNER[0]) / _INNER[1])
     marks = (1 - (1 - ratio) * weight[..., None]).astype(np.float32)
     line, root = _lash_line(frame, grid, ratio, dark * weight)
     return Lashes(marks, line, root)
@@ -75,15 +84,15 @@ def find_lashes(around: Surroundings) -> Lashes:
 
 def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Measure the line of lashes: its colour over the skin's, (81, 3), and its height above the mesh's edge, (81,)."""
-    rows = np.linspace(0.05, -0.006, 29, dtype=np.float32)[None] * np.float32(frame.unit)
+    rows = np.linspace(*_ROOTS, 29, dtype=np.float32)[None] * np.float32(frame.unit)
     along = np.broadcast_to(np.float32(frame.half) * STATIONS[:, None], (81, 29))
     places = along, frame.top[:, None] - rows
     sharp = grid.spread(dark, *places) ** 3 + 1e-6
     root = (sharp * rows).sum(1) / sharp.sum(1)
     colours = grid.spread(ratio, *places)
     line = (colours * sharp[..., None]).sum(1) / sharp.sum(1)[:, None]
-    root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], 4.0)[0]
-    line = np.repeat(luma_of(blurred(line[None], 3.0)[0])[:, None], 3, axis=1)
+    root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], _STEADY[0])[0]
+    line = np.repeat(luma_of(blurred(line[None], _STEADY[1])[0])[:, None], 3, axis=1)
     return np.clip(line, *_LINE_SHADE).astype(np.float32), root.astype(np.float32)
 
 
@@ -162,13 +171,14 @@ def make_ink(window: Window, around: Surroundings, lashes: Lashes, region: np.nd
     frame, grid, along, down = window.frame, around.grid, window.along, window.down
     unit, half = np.float32(frame.unit), np.float32(frame.half)
     share, outward = np.abs(along) / half, frame.outer * along / half
-    fade = smooth_rise((1.28 - share) / 0.4) * smooth_rise((outward + 1.05) / 0.8) * (1 - 0.35 * share**2)
+    fade = smooth_rise((_ENDS[0] - share) / _ENDS[1]) * smooth_rise((_BEGINS[0] + outward) / _BEGINS[1])
+    fade *= 1 - _PALER * share**2
     with_lid = smooth_rise((_WITH_LID[0] - share) / _WITH_LID[1])
     beside = (1 - with_lid) * (outward > 0) * smooth_rise((_BESIDE[0] * unit + down) / (_BESIDE[1] * unit)) * region
     soft = blurred(lashes.marks, _SOFT * frame.unit / grid.step)
     own, calm = (1 - grid.spread(part, along, down) for part in (lashes.marks, soft))
     skin = around.skin.mean((0, 1))
-    warmth = np.clip(1 + _WARMTH * (1 - skin / max(float(luma_of(skin)), 0.02)), *_WARMEST).astype(np.float32)
+    warmth = np.clip(1 + _WARMTH * (1 - skin / max(float(luma_of(skin)), _BLACK)), *_WARMEST).astype(np.float32)
     line = np.stack([frame.at(part, along) for part in (lashes.line**warmth).T], -1)
     return Ink(
         window=window,
@@ -181,7 +191,8 @@ def make_ink(window: Window, around: Surroundings, lashes: Lashes, region: np.nd
         aside_shut=1 - np.float32(_ASIDE) * beside[..., None] * calm,
         line=line,
         line_within=region * fade,
-        spread=np.float32(_LINE) * unit * (1 - 0.5 * np.minimum(share, 1.2) ** 2) + np.float32(_LINE_SOFT * softness),
+        spread=np.float32(_LINE) * unit * (1 - _THINNER * np.minimum(share, _ENDS[0]) ** 2)
+        + np.float32(_LINE_SOFT * softness),
         downward=np.float32(_DOWNWARD) * fade,
         rooted=np.float32(max(_ROOTED[0] * frame.unit, _ROOTED[1] * softness)),
     )

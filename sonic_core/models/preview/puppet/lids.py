@@ -26,7 +26,7 @@ _SHUT_BELOW = 0.025  # I: how far below the corners' line a shut line lies in it
 _LOWER_MOST = 0.05  # I: the lower lid rises no further
 _OVERLAP = 0.008  # I: how far the lid's edge goes beyond the lower one's, so that no rim of the eye stays
 _LOWER_FADE = 0.20  # I below the lower lid over which the cheek goes along
-_SPAN = 0.28  # I above the lid: where the skin that stretches begins at the highest
+_SPAN, _SPAN_LEAST = 0.28, 0.06  # I above the lid: where the skin that stretches begins at the highest, at the lowest
 _BRIGHT_POWER = 1.5  # how much brighter skin around the eye counts for more: a lid is not the socket's shade
 _BRIGHTEST = 1.2  # times the brightness of the skin around: a lid in the shade is not lit
 _LIFT = 1.05  # times the brightness of what lies next to the eye, make-up and shade: the same for those
@@ -38,6 +38,26 @@ _BULGE = 0.05  # how much brighter the middle of a shut lid is: the ball beneath
 _TIPS = 0.16  # I: how far from the eye tips of lashes are looked for on the lid …
 _NARROW = 0.06  # … I across, at the most …
 _STRAY = 0.04  # … and darker than this, of the skin's brightness
+_FRESH_FROM = 0.75  # share of the way by which that is so
+_BALL = 0.35, 0.5  # of the eye's height below the upper lid: where the ball is brightest, and how far that reaches
+_PORES, _EVEN, _FINE = 0.012, 0.025, 0.007  # I: blurs that take out pores, that even skin out, that soften masks
+_SOFT = 0.02  # I over which places end
+_LIGHTS = 0.2, 1.6  # of the skin's brightness: bounds within which it counts
+_SHADE = 0.4, 0.3  # of the brightness around: darker paint is shade, and over how much
+_BLACK = 0.02  # of full scale: what is darker is not told apart
+_MARKED = 0.13  # of the skin's brightness that a lash is darker
+_OPENING, _FILLED, _CLEARED = (-0.005, 0.0, 0.02), (0.012, 0.02, 0.03), (0.0, 0.015, 0.02)  # I up, down and aside
+# of the lids: what is taken out, what is filled, and where nothing stays
+_WHITES = 0.0, 0.05, 0.04  # I up, down and aside of them: where white may be left over
+_REGION, _REGION_SOFT = (
+    (0.11, 0.04, 0.09),
+    0.11,
+)  # I up, down and aside: where a lid is drawn, and over how much it ends
+_MIDDLE = 1.2, 0.35  # half widths from the middle at which skin is no longer made, and over how much
+_CORNER, _CORNER_SOFT = (0.9, 0.4), 0.14  # half widths from which edges get soft, over how much; I: how soft
+_NEAR = (0.08, 0.04, 0.06), (0.12, 0.04, 0.14)  # I up, down and aside: where lashes are no things; the same outward
+_OUTWARD = 0.3  # half widths from where outward is
+_RIM, _BEFORE = 0.015, 1.5  # I by which things are widened and softened; times that what is soft counts
 _THING = 0.3  # of the skin's brightness: difference from which something may be a thing in front
 _STRETCH_MOST = 0.6  # of the span: the skin stretches no further
 _CLEAR_FROM, _CLEAR_BY = (
@@ -101,7 +121,7 @@ class Lid:
         moved = np.minimum(edge - self.top, np.float32(_STRETCH_MOST) * span)
         part = np.clip((self.window.down - self.stretch) / span, 0, 1)
         skin = self.window.fetch(self.bare, None, moved * part * (-0.5 - 0.5 * part))
-        fresh = np.float32(_FRESH * smooth_rise(blink / 0.75)) * smooth_rise(2 * part) * self.middle
+        fresh = np.float32(_FRESH * smooth_rise(blink / _FRESH_FROM)) * smooth_rise(2 * part) * self.middle
         skin += fresh[..., None] * (self.fresh - skin)
         return skin
 
@@ -121,7 +141,7 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     shut = frame.at(_shut_line(frame), along)
     lift = bottom - shut
     below = smooth_rise(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
-    within = smooth_rise((down - top) / np.maximum(bottom - top, 0.02 * unit))
+    within = smooth_rise((down - top) / np.maximum(bottom - top, _SOFT * unit))
     free = _not_things(around)
     lashes, left = find_lashes(around), _leftover(around) * free
     hole, region = (
@@ -129,7 +149,7 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
     )
     filled = _bare(around, lashes.marks, left)
     bare, fresh = (grid.spread(part, along, down) for part in (filled, _fresh(around, filled)))
-    brow = frame.at(frame.brow, along) + np.float32(0.02) * unit
+    brow = frame.at(frame.brow, along) + np.float32(_SOFT) * unit
     share = np.abs(along) / np.float32(frame.half)
     return Lid(
         window=window,
@@ -138,24 +158,25 @@ def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness
         bare=picture + hole[..., None] * (bare - picture),
         fresh=picture + region[..., None] * (fresh - picture),
         top=top,
-        shut=shut + np.float32(_OVERLAP) * unit * smooth_rise(lift / (0.02 * unit)),
+        shut=shut + np.float32(_OVERLAP) * unit * smooth_rise(lift / (_SOFT * unit)),
         rise=lift * below * within,
-        stretch=np.clip(brow, top - np.float32(_SPAN) * unit, top - np.float32(0.06) * unit),
-        middle=smooth_rise((1.2 - share) / 0.35),
+        stretch=np.clip(brow, top - np.float32(_SPAN) * unit, top - np.float32(_SPAN_LEAST) * unit),
+        middle=smooth_rise((_MIDDLE[0] - share) / _MIDDLE[1]),
         region=region,
-        cleared=grid.spread(np.maximum(closeness(grid, frame, (0.0, 0.015, 0.02), 0.02), left), along, down),
+        cleared=grid.spread(np.maximum(closeness(grid, frame, _CLEARED, _SOFT), left), along, down),
         ink=make_ink(window, around, lashes, region, softness),
-        softness=np.float32(softness) + np.float32(0.14) * unit * np.clip((share - 0.9) / 0.4, 0, 1),
+        softness=np.float32(softness)
+        + np.float32(_CORNER_SOFT) * unit * np.clip((share - _CORNER[0]) / _CORNER[1], 0, 1),
     )
 
 
 def _leftover(around: Surroundings) -> np.ndarray:
     """Find what is like an eye's white just outside the lids as they were read, (h, w) in [0, 1] on the grid."""
     grid, unit = around.grid, around.frame.unit
-    white = eye_like_parts(around)[0] * closeness(grid, around.frame, (0.0, 0.05, 0.04), 0.02)
+    white = eye_like_parts(around)[0] * closeness(grid, around.frame, _WHITES, _SOFT)
     white = np.maximum(white, _strays(around))
-    wide = 2 * max(1, round(0.006 * unit / grid.step)) + 1
-    return blurred(cv2.dilate(white.astype(np.float32), np.ones((wide, wide), np.uint8)), 0.006 * unit / grid.step)
+    wide = 2 * max(1, round(_FINE * unit / grid.step)) + 1
+    return blurred(cv2.dilate(white.astype(np.float32), np.ones((wide, wide), np.uint8)), _FINE * unit / grid.step)
 
 
 def _strays(around: Surroundings) -> np.ndarray:
@@ -163,27 +184,29 @@ def _strays(around: Surroundings) -> np.ndarray:
     frame, grid = around.frame, around.grid
     luma = blurred(luma_of(around.picture), 0.5)
     across = np.ones((1, 2 * max(2, round(_NARROW / 2 * frame.unit / grid.step)) + 1), np.uint8)
-    dark = (cv2.morphologyEx(luma, cv2.MORPH_CLOSE, across) - luma) / np.maximum(luma_of(around.skin), 0.05)
+    dark = (cv2.morphologyEx(luma, cv2.MORPH_CLOSE, across) - luma) / np.maximum(luma_of(around.skin), _BLACK)
     noise = float(np.median(dark))
-    near = closeness(grid, frame, (_TIPS, -0.02, _TIPS), 0.04) * (grid.down < frame.at(frame.top, grid.along))
+    near = closeness(grid, frame, (_TIPS, -_SOFT, _TIPS), 2 * _SOFT) * (grid.down < frame.at(frame.top, grid.along))
     return smooth_rise((dark - 2 * noise - _STRAY) / _STRAY) * near
 
 
 def _hole(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Tell where eye and lashes are taken out, (h, w) in [0, 1] on the grid."""
     frame, grid = around.frame, around.grid
-    hole = closeness(grid, frame, (-0.005, 0.0, 0.02), 0.02)
-    lashes = smooth_rise((1 - marks.min(2)) / 0.12) * (grid.down < frame.at(frame.bottom, grid.along))
+    hole = closeness(grid, frame, _OPENING, _SOFT)
+    lashes = smooth_rise((1 - marks.min(2)) / _MARKED) * (grid.down < frame.at(frame.bottom, grid.along))
     hole = cv2.dilate(np.maximum.reduce([hole, lashes, left]), np.ones((5, 5), np.uint8))
-    return blurred(hole, 0.008 * frame.unit / grid.step)
+    return blurred(hole, _FINE * frame.unit / grid.step)
 
 
 def _region(around: Surroundings) -> np.ndarray:
     """Tell where a lid may be drawn, (h, w) in [0, 1] on the grid; it ends early towards the nose."""
     frame, grid = around.frame, around.grid
     inward = (-frame.outer * grid.along - np.float32(frame.half)) / np.float32(frame.unit)
-    aside = frame.foreshortening**2 * 0.2 - 0.11  # a far eye's lid would reach over the face's edge
-    return closeness(grid, frame, (0.11, 0.04, aside), 0.11) * smooth_rise((0.09 - inward) / 0.09)
+    aside = (
+        frame.foreshortening**2 * (_REGION[2] + _REGION_SOFT) - _REGION_SOFT
+    )  # a far eye's lid would reach over the face's edge
+    return closeness(grid, frame, (*_REGION[:2], aside), _REGION_SOFT) * smooth_rise(1 - inward / _REGION[2])
 
 
 def _shut_line(frame: EyeFrame) -> np.ndarray:
@@ -201,8 +224,8 @@ def _shut_line(frame: EyeFrame) -> np.ndarray:
 
 def _bare(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Fill eye and lashes from the nearest skin, shade and make-up kept, (h, w, 3) on the grid."""
-    hole = closeness(around.grid, around.frame, (0.012, 0.02, 0.03), 0.02)
-    lash = smooth_rise((1 - marks.min(2)) / 0.15)
+    hole = closeness(around.grid, around.frame, _FILLED, _SOFT)
+    lash = smooth_rise((1 - marks.min(2)) / _MARKED)
     lash = cv2.dilate(lash, np.ones((3, 3), np.uint8))
     return fill(around.picture, (1 - hole) * (1 - lash) * (1 - left).clip(0, 1) + 1e-4)
 
@@ -213,25 +236,25 @@ def _fresh(around: Surroundings, bare: np.ndarray) -> np.ndarray:
     It is never much brighter than what lies next to it, and takes over its hue where that is painted.
     """
     frame, grid = around.frame, around.grid
-    soft = blurred(around.picture, 0.012 * frame.unit / grid.step)
-    light = soft.mean(2) / np.float32(max(around.brightness, 0.05))
-    bright = fill(soft, around.weight * np.clip(light, 0.2, 1.6) ** np.float32(_BRIGHT_POWER) + 1e-6)
-    bright = blurred(bright, 0.02 * frame.unit / grid.step)
-    near = blurred(bare, 0.03 * frame.unit / grid.step)
-    above = smooth_rise((frame.at(frame.top, grid.along) - grid.down) / np.float32(0.02 * frame.unit))
-    paint = blurred(fill(bare, above + np.float32(_BELOW_PAINT)), 0.03 * frame.unit / grid.step)
-    luma, near_luma = (np.maximum(luma_of(part), 0.01) for part in (bright, near))
-    limit = np.minimum(np.float32(_BRIGHTEST) * np.maximum(luma_of(around.skin), 0.02), np.float32(_LIFT) * near_luma)
+    soft = blurred(around.picture, _PORES * frame.unit / grid.step)
+    light = soft.mean(2) / np.float32(max(around.brightness, _BLACK))
+    bright = fill(soft, around.weight * np.clip(light, *_LIGHTS) ** np.float32(_BRIGHT_POWER) + 1e-6)
+    bright = blurred(bright, _EVEN * frame.unit / grid.step)
+    near = blurred(bare, _EVEN * frame.unit / grid.step)
+    above = smooth_rise((frame.at(frame.top, grid.along) - grid.down) / np.float32(_EVEN * frame.unit))
+    paint = blurred(fill(bare, above + np.float32(_BELOW_PAINT)), _EVEN * frame.unit / grid.step)
+    luma, near_luma = (np.maximum(luma_of(part), _BLACK) for part in (bright, near))
+    limit = np.minimum(np.float32(_BRIGHTEST) * np.maximum(luma_of(around.skin), _BLACK), np.float32(_LIFT) * near_luma)
     level = np.minimum(luma, limit)
-    hue, near_hue = bright / luma[..., None], paint / np.maximum(luma_of(paint), 0.01)[..., None]
+    hue, near_hue = bright / luma[..., None], paint / np.maximum(luma_of(paint), _BLACK)[..., None]
     painted = smooth_rise((np.abs(near_hue - hue).max(2) - _PAINT) / _PAINT)
-    painted *= smooth_rise((near_luma / luma - 0.4) / 0.3) * np.float32(_PAINT_KEPT)
+    painted *= smooth_rise((near_luma / luma - _SHADE[0]) / _SHADE[1]) * np.float32(_PAINT_KEPT)
     shaded = smooth_rise((luma / limit - 1) / np.float32(_SHADED))
     hue += np.maximum(painted, shaded)[..., None] * (near_hue - hue)
     share = np.clip(np.abs(grid.along) / np.float32(frame.half), 0, 1)
     top, bottom = frame.at(frame.top, grid.along), frame.at(frame.bottom, grid.along)
     height = (grid.down - top) / np.maximum(bottom - top, 1)
-    ball = np.float32(_BULGE) * (1 - share**2) * np.exp(-np.square((height - 0.35) / 0.5))
+    ball = np.float32(_BULGE) * (1 - share**2) * np.exp(-np.square((height - _BALL[0]) / _BALL[1]))
     return np.clip(hue * (level * (1 + ball))[..., None] + skin_grain(around), 0, 1)
 
 
@@ -240,14 +263,12 @@ def _not_things(around: Surroundings) -> np.ndarray:
     frame, grid = around.frame, around.grid
     strange = (around.strange > _THING).astype(np.uint8)
     seen = frame.foreshortening**2  # beside a far eye the face ends soon
-    near = closeness(grid, frame, (0.08, 0.04, 0.06 * seen), 1e-3) > 0.5
-    near |= (closeness(grid, frame, (0.12, 0.04, 0.14 * seen), 1e-3) > 0.5) & (
-        frame.outer * grid.along > 0.3 * frame.half
-    )
+    near, outer = (closeness(grid, frame, (up, down, side * seen), 1e-3) > 0.5 for up, down, side in _NEAR)
+    near |= outer & (frame.outer * grid.along > _OUTWARD * frame.half)
     things = _from_outside((strange > 0) & ~near)
-    wide = max(3, int(0.016 * frame.unit / grid.step) * 2 + 1)
+    wide = max(3, int(_RIM * frame.unit / grid.step) * 2 + 1)
     things = cv2.dilate(things.astype(np.uint8), np.ones((wide, wide), np.uint8)).astype(np.float32)
-    return 1 - smooth_rise(1.5 * blurred(things, 0.014 * frame.unit / grid.step))
+    return 1 - smooth_rise(_BEFORE * blurred(things, _RIM * frame.unit / grid.step))
 
 
 def _from_outside(mask: np.ndarray) -> np.ndarray:
