@@ -35,6 +35,7 @@ _PAINT, _PAINT_KEPT = 0.13, 0.85  # difference of hues (colour over brightness) 
 _SHADED = 0.4  # of the brightness of what lies next to the eye: brighter skin around by this much lends no hue
 _FRESH = 0.85  # share of made skin in a shut lid; the rest is stretched
 _BULGE = 0.05  # how much brighter the middle of a shut lid is: the ball beneath
+_UNDER_BROW = 0.08  # I below a brow within which its hairs are no lashes
 _TIPS = 0.16  # I: how far from the eye tips of lashes are looked for on the lid …
 _NARROW = 0.06  # … I across, at the most …
 _STRAY = 0.04  # … and darker than this, of the skin's brightness
@@ -187,7 +188,8 @@ def _strays(around: Surroundings) -> np.ndarray:
     dark = (cv2.morphologyEx(luma, cv2.MORPH_CLOSE, across) - luma) / np.maximum(luma_of(around.skin), _BLACK)
     noise = float(np.median(dark))
     near = closeness(grid, frame, (_TIPS, -_SOFT, _TIPS), 2 * _SOFT) * (grid.down < frame.at(frame.top, grid.along))
-    return smooth_rise((dark - 2 * noise - _STRAY) / _STRAY) * near
+    under_brow = smooth_rise((grid.down - frame.at(frame.brow, grid.along)) / np.float32(_UNDER_BROW * frame.unit))
+    return smooth_rise((dark - 2 * noise - _STRAY) / _STRAY) * near * under_brow
 
 
 def _hole(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:

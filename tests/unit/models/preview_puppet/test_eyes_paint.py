@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sonic_core.faces.geometry import eye_distance
+from sonic_core.faces.geometry import LEFT_BROW_LOWER, RIGHT_BROW_LOWER, eye_distance
 from sonic_core.models.preview.puppet.brows import Brows
 from sonic_core.models.preview.puppet.eye_frame import UPPER_LIDS, eye_frames
 from sonic_core.models.preview.puppet.eye_light import face_brightness, fill, fit_frame, look_around
@@ -230,3 +230,21 @@ def test_brows_behind_glasses_rise_so_little_that_no_rim_bends(landmarks, face):
     free, behind = (Brows(grid, landmarks.points, up, unit, glasses=worn).basis for worn in (False, True))
     assert np.abs(free).max() > 0.06 * unit
     assert 0.01 * unit < np.abs(behind).max() < 0.025 * unit
+
+
+def test_the_hairs_of_a_low_brow_are_no_lashes(landmarks, face):
+    """The brow hangs so low that its hairs end within reach of the lashes' tips."""
+    low, hairs = landmarks.points.copy(), face.copy()
+    unit = eye_distance(landmarks.points)
+    for number, lids in enumerate(UPPER_LIDS):
+        brow = list((LEFT_BROW_LOWER, RIGHT_BROW_LOWER)[number])
+        low[brow, 1] = landmarks.points[list(lids), 1].min() - 0.11 * unit
+        for x in np.linspace(*np.sort(low[brow, 0])[[0, -1]], 24):
+            y = float(low[brow[0], 1])
+            cv2.line(hairs, (int(x), int(y - 0.1 * unit)), (int(x + 4), int(y)), INK, 2, cv2.LINE_AA)
+    frowning = type(landmarks)(low, landmarks.irises, landmarks.score)
+    eyes = Eyes(hairs, frowning)
+    change = np.abs(apply(hairs, eyes, 1.0, 0.0, 0.0) - hairs).max(2)
+    y, x = int(y - 0.04 * unit), int(landmarks.irises[0, 0, 0])
+    assert eyes.blinks
+    assert change[y - 6 : y, x - 30 : x + 30].mean() < 0.09
