@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ....easing import smooth_rise
 from ....faces.geometry import CHEEKS, eye_distance
 from ....types import Landmarks
-from ..easing import smooth_rise
 from .eye_frame import STATIONS, EyeFrame, Grid, grid_around
 from .light import luma_of
 

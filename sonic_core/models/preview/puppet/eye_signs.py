@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from ....easing import smooth_rise
 from ....faces.geometry import LEFT_LID_UPPER, RIGHT_LID_UPPER, eye_distance
 from ....types import Landmarks
-from ..easing import smooth_rise
 from .eye_frame import STATIONS, EyeFrame
 from .eye_light import Surroundings, blurred, closeness, look_around
 from .light import luma_of

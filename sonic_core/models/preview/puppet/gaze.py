@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..easing import smooth_rise
+from ....easing import smooth_rise
 from .eye_frame import Window
 
 SHIFT = 0.0033

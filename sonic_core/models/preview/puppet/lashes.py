@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..easing import smooth_rise
+from ....easing import smooth_rise
 from .eye_frame import STATIONS, EyeFrame, Grid, Window
 from .eye_light import Surroundings, blurred
 from .light import luma_of

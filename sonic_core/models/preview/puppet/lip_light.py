@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..easing import smooth_fall
+from ....easing import smooth_fall
 from .light import luma_of, read_at
 from .lip_controls import measure_heights
 from .lip_shapes import LipShapes

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..easing import smooth_fall
+from ....easing import smooth_fall
 from .cavity import Palette
 from .light import read_at
 from .lip_shapes import LipShapes
