@@ -22,8 +22,8 @@ Array = NDArray[np.float32]
 
 _SIDE = 65  # entries of the table each way
 _THROAT_SMALL, _THROAT = 0.52, 0.32  # brightness of the throat for a small and a wide gap, as a share of the skin's
-_TONGUE = 0.59  # the tongue's
-_THROAT_HUE, _TONGUE_HUE = (1.40, 0.60, 0.60), (1.22, 0.77, 0.86)  # RGB against the skin's; the brightness is set after
+_TONGUE = 0.56  # the tongue's
+_THROAT_HUE, _TONGUE_HUE = (1.40, 0.60, 0.60), (1.20, 0.79, 0.87)  # RGB against the skin's; the brightness is set after
 _TONGUE_LIP = 0.25  # share of the lip's colour in the tongue's
 _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
     0.38,

@@ -40,9 +40,9 @@ _RAMP = 3.2  # width of an edge's ramp in deviations of its blur
 _COLUMNS = 1024  # entries of the tables over the mouth's width
 _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
 _DIM, _DIM_UNTIL = 0.85, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
-_WARM = 1.8  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
+_WARM = 1.1  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
 # teeth of 14 mouths, in their shadow at .7 of the skin's brightness, had the skin's hue; lit ones a third of it
-_ROUND_DIM = 0.22  # light that lips keep out which are pushed forward
+_ROUND_DIM = 0.12  # light that lips keep out which are pushed forward
 _OWN_SHADOW, _OWN_SHUT_SHADOW = 0.45, 0.35  # share of all shadow on the portrait's own teeth, which have some already,
 # and what comes to it when the lips are all but shut
 _OWN_WARM = 1.1  # the same for the portrait's own teeth, which have some of the skin's hue already

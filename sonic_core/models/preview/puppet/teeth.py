@@ -12,7 +12,7 @@ from .light import Light
 
 Array = NDArray[np.float32]
 
-EDGE = 0.012
+EDGE = 0.015
 """I by which the middle teeth reach below the line on which shut lips meet."""
 _WIDTHS = np.array((0.118, 0.088, 0.086, 0.066, 0.054))
 """I from the middle outward: the arch turns away, so each looks narrower than the one before."""
@@ -30,14 +30,14 @@ _HUE = np.array((0.30, 0.16, 0.46))
 """Share of the skin's red, green and blue cast in the incisors' colour: .2 of its redness and half of its yellowness,
 median of 30 open mouths."""
 _YELLOWER = np.array((1.0, 1.05, 1.5, 1.4, 1.4))  # how much more of it each tooth has
-_GAP, _GAP_WIDTH = 0.17, 0.0055  # how much darker it is between two teeth; deviation of that line in I
+_GAP, _GAP_WIDTH = 0.14, 0.0055  # how much darker it is between two teeth; deviation of that line in I
 _GAP_HIGH, _GAP_ASIDE = 0.5, 0.5  # share of that left at the gums, and lost towards the mouth's corners
-_BULGE = 0.07  # how much darker a tooth's sides are than its middle
+_BULGE = 0.05  # how much darker a tooth's sides are than its middle
 _EDGE_DARK, _EDGE_BAND = 0.12, 0.028  # a tooth's biting edge lets the dark through; I over which
-_NECK, _NECK_FROM, _NECK_OVER = 0.10, 0.05, 0.08  # darker towards the gums; I above the edge where that begins; over
+_NECK, _NECK_FROM, _NECK_OVER = 0.04, 0.05, 0.08  # darker towards the gums; I above the edge where that begins; over
 _WHITE, _WHITE_POWER = 1.06, 0.75
 """Brightness of the middle teeth for a skin's brightness: the darker, the more above it; 30 open mouths."""
-_AWAY, _AWAY_FROM, _AWAY_OVER = 0.88, 0.28, 0.50  # darkening by share of the mouth's half: how much, from where, over
+_AWAY, _AWAY_FROM, _AWAY_OVER = 0.86, 0.32, 0.52  # darkening by share of the mouth's half: how much, from where, over
 _CRISP, _FINEST = 1.3, 0.6
 """Pixels of the drawing: an edge's deviation in sharp portraits, which their enlargement gives already, and the
 deviation that is always taken."""
