@@ -21,7 +21,7 @@ from .parting import STATIONS, Parting
 Array = NDArray[np.float32]
 
 _SIDE = 65  # entries of the table each way
-_THROAT_SMALL, _THROAT = 0.52, 0.32  # brightness of the throat for a small and a wide gap, as a share of the skin's
+_THROAT_SMALL, _THROAT = 0.57, 0.37  # brightness of the throat for a small and a wide gap, as a share of the skin's
 _TONGUE = 0.56  # the tongue's
 _THROAT_HUE, _TONGUE_HUE = (1.40, 0.60, 0.60), (1.20, 0.79, 0.87)  # RGB against the skin's; the brightness is set after
 _TONGUE_LIP = 0.25  # share of the lip's colour in the tongue's
@@ -31,7 +31,7 @@ _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
     0.42,
 )  # depth where it begins, lower aside; and over which it rises
 _TONGUE_ASIDE, _ASIDE_FROM, _ASIDE_OVER = 0.75, 0.35, 0.50  # how much of it is lost aside; share of the half width
-_SIDES, _SIDES_FROM, _SIDES_OVER = 0.42, 0.25, 0.60  # how much darker the throat is aside
+_SIDES, _SIDES_FROM, _SIDES_OVER = 0.35, 0.25, 0.60  # how much darker the throat is aside
 _CORNER, _CORNER_OVER = 0.33, 0.16  # share of the lip's colour in the corners; of the half width over which it comes
 _SHOWING = 0.35  # share of the skin's brightness that a quarter of an open mouth has where teeth or a tongue show
 _TOOTHED = (0.12, 0.20), (0.85, 0.0)
@@ -42,7 +42,7 @@ _UNLIKE = 10.0  # Lab units from both lips' colours from which a place is none o
 _LIT = 0.5  # of the lighter lip's lightness: darker is no tooth
 _PALER, _RED, _LIGHTER = 0.8, 0.12, 4.0  # share of the lips' redness per lightness that teeth have at most
 # … less redness than that is none, as in grey pictures: there teeth are lighter by so many units
-_DARK_RED = (0.42, 0.22, 0.19)  # RGB of the darkest as a share of the skin's brightness
+_DARK_RED = (0.47, 0.27, 0.24)  # RGB of the darkest as a share of the skin's brightness
 _SEAM_DARKEST = 0.22  # a seam is no darker than this share of the skin
 _SEAM_OPEN = (0.53, 0.39, 0.38)  # RGB of the seam, of the lip's, where the portrait's lips are not shut
 
