@@ -142,10 +142,10 @@ def test_a_blink_draws_no_stroke_beside_the_outer_corner(landmarks, face):
 def test_no_tip_of_a_lash_stays_on_a_shut_lid(landmarks, face):
     texture = face.copy()
     for place in (-0.3, 0.0, 0.3):
-        ends = local(landmarks, 0, place, -0.19), local(landmarks, 0, place + 0.05, -0.23)
+        ends = local(landmarks, 0, place, -0.15), local(landmarks, 0, place + 0.05, -0.19)
         cv2.line(texture, *ends, (0.35, 0.25, 0.2), 2, cv2.LINE_AA)
     shut = apply(texture, Eyes(texture, landmarks), 1.0, 0.0, 0.0)
-    (left, top), (right, bottom) = local(landmarks, 0, 0.45, -0.26), local(landmarks, 0, -0.45, -0.1)
+    (left, top), (right, bottom) = local(landmarks, 0, 0.45, -0.22), local(landmarks, 0, -0.45, -0.1)
     plain = float(np.float32(SKIN) @ GREY)
     assert plain - (texture[top:bottom, left:right] @ GREY).min() > 0.2
     assert plain - (shut[top:bottom, left:right] @ GREY).min() < 0.1
