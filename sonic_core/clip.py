@@ -293,7 +293,7 @@ def open_clip(path: str | os.PathLike[str]) -> Clip:
     """
     info = probe_video(path)
     audio = read_track(path, info.start) if info.has_audio else None
-    return Clip(partial(read_video, path), info.fps, info.length, info.size, audio)
+    return Clip(partial(read_video, path, info=info), info.fps, info.length, info.size, audio)
 
 
 def frame_count(duration: float, fps: Fraction) -> int:

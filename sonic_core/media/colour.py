@@ -30,6 +30,13 @@ BT709_WEIGHTS = (0.2126, 0.0722)
 """What red and blue weigh in luma."""
 BT601_WEIGHTS = (0.299, 0.114)
 
+BACKDROP = 0.8
+"""The grey, in [0, 1], that shows through transparent pixels.
+
+A light studio backdrop: hair and clothes keep their outline against it (black swallows dark hair, white light hair),
+and it gives the animation no colour to bleed into the face.
+"""
+
 _COSITED = np.array([0.25, 0.5, 0.25])
 """The filter whose samples sit on every other pixel, as 4:2:2 has its chroma."""
 

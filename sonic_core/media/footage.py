@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from ..errors import InputError, MediaError
+from ..errors import InputError, MediaError, SonicWarning
 from ..types import Frames
-from .colour import BT709, FULL_RANGE, LIMITED_RANGE
+from .bounds import FRAME_BYTES, check_memory
+from .display import Display, whole_pictures
 from .files import check_readable
+from .hdr import is_strange, name_of
+from .pace import Grid, choose_rate, is_steady
 from .pixels import Bytes, as_frames
-from .source import open_source
+from .source import UNREADABLE, open_source, packets, picture_track
 
 MOST_CHUNK = 16
 """Frames in a chunk at most."""
@@ -32,14 +35,9 @@ CHUNK_PIXELS = 1 << 21
 
 _WANTED = "a video (MP4, MOV, MKV, WebM or AVI)"
 _NOT_VIDEOS = {"tty", "image2"}
-_ATTACHED_PICTURE = 0x400
-_UNSPECIFIED = {2}
-_BT601 = 5
-_BT2020_CONSTANT, _BT2020 = 10, 9
-_HD_HEIGHT = 720
-_SWS_FLAGS = 0x4 | 0x2000 | 0x40000
-"""swscale's bicubic, full chroma interpolation and accurate rounding: without them chroma is taken from the nearest."""
 _DECODER_THREADS = 2
+_TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that heed the transparency of WebM, which FFmpeg's own do not."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,9 @@ class VideoInfo:
     """What a video file holds."""
 
     size: tuple[int, int]
-    """(h, w) of the frames as they are seen, after rotation."""
+    """(h, w) of the frames as they are seen: upright, with square pixels."""
     fps: Fraction
-    """Frames per second; of a video with varying times the mean."""
+    """Frames per second: what the file says, where its frames keep to it; else the rate under which none is lost."""
     length: int
     """Number of frames that ``read_video`` yields from the start."""
     duration: float
@@ -59,42 +57,70 @@ class VideoInfo:
     start: float
     """The first frame's time stamp in seconds; not 0 where an encoder or a cut left an offset."""
     steady: bool
-    """Whether every frame lies on the grid of ``fps``; if not, ``read_video`` repeats and drops frames."""
+    """Whether every frame lies on its own place of the grid of ``fps``; if not, ``read_video`` holds frames."""
+    stamped: bool = True
+    """Whether frames have time stamps; if not, they are counted."""
+
+
+@dataclass(frozen=True)
+class _Times:
+    """When a video's frames are shown, in seconds."""
+
+    stamps: list[Fraction]
+    """Sorted."""
+    last: Fraction
+    """How long the last one is shown, 0 if nobody says."""
+    told: bool
+    """Whether the file says so; if not, they are counted."""
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     """Look at a video: its frames are counted, not believed from the header.
+
+    Where its colours will be converted, which nobody may expect, a warning says so.
 
     Args:
         path: A video file.
 
     Raises:
         MediaError: The file is missing or is not a video that can be decoded.
-        InputError: There is no picture track.
+        InputError: There is no picture track, or the frames are too large.
     """
     path = check_readable(path, _WANTED)
     with _opened(path) as (container, stream):
-        times = sorted(_times(container, stream))
-        rate = stream.average_rate or stream.guessed_rate
+        times = _times(container, stream)
+        announced = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         has_audio = bool(container.streams.audio)
-    if not times:
+    if not times.stamps:
         raise MediaError(f"Expected {_WANTED} in {path}, got one without a single frame.")
-    with _opened(path) as (container, stream):
-        frame = next(container.decode(stream), None)
+    with _opened(path) as (container, stream), closing(_decoded(container, stream, path)) as frames:
+        frame = next(frames, None)
         if frame is None:
             raise MediaError(f"Expected {_WANTED} in {path}, got one of which no frame can be decoded.")
-        height, width = _upright(np.empty((frame.height, frame.width)), frame).shape
-    fps = _rate(times, rate)
-    steady = all(abs((time - times[0]) * fps - index) < 0.5 for index, time in enumerate(times))
-    length = len(times) if steady else round((times[-1] - times[0]) * fps) + 1
-    return VideoInfo((height, width), fps, length, float(length / fps), has_audio, float(times[0]), steady)
+        display = Display(stream)
+        size, colours = display.seen_size(frame), display.colours(frame)
+    check_memory(path, size, FRAME_BYTES, "film")
+    if is_strange(*colours):
+        warnings.warn(
+            f"{path} is {name_of(*colours)}; it was converted to ordinary colours.", SonicWarning, stacklevel=2
+        )
+    stamps = times.stamps
+    fps = choose_rate(stamps, announced)
+    steady, length = is_steady(stamps, fps), len(stamps)
+    if not steady:
+        grid = Grid(fps, stamps[0])
+        length = max(grid.place(stamp) for stamp in stamps) + max(1, round(times.last * fps))
+    return VideoInfo(size, fps, length, float(length / fps), has_audio, float(stamps[0]), steady, times.told)
 
 
 def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo | None = None) -> Iterator[Frames]:
-    """Read a video's frames in order, upright, in the colours that its tags mean.
+    """Read a video's frames in order as they are meant to be seen.
 
-    Untagged videos are taken as BT.709 from 720 lines on, else as BT.601; limited range unless tagged full. Where
-    frames come at varying times, they are repeated or dropped to an even ``fps``, so that the sound still fits.
+    They are turned and mirrored as the file says, have square pixels and the first one's size, and show a light grey
+    where they are transparent; fields become whole pictures. Colours are what the tags mean: HDR and wide gamuts are
+    converted to ordinary ones, untagged videos are taken as BT.709 from 720 lines on, else as BT.601; limited range
+    unless tagged full. Where frames come at varying times, they are held to an even ``fps``, so that the sound still
+    fits.
 
     Args:
         path: A video file.
@@ -106,7 +132,7 @@ def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo |
 
     Raises:
         MediaError: The file is missing or is not a video that can be decoded.
-        InputError: There is no picture track.
+        InputError: There is no picture track, or the frames are too large.
     """
     info = info or probe_video(path)
     skip = round(start * info.fps)
@@ -124,93 +150,102 @@ def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo |
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open ``path`` and find its picture track; cover art is none."""
+    """Open ``path`` and find its picture track."""
     try:
         with open_source(path) as container:
-            streams = [s for s in container.streams.video if not s.disposition.value & _ATTACHED_PICTURE]
             if container.format.name.endswith("_pipe") or container.format.name in _NOT_VIDEOS:
                 raise MediaError(f"Expected {_WANTED}, got a picture or a text in {path}.")
-            if not streams:
+            stream = picture_track(container, path)
+            if stream is None:
                 raise InputError(f"Expected {_WANTED}, got no picture track in {path}; choose a video.")
-            streams[0].codec_context.thread_count = _DECODER_THREADS
-            streams[0].thread_type = "AUTO"
-            yield container, streams[0]
+            context = stream.codec_context
+            check_memory(path, (context.height, context.width), FRAME_BYTES, "film")
+            context.thread_count = _DECODER_THREADS
+            stream.thread_type = "AUTO"
+            yield container, stream
     except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
 
 
-def _times(container: InputContainer, stream: VideoStream) -> list[Fraction]:
-    """Collect the time stamps of all frames that are shown, in coding order; without stamps, by count."""
-    stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
+def _times(container: InputContainer, stream: VideoStream) -> _Times:
+    """Collect the time stamps of all frames that are shown; without stamps, by count."""
+    codec = stream.codec_context.name
+    shown = [
+        (packet.pts, packet.duration or 0)
+        for packet in packets(container, stream)
+        if packet.size and not packet.is_discard and _is_shown(packet, codec)
+    ]
     unit = stream.time_base or Fraction(1)
-    if any(stamp is None for stamp in stamps):
+    stamps = sorted((stamp, lasting) for stamp, lasting in shown if stamp is not None)
+    if len(stamps) < len(shown):
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        return [index / rate for index in range(len(stamps))]
-    return [stamp * unit for stamp in stamps if stamp is not None]
+        return _Times([index / rate for index in range(len(shown))], Fraction(0), told=False)
+    last = stamps[-1][1] * unit if stamps else Fraction(0)
+    return _Times([stamp * unit for stamp, _ in stamps], last, told=True)
 
 
-def _rate(times: list[Fraction], announced: Fraction | None) -> Fraction:
-    """Choose the frame rate: the header's where the frames keep it, else what the frames say."""
-    span = times[-1] - times[0]
-    if announced and (span == 0 or abs(announced * span - (len(times) - 1)) < 0.5):
-        return Fraction(announced)
-    return ((len(times) - 1) / span).limit_denominator(1001) if span else Fraction(25)
+def _is_shown(packet: Packet, codec: str) -> bool:
+    """Tell whether a packet's frame is seen, and not only used by others.
+
+    Source: RFC 6386, 9.1; VP9 Bitstream & Decoding Process Specification 0.6, 6.2, and annex B for several in one.
+    """
+    if codec not in _TRANSPARENT:
+        return True
+    content = memoryview(cast("Any", packet))
+    first = content[0]
+    if codec == "vp8":
+        return bool(first & 0x10)
+    if content[-1] & 0xE0 == 0xC0:
+        return True
+    first = first << 1 if first & 0x30 == 0x30 else first
+    return bool(first & 0x08 or first & 0x02)
+
+
+def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+    """Decode a track; packets that cannot be are left out, and said so at the end."""
+    decoder, damaged = _decoder(stream), 0
+    for packet in packets(container, stream):
+        if not packet.size and packet.pts is not None:
+            continue  # nothing new is shown
+        try:
+            yield from decoder.decode(packet)
+        except UNREADABLE:
+            damaged += 1
+    if damaged:
+        warnings.warn(f"{damaged} damaged packets of the picture in {path} were left out.", SonicWarning, stacklevel=2)
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """Return the track's decoder, or for a transparent one another that heeds it."""
+    own = stream.codec_context
+    marked = {name.lower(): value for name, value in stream.metadata.items()}.get("alpha_mode") == "1"
+    name = _TRANSPARENT.get(own.name)
+    if not marked or name is None or name not in av.codecs_available:
+        return own
+    return cast("VideoCodecContext", av.CodecContext.create(name, "r"))
 
 
 def _paced(path: Path, info: VideoInfo) -> Iterator[Bytes]:
     """Yield exactly ``info.length`` frames (h, w, 3) uint8, the n-th being what is seen at n / fps."""
-    shown, pixels = 0, None
+    shown, pixels, grid = 0, None, Grid(info.fps, info.start)
     with _opened(path) as (container, stream):
-        reformatter = VideoReformatter()
-        for count, frame in enumerate(container.decode(stream)):
-            due = count if info.steady or frame.time is None else round((frame.time - info.start) * info.fps)
+        display = Display(stream)
+        for count, frame in enumerate(whole_pictures(_decoded(container, stream, path))):
+            check_memory(path, (frame.height, frame.width), FRAME_BYTES, "film")
+            before = grid.last
+            due = grid.place(frame.time) if info.stamped and frame.time is not None else count
+            if info.stamped and due == before:
+                continue  # there is no time to show it
             while pixels is not None and shown < min(due, info.length):
                 yield pixels
                 shown += 1
-            pixels = _rgb(frame, reformatter)
+            pixels = display.show(frame)
     while pixels is not None and shown < info.length:  # a damaged end is filled with the last frame
         yield pixels
         shown += 1
-
-
-def _rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> Bytes:
-    """Convert to (h, w, 3) uint8, upright."""
-    if frame.format.name == "gbrp":
-        return np.asarray(_upright(_planes(frame).transpose(1, 2, 0), frame), np.uint8)
-    if not frame.format.is_rgb:
-        full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
-        matrix = _matrix(frame)
-        frame = reformatter.reformat(
-            frame,
-            format="rgb24",
-            src_colorspace=matrix,
-            dst_colorspace=BT709 if matrix == _BT601 else _BT601,  # RGB has none, but equal ones skip src_colorspace
-            src_color_range=FULL_RANGE if full else LIMITED_RANGE,
-            dst_color_range=FULL_RANGE,
-            interpolation=_SWS_FLAGS,
+    if display.changed:
+        warnings.warn(
+            f"The picture in {path} changes its size half-way; it was fitted into the first one.",
+            SonicWarning,
+            stacklevel=2,
         )
-    elif frame.format.name != "rgb24":
-        frame = reformatter.reformat(frame, format="rgb24", interpolation=_SWS_FLAGS)
-    return np.ascontiguousarray(_upright(frame.to_ndarray(), frame), np.uint8)
-
-
-def _planes(frame: av.VideoFrame) -> Bytes:
-    """Copy the planes of a frame of green, blue and red: (3, h, w), red first."""
-    planes = np.empty((3, frame.height, frame.width), np.uint8)
-    for plane, into in zip(frame.planes, (planes[1], planes[2], planes[0]), strict=True):
-        rows = np.frombuffer(cast("Any", plane), np.uint8).reshape(-1, plane.line_size)
-        into[:] = rows[: frame.height, : frame.width]
-    return planes
-
-
-def _matrix(frame: av.VideoFrame) -> int:
-    """Return swscale's code of the frame's matrix, which are those of ITU-T H.273."""
-    if frame.colorspace == _BT2020_CONSTANT:
-        return _BT2020
-    if frame.colorspace in _UNSPECIFIED:
-        return BT709 if frame.height >= _HD_HEIGHT else _BT601
-    return frame.colorspace
-
-
-def _upright(pixels: npt.NDArray[np.generic], frame: av.VideoFrame) -> npt.NDArray[np.generic]:
-    return np.rot90(pixels, round(frame.rotation / 90) % 4)

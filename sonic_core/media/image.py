@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ..errors import InputError, MediaError
+from .colour import BACKDROP
 from .files import check_readable, check_writable, file_errors, written_beside
 from .pixels import Pixels, as_bytes, as_frames
 
@@ -24,13 +25,6 @@ MAX_ASPECT = 8.0
 """Longer side over shorter side beyond which no portrait is meant."""
 MAX_PIXELS = 100_000_000
 """Most pixels of a picture: 1.2 GB once decoded."""
-BACKDROP = 0.8
-"""The grey, in [0, 1], that shows through transparent pixels.
-
-A light studio backdrop: hair and clothes keep their outline against it (black swallows dark hair, white light hair),
-and it gives the animation no colour to bleed into the face.
-"""
-
 _WANTED = "a picture (JPEG, PNG, WebP, GIF, BMP or TIFF)"
 _ORIENTATION = 0x0112
 _PNG_START = b"\x89PNG\r\n\x1a\n"

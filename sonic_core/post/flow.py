@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import cast
 
@@ -27,6 +28,8 @@ LEAST_LIKENESS = 0.83
 it was 0.89 and more, where a head turned within 80 ms; between any two of these clips 0.78 and less."""
 SURE_LIKENESS = 0.93
 """Likeness of two thumbnails, as they are, from which they surely show one scene: warping makes them more alike yet."""
+_MOST_HALVINGS = 2
+"""Times that the presets halve a picture before they look for patches, if it has the rows."""
 _NOISE = 1e-4
 """Variance that counts for nothing, so that a plain grey wall is like another."""
 
@@ -79,7 +82,7 @@ def dense_flow(first: Gray, second: Gray, preset: int = FINE) -> Flow:
     """Find out where each pixel of ``first`` is in ``second``.
 
     Args:
-        first: (h, w) luma; smaller than a patch in either direction, nothing is said to move.
+        first: (h, w) luma; smaller than two patches in either direction, nothing is said to move.
         second: The same shape.
         preset: ``FINE`` or ``QUICK``.
 
@@ -89,9 +92,19 @@ def dense_flow(first: Gray, second: Gray, preset: int = FINE) -> Flow:
     Source: Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
     """
     search = cv2.DISOpticalFlow.create(preset)  # anew: what it keeps from other pictures shows in the next
+    height, width = first.shape
     if min(first.shape) < 2 * search.getPatchSize():
         return np.zeros((*first.shape, 2), np.float32)
-    return cast("Flow", search.calc(first, second, None))  # type: ignore[call-overload]
+    missing = max(0, _least_rows(width, search.getPatchSize()) - height)
+    one, other = (cv2.copyMakeBorder(gray, 0, missing, 0, 0, cv2.BORDER_REPLICATE) for gray in (first, second))
+    flow = cast("Flow", search.calc(one, other, None))  # type: ignore[call-overload]
+    return flow if not missing else np.ascontiguousarray(flow[:height])
+
+
+def _least_rows(width: int, patch: int) -> int:
+    """Count the rows that a picture needs: below, OpenCV halves it by its width until no patch fits, and crashes."""
+    halvings = min(_MOST_HALVINGS, max(0, int(math.log2(2 * width / (5 * patch)))))
+    return patch << halvings
 
 
 @lru_cache(maxsize=4)
