@@ -52,6 +52,8 @@ class Audio:
     """Samples per second."""
     mapped: mmap.mmap | None = None
     """The file behind the samples, if there is one."""
+    surround: bool = True
+    """Whether six or eight channels are those of 5.1 and 7.1; if not, they are microphones, each as good as another."""
 
     @property
     def duration(self) -> float:

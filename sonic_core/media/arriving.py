@@ -18,7 +18,7 @@ from av.error import FFmpegError
 
 from ..errors import InputError, MediaError
 from ..types import Audio, Frames
-from .audio import SoundBuffer, continuous, read_audio, sound_frames
+from .audio import SoundBuffer, continuous, is_surround, read_audio, sound_frames
 from .mixing import mix
 from .spool import Samples
 
@@ -144,7 +144,7 @@ def read_arriving(stream: BinaryIO, most: float | None = None) -> ArrivingAudio:
     blocks: Iterable[Samples] = continuous(chain([first], frames), _PIPE, strict=False)
     channels = first.layout.nb_channels
     if channels > 2:
-        weights = mix(channels, 2).numpy()
+        weights = mix(channels, 2, surround=is_surround(first.layout)).numpy()
         blocks, channels = (weights @ block for block in blocks), 2
     rate = first.sample_rate
     samples = ArrivingSamples(blocks, channels, round((most or LONGEST) * rate))

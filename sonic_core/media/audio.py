@@ -17,21 +17,24 @@ import av
 import numpy as np
 import torch
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 
 from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
 from .files import check_readable
 from .mixing import BLOCK
-from .source import open_source
+from .pace import LONGEST_PAUSE
+from .source import UNREADABLE, open_source, packets, sound_track, tell_tracks
 from .spool import Samples, room
 
 SHORTEST = 0.1
 """Seconds below which a sound cannot be animated."""
 
 _WANTED = "a sound (WAV, MP3, M4A, FLAC, OGG, Opus or a video's sound track)"
-_GAP = (0.05, 10.0)
-"""Seconds of missing sound that are filled with silence; less is a rounded time stamp, more a broken one."""
+_GAP = 0.05
+"""Seconds of missing sound from which silence is filled in; less is a rounded time stamp."""
+_BACK = 1.0
+"""Seconds by which time stamps go back where another sound was joined; less is disorder."""
 _LONGEST_EXPECTED = 3600.0
 """Seconds for which space is set aside on the header's word; a longer sound makes the space grow."""
 _ENDLESS = 1 << 62
@@ -48,7 +51,8 @@ def read_audio(path: str | os.PathLike[str], start: float = 0.0, duration: float
     may exceed ±1; they are kept as they are, and clipped only when encoded.
 
     Args:
-        path: Anything with a sound track that FFmpeg decodes, a video too; the first sound track is taken.
+        path: Anything with a sound track that FFmpeg decodes, a video too; of several, the default track is taken, and
+            a warning says so.
         start: Seconds to leave out at the beginning.
         duration: Seconds to read at most; None reads to the end.
 
@@ -125,64 +129,126 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
     """
     try:
         with open_source(path) as container:
-            if not container.streams.audio:
+            track = sound_track(container)
+            if track is None:
                 return None
+            tell_tracks(container, track, path)
             frames = sound_frames(container, path)
             first = next(frames, None)
             if first is None:
-                return Audio(torch.zeros(1, 0), container.streams.audio[0].rate or 1)
+                return Audio(torch.zeros(1, 0), track.rate or 1)
             rate = first.sample_rate
             lead = -round(start * rate)
             if origin is not None:
-                lead += round(((first.time or 0.0) - origin) * rate)
+                lead += round(_late((first.time or 0.0) - origin, path) * rate)
             most = round(duration * rate) if duration is not None else _ENDLESS
             buffer = SoundBuffer(first.layout.nb_channels, min(most, _expected(container, rate)))
             _collect(continuous(chain([first], frames), path, strict=origin is None), buffer, lead, most)
             buffer.count = max(0, buffer.count - padding(container, buffer.count - lead, rate))
     except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
-    audio = Audio(torch.from_numpy(buffer.samples[:, : buffer.count]), rate, buffer.mapped)
+    samples = torch.from_numpy(buffer.samples[:, : buffer.count])
+    audio = Audio(samples, rate, buffer.mapped, surround=is_surround(first.layout))
     audio.rest()
     return audio
+
+
+def _late(seconds: float, path: Path) -> float:
+    """Return by how much a sound begins after the picture; where it cannot be meant, 0, with a word."""
+    if abs(seconds) <= LONGEST_PAUSE:
+        return seconds
+    _tell_jump(seconds, path)
+    return 0.0
+
+
+def _tell_jump(seconds: float, path: Path) -> None:
+    warnings.warn(
+        f"The time stamps of the sound in {path} jump by {seconds:.0f} s, which cannot be meant; it goes on at once.",
+        SonicWarning,
+        stacklevel=3,
+    )
+
+
+def is_surround(layout: av.AudioLayout) -> bool:
+    """Tell whether six or eight channels are loudspeakers around a listener, as the file says, and not microphones."""
+    return layout.name.startswith(("5.1", "7.1"))
 
 
 def _collect(blocks: Iterator[Samples], buffer: SoundBuffer, lead: int, most: int) -> None:
     """Fill ``buffer`` with at most ``most`` samples: silence for a positive ``lead``, a late start for a negative."""
     skip = max(0, -lead)
-    if lead > 0:
-        buffer.append(np.zeros((len(buffer.samples), lead), np.float32))
-    for block in blocks:
+    for block in chain(_silence(len(buffer.samples), min(lead, most)), blocks):
         buffer.append(block[:, skip:][:, : most - buffer.count])
         skip = max(0, skip - block.shape[1])
         if buffer.count >= most:
             return
 
 
+def _silence(channels: int, count: int) -> Iterator[Samples]:
+    """Make ``count`` samples of silence, block by block; none for a negative number."""
+    for first in range(0, count, BLOCK):
+        yield np.zeros((channels, min(BLOCK, count - first)), np.float32)
+
+
 def padding(container: InputContainer, count: int, rate: int) -> int:
     """Count, of ``count`` samples, those that fill the last AAC frame of an MP4: its header knows the true length."""
-    stream = container.streams.audio[0]
-    if "mp4" not in container.format.name or not stream.duration or not stream.time_base:
+    stream = sound_track(container)
+    if "mp4" not in container.format.name or stream is None or not stream.duration or not stream.time_base:
         return 0
     excess = count - round(stream.duration * stream.time_base * rate)
     return excess if 0 < excess < _LONGEST_PADDING else 0
 
 
 def sound_frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
-    """Decode the first sound track; damaged packets are left out, and said so at the end."""
-    damaged = 0
-    for packet in container.demux(container.streams.audio[0]):
+    """Decode the sound track that is meant, all of it with the rate and channels of its beginning.
+
+    Packets that cannot be decoded are left out, and said so at the end.
+    """
+    track, alike, damaged = sound_track(container), _Alike(), 0
+    if track is None:
+        return
+    for packet in packets(container, track):
         try:
             frames = packet.decode()
-        except InvalidDataError:
+        except UNREADABLE:
             damaged += 1
             continue
-        yield from (frame for frame in frames if isinstance(frame, av.AudioFrame))
+        for frame in frames:
+            if isinstance(frame, av.AudioFrame):
+                yield from alike.made(frame)
+    yield from alike.rest()
     if damaged:
         warnings.warn(f"{damaged} damaged packets of the sound in {path} were left out.", SonicWarning, stacklevel=2)
 
 
+class _Alike:
+    """Brings sounds that were joined to the rate and the channels of the first."""
+
+    def __init__(self) -> None:
+        self._first: av.AudioFrame | None = None
+        self._given: tuple[int, str] | None = None
+        self._resampler: av.AudioResampler | None = None
+
+    def made(self, frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
+        """Take a frame, and yield what is ready."""
+        self._first = first = self._first or frame
+        kind = frame.sample_rate, frame.layout.name
+        if kind != self._given:
+            yield from self.rest()
+            self._given = kind
+            if kind != (first.sample_rate, first.layout.name):
+                self._resampler = av.AudioResampler("fltp", first.layout, first.sample_rate)
+        yield from [frame] if self._resampler is None else self._resampler.resample(frame)
+
+    def rest(self) -> Iterator[av.AudioFrame]:
+        """Yield what is still on its way."""
+        if self._resampler is not None:
+            yield from self._resampler.resample(None)
+        self._resampler = None
+
+
 def continuous(frames: Iterable[av.AudioFrame], path: Path, *, strict: bool) -> Iterator[Samples]:
-    """Turn frames to float blocks (channels, n), silence where the time stamps leave a gap.
+    """Turn frames of one rate to float blocks (channels, n), silence where the time stamps leave a gap.
 
     Samples that are not numbers are refused where ``strict``, else they become silence.
     """
@@ -191,11 +257,13 @@ def continuous(frames: Iterable[av.AudioFrame], path: Path, *, strict: bool) -> 
     for frame in frames:
         if not rate:
             rate, channels, begins = frame.sample_rate, frame.layout.nb_channels, frame.time or 0.0
-        if (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
-            raise MediaError(f"The sound in {path} changes its rate or channels half-way; convert it to WAV first.")
         missing = 0 if frame.time is None else round((frame.time - begins) * rate) - count
-        if _GAP[0] * rate < missing <= _GAP[1] * rate:
-            yield np.zeros((channels, missing), np.float32)
+        if missing > LONGEST_PAUSE * rate:
+            _tell_jump(missing / rate, path)
+        if not -_BACK * rate <= missing <= LONGEST_PAUSE * rate:
+            begins += missing / rate
+        elif missing > _GAP * rate:
+            yield from _silence(channels, missing)
             count += missing
         block = mend(_floats(frame))
         yield block
@@ -243,8 +311,8 @@ def _floats(frame: av.AudioFrame) -> Samples:
 
 def _expected(container: InputContainer, rate: int) -> int:
     """Estimate the samples per channel from the header, a second more than it says."""
-    stream = container.streams.audio[0]
-    if stream.duration and stream.time_base:
+    stream = sound_track(container)
+    if stream is not None and stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     else:
         seconds = (container.duration or 0) / av.time_base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,7 +24,7 @@ from .bounds import FRAME_BYTES, check_memory
 from .display import Display, whole_pictures
 from .files import check_readable
 from .hdr import is_strange, name_of
-from .pace import Grid, choose_rate, is_steady
+from .pace import BACK, Grid, choose_rate, is_steady, on_one_line
 from .pixels import Bytes, as_frames
 from .source import UNREADABLE, open_source, packets, picture_track
 
@@ -35,6 +35,8 @@ CHUNK_PIXELS = 1 << 21
 
 _WANTED = "a video (MP4, MOV, MKV, WebM or AVI)"
 _NOT_VIDEOS = {"tty", "image2"}
+_IN_CODING_ORDER = {"avi"}
+"""Containers that tell when a frame is decoded, and nothing of when it is shown."""
 _DECODER_THREADS = 2
 _TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that heed the transparency of WebM, which FFmpeg's own do not."""
@@ -59,7 +61,7 @@ class VideoInfo:
     steady: bool
     """Whether every frame lies on its own place of the grid of ``fps``; if not, ``read_video`` holds frames."""
     stamped: bool = True
-    """Whether frames have time stamps; if not, they are counted."""
+    """Whether each frame has its own time stamp; if not, they are counted."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class _Times:
     last: Fraction
     """How long the last one is shown, 0 if nobody says."""
     told: bool
-    """Whether the file says so; if not, they are counted."""
+    """Whether each frame says so; if not, the first frame has the first stamp, and so on."""
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
@@ -155,7 +157,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         with open_source(path) as container:
             if container.format.name.endswith("_pipe") or container.format.name in _NOT_VIDEOS:
                 raise MediaError(f"Expected {_WANTED}, got a picture or a text in {path}.")
-            stream = picture_track(container, path)
+            stream = picture_track(container)
             if stream is None:
                 raise InputError(f"Expected {_WANTED}, got no picture track in {path}; choose a video.")
             context = stream.codec_context
@@ -169,19 +171,25 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def _times(container: InputContainer, stream: VideoStream) -> _Times:
     """Collect the time stamps of all frames that are shown; without stamps, by count."""
-    codec = stream.codec_context.name
-    shown = [
-        (packet.pts, packet.duration or 0)
-        for packet in packets(container, stream)
-        if packet.size and not packet.is_discard and _is_shown(packet, codec)
-    ]
-    unit = stream.time_base or Fraction(1)
-    stamps = sorted((stamp, lasting) for stamp, lasting in shown if stamp is not None)
-    if len(stamps) < len(shown):
+    codec, unit = stream.codec_context.name, stream.time_base or Fraction(1)
+    runs: list[list[tuple[int, int]]] = [[]]
+    count, coded = 0, None
+    for packet in packets(container, stream):
+        if not packet.size or packet.is_discard or not _is_shown(packet, codec):
+            continue
+        count += 1
+        if packet.dts is not None:
+            if coded is not None and (packet.dts - coded) * unit < -BACK:
+                runs.append([])
+            coded = packet.dts
+        if packet.pts is not None:
+            runs[-1].append((packet.pts, packet.duration or 0))
+    if sum(map(len, runs)) < count:
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        return _Times([index / rate for index in range(len(shown))], Fraction(0), told=False)
-    last = stamps[-1][1] * unit if stamps else Fraction(0)
-    return _Times([stamp * unit for stamp, _ in stamps], last, told=True)
+        return _Times([index / rate for index in range(count)], Fraction(0), told=False)
+    last = max(runs[-1], default=(0, 0))[1] * unit
+    stamps = on_one_line(sorted(stamp * unit for stamp, _ in run) for run in runs)
+    return _Times(stamps, last, told=container.format.name not in _IN_CODING_ORDER)
 
 
 def _is_shown(packet: Packet, codec: str) -> bool:
@@ -201,7 +209,7 @@ def _is_shown(packet: Packet, codec: str) -> bool:
     return bool(first & 0x08 or first & 0x02)
 
 
-def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+def _decoded(container: InputContainer, stream: VideoStream, path: Path) -> Generator[av.VideoFrame, None, None]:
     """Decode a track; packets that cannot be are left out, and said so at the end."""
     decoder, damaged = _decoder(stream), 0
     for packet in packets(container, stream):
@@ -227,15 +235,12 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
 
 def _paced(path: Path, info: VideoInfo) -> Iterator[Bytes]:
     """Yield exactly ``info.length`` frames (h, w, 3) uint8, the n-th being what is seen at n / fps."""
-    shown, pixels, grid = 0, None, Grid(info.fps, info.start)
+    shown, pixels = 0, None
     with _opened(path) as (container, stream):
         display = Display(stream)
-        for count, frame in enumerate(whole_pictures(_decoded(container, stream, path))):
+        frames = whole_pictures(_decoded(container, stream, path))
+        for due, frame in _placed(frames, path, info):
             check_memory(path, (frame.height, frame.width), FRAME_BYTES, "film")
-            before = grid.last
-            due = grid.place(frame.time) if info.stamped and frame.time is not None else count
-            if info.stamped and due == before:
-                continue  # there is no time to show it
             while pixels is not None and shown < min(due, info.length):
                 yield pixels
                 shown += 1
@@ -249,3 +254,18 @@ def _paced(path: Path, info: VideoInfo) -> Iterator[Bytes]:
             SonicWarning,
             stacklevel=2,
         )
+
+
+def _placed(frames: Iterator[av.VideoFrame], path: Path, info: VideoInfo) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield each frame with its place on the grid, and none that has no place of its own."""
+    stamps: list[Fraction] = []
+    if not info.stamped and not info.steady:
+        with _opened(path) as (container, stream):
+            stamps = _times(container, stream).stamps
+    grid = Grid(info.fps, info.start)
+    for count, frame in enumerate(frames):
+        time = frame.time if info.stamped else stamps[count] if count < len(stamps) else None
+        before = grid.last
+        place = count if time is None else grid.place(time)
+        if time is None or place > before:
+            yield place, frame

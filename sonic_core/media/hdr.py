@@ -106,7 +106,7 @@ def converted(pixels: Pixels, light: Light, matrix: npt.NDArray[np.float64] | No
         part = slice(top, top + rows)
         linear = np.take(light, pixels[part])
         if matrix is not None:
-            linear = cv2.transform(linear, matrix)
+            linear = np.asarray(cv2.transform(linear, matrix), np.float32)
         if peak > 1:
             linear = linear * _pressed(linear.max(-1), peak)[..., None]
         made[part] = _coded(linear)

@@ -31,7 +31,7 @@ def stereo(audio: Audio) -> Audio:
     """Mix more than two channels down to two; mono and stereo are returned as they are.
 
     Six channels are taken as 5.1, eight as 7.1 (front left, front right, centre, low, then the others in pairs left
-    and right); for other numbers both sides are the mean.
+    and right), unless the sound is no surround; for other numbers both sides are the mean.
 
     Source: ITU-R BS.775-3, table 2: centre and surround at −3 dB, low frequencies left out; scaled to stay within ±1.
     """
@@ -62,7 +62,7 @@ def resample(audio: Audio, rate: int, *, channels: int | None = None) -> Audio:
     for block in resample_blocks(audio, rate, channels=channels):
         samples[:, done : done + block.shape[1]] = block
         done += block.shape[1]
-    return Audio(samples, rate)
+    return replace(audio, samples=samples, rate=rate, mapped=None)
 
 
 def resampled_length(audio: Audio, rate: int) -> int:
@@ -85,7 +85,7 @@ def resample_blocks(
         (channels, n) one after the other, n being 0 now and then, together as many samples as ``resample`` makes.
     """
     have = audio.samples.shape[0]
-    weights = None if channels is None or have <= channels else mix(have, channels)
+    weights = None if channels is None or have <= channels else mix(have, channels, surround=audio.surround)
     step = max(1, block * audio.rate // max(audio.rate, rate))
     left = resampled_length(audio, rate)
     for made in change_rate(mixed_blocks(audio, weights, step), audio.rate, rate):
@@ -141,7 +141,9 @@ def cut(audio: Audio, duration: float) -> Audio:
 def pad(audio: Audio, duration: float) -> Audio:
     """Append silence up to round(duration · rate) samples; a longer sound is kept as it is."""
     missing = round(duration * audio.rate) - audio.samples.shape[1]
-    return audio if missing <= 0 else Audio(torch.nn.functional.pad(audio.samples, (0, missing)), audio.rate)
+    if missing <= 0:
+        return audio
+    return replace(audio, samples=torch.nn.functional.pad(audio.samples, (0, missing)), mapped=None)
 
 
 def shift(audio: Audio, seconds: float) -> Audio:
@@ -159,7 +161,7 @@ def shift(audio: Audio, seconds: float) -> Audio:
     samples[:, : max(by, 0)] = 0
     samples[:, count + min(by, 0) :] = 0
     samples[:, max(by, 0) : count + min(by, 0)] = audio.samples[:, max(-by, 0) : count - max(by, 0)]
-    result = Audio(samples, audio.rate, mapped)
+    result = replace(audio, samples=samples, mapped=mapped)
     for one in (audio, result):
         one.rest()
     return result
@@ -187,7 +189,7 @@ def _mixed(audio: Audio, channels: int) -> Audio:
     have, count = audio.samples.shape
     if have <= channels:
         return audio
-    weights = mix(have, channels)
+    weights = mix(have, channels, surround=audio.surround)
     samples = torch.empty(channels, count)
     for first in range(0, count, BLOCK):
         part = slice(first, first + BLOCK)
@@ -196,11 +198,11 @@ def _mixed(audio: Audio, channels: int) -> Audio:
     return Audio(samples, audio.rate)
 
 
-def mix(have: int, channels: int) -> torch.Tensor:
-    """Return the weights (channels, have) that mix ``have`` channels to 1 or 2."""
+def mix(have: int, channels: int, *, surround: bool = True) -> torch.Tensor:
+    """Return the weights (channels, have) that mix ``have`` channels, as a rule of surround, to 1 or 2."""
     if have == 2:
         weights = torch.eye(2)
-    elif have in {6, 8}:
+    elif surround and have in {6, 8}:
         half = math.sqrt(0.5)
         left = [1.0, 0.0, half, 0.0] + [half, 0.0] * ((have - 4) // 2)
         right = [0.0, 1.0, half, 0.0] + [0.0, half] * ((have - 4) // 2)

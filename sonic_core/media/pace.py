@@ -9,12 +9,17 @@ from itertools import pairwise
 SLOWEST, FASTEST = Fraction(1, 10), Fraction(120)
 """Frames per second that are believed; a slower video is held on a grid of one a second, a faster one only where all
 its frames keep to it."""
+LONGEST_PAUSE = 3600
+"""Seconds for which a frame, or a silence, is held at most; a later time stamp comes from another film."""
+BACK = Fraction(1, 50)
+"""Seconds by which time stamps go back where another film begins; less is disorder."""
 _COMMON = [
     *map(Fraction, (1, 2, 5, 8, 10, 12, 15)),
     *(Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(48)),
     *(Fraction(50), Fraction(60000, 1001), Fraction(60), Fraction(100), Fraction(120)),
 ]
 """Rates that cameras and screens have."""
+_USUAL = Fraction(25)
 _EXACT = Fraction(1, 10)
 """Frames by which time stamps that keep a rate are off at most, for they are rounded."""
 _ALIKE = Fraction(1, 100)
@@ -33,14 +38,19 @@ class Grid:
 
     def __init__(self, fps: Fraction, start: Fraction | float) -> None:
         """Begin before the first frame, whose time stamp is ``start``."""
-        self.fps, self.start, self.last = fps, start, -1
+        self.fps, self.start, self.time, self.last = fps, start, start, -1
 
     def place(self, time: Fraction | float) -> int:
         """Return the place, from 0, of the frame with this time stamp; that of the frame before where none is left.
 
-        A frame whose place is taken has the next one, where that is not too late.
+        A frame whose place is taken has the next one, where that is not too late. Where time jumps, because films were
+        joined, the next place follows.
         """
         exact = (time - self.start) * self.fps
+        if self.last >= 0 and not -BACK < time - self.time <= LONGEST_PAUSE:
+            exact = self.last + 1
+            self.start = time - exact / self.fps
+        self.time = time
         place = max(round(exact), self.last + 1)
         if place - exact > max(_HALF, _MOST_LATE * self.fps):
             place = max(0, self.last)
@@ -60,7 +70,7 @@ def choose_rate(times: Sequence[Fraction], announced: Iterable[Fraction | None])
     """
     told = [Fraction(rate) for rate in announced if rate]
     if len(times) < 2 or times[-1] == times[0]:
-        return next((rate for rate in told if SLOWEST <= rate <= FASTEST), Fraction(25))
+        return next((rate for rate in told if SLOWEST <= rate <= FASTEST), _USUAL)
     for rate in told:
         if rate >= SLOWEST and (is_steady(times, rate) or rate <= FASTEST) and _kept(times, rate):
             return rate
@@ -72,6 +82,19 @@ def choose_rate(times: Sequence[Fraction], announced: Iterable[Fraction | None])
     usable = [typical, *sorted({*told, *_COMMON})]
     usable = [rate for rate in usable if least <= rate <= FASTEST]
     return next((rate for rate in usable if loses_none(times, rate)), usable[-1] if usable else Fraction(1))
+
+
+def on_one_line(runs: Iterable[Sequence[Fraction]]) -> list[Fraction]:
+    """Join the sorted time stamps of films one behind the other, where each goes on from the last."""
+    line: list[Fraction] = []
+    for run in runs:
+        moved = Fraction(0)
+        for index, stamp in enumerate(run):
+            if line and (index == 0 or stamp + moved - line[-1] > LONGEST_PAUSE):
+                step = line[-1] - line[-2] if len(line) > 1 else 1 / _USUAL
+                moved = line[-1] + step - stamp
+            line.append(stamp + moved)
+    return line
 
 
 def is_steady(times: Sequence[Fraction], rate: Fraction) -> bool:

@@ -19,6 +19,8 @@ from ..errors import MediaError, SonicWarning
 
 _LENIENT_BY_ITSELF = 19
 """Version of PyAV from which on texts that are no UTF-8 are read without being told to, and telling it is an error."""
+_FILE = "file:"
+"""What names are preceded by, so that FFmpeg takes none for an address."""
 _DEFAULT, _COMMENT, _FOR_THE_DEAF, _FOR_THE_BLIND = 0x1, 0x8, 0x80, 0x100
 _ATTACHED_PICTURE, _DEPENDENT = 0x400, 0x80000
 """FFmpeg's marks of tracks."""
@@ -37,20 +39,22 @@ def open_source(path: Path) -> InputContainer:
     told: dict[str, Any] = (
         {} if int(av.__version__.split(".")[0]) >= _LENIENT_BY_ITSELF else {"metadata_errors": "ignore"}
     )
-    return cast(InputContainer, av.open(f"file:{path}", **told))
+    return cast(InputContainer, av.open(f"{_FILE}{path}", **told))
 
 
-def picture_track(container: InputContainer, path: Path) -> VideoStream | None:
+def picture_track(container: InputContainer) -> VideoStream | None:
     """Choose the picture track: the one marked as default, else the first; cover art is none. None without any.
 
     Raises:
         MediaError: It is coded in a way that FFmpeg does not know.
     """
     unmeant = _ATTACHED_PICTURE | _DEPENDENT
-    return _chosen([one for one in container.streams.video if not one.disposition.value & unmeant], path, "picture")
+    return _chosen(
+        [one for one in container.streams.video if not one.disposition.value & unmeant], container, "picture"
+    )
 
 
-def sound_track(container: InputContainer, path: Path) -> AudioStream | None:
+def sound_track(container: InputContainer) -> AudioStream | None:
     """Choose the sound track: the one marked as default, else the first that is no commentary. None without any.
 
     Raises:
@@ -58,7 +62,7 @@ def sound_track(container: InputContainer, path: Path) -> AudioStream | None:
     """
     unmeant = _COMMENT | _FOR_THE_DEAF | _FOR_THE_BLIND
     tracks = sorted(container.streams.audio, key=lambda one: bool(one.disposition.value & unmeant))
-    return _chosen(tracks, path, "sound")
+    return _chosen(tracks, container, "sound")
 
 
 def tell_tracks(container: InputContainer, chosen: AudioStream, path: Path) -> None:
@@ -88,9 +92,10 @@ def packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
             raise
 
 
-def _chosen(tracks: Sequence[Track], path: Path, what: str) -> Track | None:
+def _chosen(tracks: Sequence[Track], container: InputContainer, what: str) -> Track | None:
     known = [one for one in tracks if one.codec_context is not None]
     if tracks and not known:
+        path = container.name.removeprefix(_FILE)
         raise MediaError(
             f"The {what} in {path} is coded in a way that this FFmpeg does not know; convert it elsewhere."
         )

@@ -25,6 +25,12 @@ _MOST_BITS = 128_000
 """Bit rate per channel: 4 bits per sample, at most 128 kbit/s, where nobody hears it."""
 
 
+def layout_name(channels: int, *, surround: bool = True) -> str:
+    """Name a layout as FFmpeg does."""
+    named = _LAYOUTS.get(channels, f"{channels}c")
+    return named if surround or channels <= 2 else f"{channels}c"
+
+
 def heard(audio: Audio | None) -> Audio | None:
     """Return the sound if there is anything to hear of it or to keep silence: None for no sample or no channel."""
     return audio if audio is not None and audio.samples.numel() else None
@@ -42,7 +48,7 @@ class SoundTrack:
         channels = audio.samples.shape[0]
         rate = audio.rate if not encoder.rates or audio.rate in encoder.rates else 48000
         self.stream = cast("AudioStream", container.add_stream(encoder.name, rate=rate))
-        self.stream.layout = self.layout = _LAYOUTS.get(channels, f"{channels}c")
+        self.stream.layout = self.layout = layout_name(channels, surround=audio.surround)
         if encoder.limited:
             self.stream.bit_rate = channels * min(_BITS_PER_SAMPLE * rate, _MOST_BITS)
         self.container, self.audio, self.clipped = container, audio, encoder.clipped

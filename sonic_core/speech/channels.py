@@ -37,7 +37,7 @@ def choose_ear(audio: Audio) -> Ear:
         peak = max(peak, float(part.abs().max()))
         products += part @ part.T
         audio.rest()
-    weights = mix(channels, 1) if channels > 1 else torch.ones(1, 1)
+    weights = mix(channels, 1, surround=audio.surround) if channels > 1 else torch.ones(1, 1)
     power = products.diagonal()
     if channels == 1 or peak < SILENT:
         return Ear(weights, peak)
