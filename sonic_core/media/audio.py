@@ -23,7 +23,7 @@ from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
 from .files import check_readable
 from .mixing import BLOCK
-from .pace import LONGEST_PAUSE
+from .seen.pace import LONGEST_PAUSE
 from .source import UNREADABLE, open_source, packets, sound_track, tell_tracks
 from .spool import Samples, room
 

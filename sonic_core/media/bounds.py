@@ -28,7 +28,12 @@ def check_memory(path: Path, size: tuple[int, int], per_pixel: float, what: str)
     needed = height * width * per_pixel
     if needed <= MOST_BYTES:
         return
-    raise InputError(
-        f"Expected a {what} that takes at most {MOST_BYTES >> 20} MB of memory, got {width}×{height} in {path}, which "
-        f"would take {needed / (1 << 20):.0f} MB; scale it down first."
+    raise InputError(too_large(path, what, f"{width}×{height}", needed))
+
+
+def too_large(path: Path, what: str, got: str, needed: float) -> str:
+    """Say that something would take ``needed`` bytes."""
+    return (
+        f"Expected a {what} that takes at most {MOST_BYTES >> 20} MB of memory, got {got} in {path}, which would take "
+        f"{needed / (1 << 20):.0f} MB; scale it down first."
     )

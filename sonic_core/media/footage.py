@@ -21,11 +21,11 @@ from av.video.stream import VideoStream
 from ..errors import InputError, MediaError, SonicWarning
 from ..types import Frames
 from .bounds import FRAME_BYTES, check_memory
-from .display import Display, whole_pictures
 from .files import check_readable
-from .hdr import is_strange, name_of
-from .pace import BACK, Grid, choose_rate, is_steady, on_one_line
 from .pixels import Bytes, as_frames
+from .seen.display import Display, whole_pictures
+from .seen.hdr import is_strange, name_of
+from .seen.pace import BACK, Grid, choose_rate, is_steady, on_one_line
 from .source import UNREADABLE, open_source, packets, picture_track
 
 MOST_CHUNK = 16

@@ -68,7 +68,7 @@ def sound_track(container: InputContainer) -> AudioStream | None:
 def tell_tracks(container: InputContainer, chosen: AudioStream, path: Path) -> None:
     """Say which sound track was taken, where there are several."""
     tracks = list(container.streams.audio)
-    if len(tracks) < 2:
+    if not tracks[1:]:
         return
     language = chosen.language if chosen.language not in {None, "und"} else ""
     default = "the default one" if chosen.disposition.value & _DEFAULT else "no other is the default one"

@@ -19,7 +19,7 @@ from .mixing import stereo
 
 _BLOCK = 1024
 """Samples per encoded block: the frame of AAC."""
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+_PLAIN_LAYOUTS, _LAYOUTS = {1: "mono", 2: "stereo"}, {6: "5.1", 8: "7.1"}
 _BITS_PER_SAMPLE = 4
 _MOST_BITS = 128_000
 """Bit rate per channel: 4 bits per sample, at most 128 kbit/s, where nobody hears it."""
@@ -27,8 +27,8 @@ _MOST_BITS = 128_000
 
 def layout_name(channels: int, *, surround: bool = True) -> str:
     """Name a layout as FFmpeg does."""
-    named = _LAYOUTS.get(channels, f"{channels}c")
-    return named if surround or channels <= 2 else f"{channels}c"
+    named = _LAYOUTS if surround else {}
+    return {**_PLAIN_LAYOUTS, **named}.get(channels, f"{channels}c")
 
 
 def heard(audio: Audio | None) -> Audio | None:

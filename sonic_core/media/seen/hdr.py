@@ -26,6 +26,10 @@ KNEE = 0.8
 of the bundled video, made HDR and read again, white is 0.95, and the mean of all values as before to 0.003
 (tests/odd/test_light.py)."""
 _HLG_A, _HLG_B, _HLG_C = 0.17883277, 0.28466892, 0.55991073
+_HLG_ROOT = 0.5
+"""HLG's value up to which it is the root of light."""
+_SRGB_LINE = 0.0031308
+"""Light up to which sRGB is a straight line."""
 _HLG_WHITE = 0.75
 """HLG's value of paper. Source: ITU-R BT.2408-7, table 1."""
 _PQ_M1, _PQ_M2, _PQ_C1, _PQ_C2, _PQ_C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
@@ -124,7 +128,7 @@ def gamut(given: Chromaticities) -> npt.NDArray[np.float64]:
 
 def srgb_light(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Tell what light sRGB's values stand for. Source: IEC 61966-2-1."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return np.where(values <= _SRGB_LINE * 12.92, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def levels(itemsize: int) -> npt.NDArray[np.float64]:
@@ -150,7 +154,7 @@ def _hlg_light(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Tell what light HLG's values stand for, white being 1."""
 
     def scene(value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.where(value <= 0.5, value**2 / 3, (np.exp((value - _HLG_C) / _HLG_A) + _HLG_B) / 12)
+        return np.where(value <= _HLG_ROOT, value**2 / 3, (np.exp((value - _HLG_C) / _HLG_A) + _HLG_B) / 12)
 
     return scene(values) / scene(np.array(_HLG_WHITE))
 
@@ -171,7 +175,7 @@ def _pressed(brightest: Light, peak: float) -> Light:
 @lru_cache(maxsize=1)
 def _srgb_table() -> Light:
     light = np.linspace(0, 1, _STEPS + 1) ** 2
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+    return np.where(light <= _SRGB_LINE, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _coded(linear: Light) -> Light:

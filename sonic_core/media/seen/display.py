@@ -16,7 +16,7 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from .colour import BACKDROP, BT709, FULL_RANGE, LIMITED_RANGE, Bytes
+from ..colour import BACKDROP, BT709, FULL_RANGE, LIMITED_RANGE, Bytes
 from .hdr import as_srgb, is_strange
 
 _UNSPECIFIED = 2

@@ -69,7 +69,7 @@ def choose_rate(times: Sequence[Fraction], announced: Iterable[Fraction | None])
         announced: What the header says and what FFmpeg makes of it, the likeliest first.
     """
     told = [Fraction(rate) for rate in announced if rate]
-    if len(times) < 2 or times[-1] == times[0]:
+    if times[-1] == times[0]:
         return next((rate for rate in told if SLOWEST <= rate <= FASTEST), _USUAL)
     for rate in told:
         if rate >= SLOWEST and (is_steady(times, rate) or rate <= FASTEST) and _kept(times, rate):
@@ -91,7 +91,7 @@ def on_one_line(runs: Iterable[Sequence[Fraction]]) -> list[Fraction]:
         moved = Fraction(0)
         for index, stamp in enumerate(run):
             if line and (index == 0 or stamp + moved - line[-1] > LONGEST_PAUSE):
-                step = line[-1] - line[-2] if len(line) > 1 else 1 / _USUAL
+                step = line[-1] - line[-2] if line[1:] else 1 / _USUAL
                 moved = line[-1] + step - stamp
             line.append(stamp + moved)
     return line
