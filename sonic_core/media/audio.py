@@ -21,8 +21,9 @@ from av.error import FFmpegError
 
 from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
+from .chained import chain_of, opened_part
 from .files import check_readable
-from .mixing import BLOCK
+from .mixing import BLOCK, mix
 from .seen.pace import LONGEST_PAUSE
 from .source import UNREADABLE, open_source, packets, sound_track, tell_tracks
 from .spool import Samples, room
@@ -137,7 +138,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
             first = next(frames, None)
             if first is None:
                 return Audio(torch.zeros(1, 0), track.rate or 1)
-            rate = first.sample_rate
+            rate, surround = first.sample_rate, is_surround(first.layout, container)
             lead = -round(start * rate)
             if origin is not None:
                 lead += round(_late((first.time or 0.0) - origin, path) * rate)
@@ -148,7 +149,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
     except (FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"Expected {_WANTED} in {path}, which cannot be decoded ({error}).") from error
     samples = torch.from_numpy(buffer.samples[:, : buffer.count])
-    audio = Audio(samples, rate, buffer.mapped, surround=is_surround(first.layout))
+    audio = Audio(samples, rate, buffer.mapped, surround=surround)
     audio.rest()
     return audio
 
@@ -169,9 +170,15 @@ def _tell_jump(seconds: float, path: Path) -> None:
     )
 
 
-def is_surround(layout: av.AudioLayout) -> bool:
-    """Tell whether six or eight channels are loudspeakers around a listener, as the file says, and not microphones."""
-    return layout.name.startswith(("5.1", "7.1"))
+def is_surround(layout: av.AudioLayout, container: InputContainer | None = None) -> bool:
+    """Tell whether six or eight channels are loudspeakers around a listener, and not microphones.
+
+    Args:
+        layout: What the file says of them.
+        container: The file; Matroska cannot say it of plain samples, and is believed.
+    """
+    untold = container is not None and "matroska" in container.format.name
+    return layout.name.startswith(("5.1", "7.1")) or (untold and layout.name.endswith("channels"))
 
 
 def _collect(blocks: Iterator[Samples], buffer: SoundBuffer, lead: int, most: int) -> None:
@@ -204,21 +211,31 @@ def sound_frames(container: InputContainer, path: Path) -> Iterator[av.AudioFram
 
     Packets that cannot be decoded are left out, and said so at the end.
     """
-    track, alike, damaged = sound_track(container), _Alike(), 0
-    if track is None:
-        return
-    for packet in packets(container, track):
+    alike, damaged = _Alike(), [0]
+    parts = chain_of(path) if container.format.name == "ogg" and path.is_file() else []
+    if parts[1:]:
+        for begin, end in parts:
+            with opened_part(path, begin, end) as part:
+                for frame in _track_frames(part, damaged):
+                    yield from alike.made(frame)
+    else:
+        for frame in _track_frames(container, damaged):
+            yield from alike.made(frame)
+    yield from alike.rest()
+    if damaged[0]:
+        warnings.warn(f"{damaged[0]} damaged packets of the sound in {path} were left out.", SonicWarning, stacklevel=2)
+
+
+def _track_frames(container: InputContainer, damaged: list[int]) -> Iterator[av.AudioFrame]:
+    """Decode the sound track that is meant, and count in ``damaged`` what cannot be."""
+    track = sound_track(container)
+    for packet in () if track is None else packets(container, track):
         try:
             frames = packet.decode()
         except UNREADABLE:
-            damaged += 1
+            damaged[0] += 1
             continue
-        for frame in frames:
-            if isinstance(frame, av.AudioFrame):
-                yield from alike.made(frame)
-    yield from alike.rest()
-    if damaged:
-        warnings.warn(f"{damaged} damaged packets of the sound in {path} were left out.", SonicWarning, stacklevel=2)
+        yield from (frame for frame in frames if isinstance(frame, av.AudioFrame))
 
 
 class _Alike:
@@ -237,14 +254,31 @@ class _Alike:
             yield from self.rest()
             self._given = kind
             if kind != (first.sample_rate, first.layout.name):
-                self._resampler = av.AudioResampler("fltp", first.layout, first.sample_rate)
-        yield from [frame] if self._resampler is None else self._resampler.resample(frame)
+                self._resampler = av.AudioResampler("flt", frame.layout, first.sample_rate)
+        yield from [frame] if self._resampler is None else map(self._mixed, self._resampler.resample(frame))
 
     def rest(self) -> Iterator[av.AudioFrame]:
         """Yield what is still on its way."""
         if self._resampler is not None:
-            yield from self._resampler.resample(None)
+            yield from map(self._mixed, self._resampler.resample(None))
         self._resampler = None
+
+    def _mixed(self, frame: av.AudioFrame) -> av.AudioFrame:
+        """Mix to as many channels as the first frame has, as ``mono`` and ``stereo`` do it."""
+        wanted = frame.layout if self._first is None else self._first.layout
+        have, channels = frame.layout.nb_channels, wanted.nb_channels
+        if have == channels:
+            return frame
+        samples = frame.to_ndarray().reshape(-1, have).T
+        fewer = min(channels, 2 if have > 1 else 1)
+        samples = mix(have, fewer, surround=is_surround(frame.layout)).numpy() @ samples if fewer < have else samples
+        if fewer < channels:
+            samples = np.repeat(samples.mean(0, keepdims=True), channels, 0)
+        made = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples.T.reshape(1, -1), np.float32), "flt", wanted.name
+        )
+        made.sample_rate, made.pts, made.time_base = frame.sample_rate, frame.pts, frame.time_base
+        return made
 
 
 def continuous(frames: Iterable[av.AudioFrame], path: Path, *, strict: bool) -> Iterator[Samples]:

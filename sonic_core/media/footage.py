@@ -172,8 +172,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _times(container: InputContainer, stream: VideoStream) -> _Times:
     """Collect the time stamps of all frames that are shown; without stamps, by count."""
     codec, unit = stream.codec_context.name, stream.time_base or Fraction(1)
-    runs: list[list[tuple[int, int]]] = [[]]
-    count, coded = 0, None
+    runs: list[list[int]] = [[]]
+    count, coded, last = 0, None, 0
     for packet in packets(container, stream):
         if not packet.size or packet.is_discard or not _is_shown(packet, codec):
             continue
@@ -183,13 +183,15 @@ def _times(container: InputContainer, stream: VideoStream) -> _Times:
                 runs.append([])
             coded = packet.dts
         if packet.pts is not None:
-            runs[-1].append((packet.pts, packet.duration or 0))
+            runs[-1].append(packet.pts)
+        last = (
+            packet.duration or 0
+        )  # where frames are reordered, the last one coded tells how long the last one is shown
     if sum(map(len, runs)) < count:
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         return _Times([index / rate for index in range(count)], Fraction(0), told=False)
-    last = max(runs[-1], default=(0, 0))[1] * unit
-    stamps = on_one_line(sorted(stamp * unit for stamp, _ in run) for run in runs)
-    return _Times(stamps, last, told=container.format.name not in _IN_CODING_ORDER)
+    stamps = on_one_line([stamp * unit for stamp in sorted(run)] for run in runs)
+    return _Times(stamps, last * unit, told=container.format.name not in _IN_CODING_ORDER)
 
 
 def _is_shown(packet: Packet, codec: str) -> bool:

@@ -20,6 +20,7 @@ from .mixing import stereo
 _BLOCK = 1024
 """Samples per encoded block: the frame of AAC."""
 _PLAIN_LAYOUTS, _LAYOUTS = {1: "mono", 2: "stereo"}, {6: "5.1", 8: "7.1"}
+_MANY = 8
 _BITS_PER_SAMPLE = 4
 _MOST_BITS = 128_000
 """Bit rate per channel: 4 bits per sample, at most 128 kbit/s, where nobody hears it."""
@@ -34,6 +35,13 @@ def layout_name(channels: int, *, surround: bool = True) -> str:
 def heard(audio: Audio | None) -> Audio | None:
     """Return the sound if there is anything to hear of it or to keep silence: None for no sample or no channel."""
     return audio if audio is not None and audio.samples.numel() else None
+
+
+def _frame(block: torch.Tensor, layout: str) -> av.AudioFrame:
+    """Make FFmpeg's frame of samples (channels, n); of many channels side by side, since PyAV counts planes wrongly."""
+    if len(block) < _MANY:
+        return av.AudioFrame.from_ndarray(block.numpy(), format="fltp", layout=layout)
+    return av.AudioFrame.from_ndarray(block.T.reshape(1, -1).numpy(), format="flt", layout=layout)
 
 
 class SoundTrack:
@@ -59,7 +67,7 @@ class SoundTrack:
         end = min(self.samples, math.ceil(seconds * self.audio.rate))
         while self.position < end:
             block = self._block(min(_BLOCK, self.samples - self.position))
-            frame = av.AudioFrame.from_ndarray(block.numpy(), format="fltp", layout=self.layout)
+            frame = _frame(block, self.layout)
             frame.sample_rate, frame.pts, frame.time_base = self.audio.rate, self.position, Fraction(1, self.audio.rate)
             self.container.mux(self.stream.encode(frame))
             self.position += block.shape[1]

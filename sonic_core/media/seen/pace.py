@@ -26,6 +26,8 @@ _ALIKE = Fraction(1, 100)
 """Relative difference of rates that mean one."""
 _NEARLY_ALL = Fraction(98, 100)
 """Share of the steps that keep an announced rate: the others are where a film was joined or is damaged."""
+_CLOSE = Fraction(5, 100)
+"""Relative difference of rates that shaky time stamps may make of a common one."""
 _NEAR = Fraction(1, 4)
 """Relative difference of steps that are rounded, or shaky, forms of one."""
 _HALF = Fraction(1, 2)
@@ -75,7 +77,8 @@ def choose_rate(times: Sequence[Fraction], announced: Iterable[Fraction | None])
         if rate >= SLOWEST and (is_steady(times, rate) or rate <= FASTEST) and _kept(times, rate):
             return rate
     typical = _typical(times)
-    for rate in (*told, typical):
+    close = [rate for rate in _COMMON if abs(rate - typical) <= _CLOSE * typical]
+    for rate in (*sorted(close, key=lambda rate: abs(rate - typical)), *told, typical):
         if rate >= SLOWEST and is_steady(times, rate):
             return rate
     least = max(SLOWEST, typical * (1 - _ALIKE))
