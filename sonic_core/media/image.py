@@ -43,7 +43,7 @@ _BLANK = 8
 """Levels of 255 below which a frame is black, and as far from 255 white."""
 _MOST_BLANK = 250
 """Frames of an animation that are looked at for one that shows something."""
-_DEEP_BYTES = 14
+_DEEP_BYTES = 20
 """Bytes per pixel that a 16-bit PNG takes while it is read; a larger one is read with 8 bits."""
 _PIXEL_BYTES, _TRANSPARENT_BYTES = 6, 9
 """Bytes per pixel that Pillow may take by its own bound, and where colours and opacity come apart."""
