@@ -88,10 +88,10 @@ def choose_face(image: torch.Tensor, finder: FaceFinder, settings: Settings) -> 
         return _face_in_box(image, settings.face)
     faces = largest_first(finder.find(image))
     if not faces:
-        raise FaceNotFoundError(
-            f"No face was found in the {width}×{height} picture (finder: {finder.name}); use a larger, brighter, "
-            "front-facing picture, or say where the face is with --face left,top,right,bottom."
+        advice = _turn_that_helps(image, finder) or (
+            "use a larger, brighter, front-facing picture, or say where the face is with --face left,top,right,bottom."
         )
+        raise FaceNotFoundError(f"No face was found in the {width}×{height} picture (finder: {finder.name}); {advice}")
     if settings.face_index >= len(faces):
         count = "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"
         raise FaceNotFoundError(
@@ -99,6 +99,15 @@ def choose_face(image: torch.Tensor, finder: FaceFinder, settings: Settings) -> 
             f"(finder: {finder.name}); choose from 0, the largest, to {len(faces) - 1}."
         )
     return faces[settings.face_index]
+
+
+def _turn_that_helps(image: torch.Tensor, finder: FaceFinder) -> str:
+    """Say by how much to turn a picture without a face so that there is one; nothing where that does not help."""
+    turns = {1: "by 90° to the left", 3: "by 90° to the right", 2: "upside down"}
+    for quarters, words in turns.items():
+        if finder.find(torch.rot90(image, quarters, (1, 2)).contiguous()):
+            return f"turn it {words}: there is one then."
+    return ""
 
 
 def _face_in_box(image: torch.Tensor, box: Box) -> Face:

@@ -254,9 +254,8 @@ from sonic_core.post.dis import DisInterpolator
 from sonic_core.post.interpolate import at_rate
 from sonic_core.post.smooth import smoothed
 height, width = int(sys.argv[1]), int(sys.argv[2])
-small = torch.rand(1, 3, height // 4, width // 4)
-picture = torch.nn.functional.interpolate(small, (height, width), mode="bilinear")[0]
-frames = torch.stack([picture.roll(number, 2) for number in range(4)])
+small = torch.rand(4, 3, height // 4, width // 4)  # each another scene, so that scenes are compared
+frames = torch.nn.functional.interpolate(small, (height, width), mode="bilinear")
 clip = Clip(lambda: iter([frames]), Fraction(25), 4, (height, width), None)
 assert sum(map(len, at_rate(clip, Fraction(50), DisInterpolator()).read())) == 8
 made = smoothed(clip)

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from sonic_core.errors import InputError, MediaError
+from sonic_core.errors import FaceNotFoundError, InputError, MediaError
+from sonic_core.faces.finder import choose_face
 from sonic_core.media import bounds
 from sonic_core.media.image import FORMATS, MAX_PIXELS, read_image
+from sonic_core.settings import Settings
+from sonic_core.types import Face
 from tests.odd.made import chunk, png_bytes, portrait, with_chunk
 
 ROOT = Path(__file__).parents[2]
@@ -195,3 +199,23 @@ def test_one_bound_is_said_of_pictures_and_films(tmp_path):
     (tmp_path / "x.png").write_bytes(bytes(content))
     with pytest.raises(InputError, match=r"picture that takes at most 1024 MB of memory.*would take 1287 MB"):
         read_image(tmp_path / "x.png")
+
+
+def test_without_a_face_it_is_said_how_to_turn_the_picture():
+    class Upright:
+        """Finds what lies in the upper left."""
+
+        name = "upright"
+
+        def find(self, image):
+            face = Face((0, 0, 20, 20), ((5, 8), (15, 8), (10, 12), (6, 16), (14, 16)), 1.0)
+            return [face] if image[0, :20, :20].mean() > 0.5 else []
+
+    image = torch.zeros(3, 100, 80)
+    image[:, :20, :20] = 1
+    assert choose_face(image, Upright(), Settings()).score == 1
+    for quarters, words in [(1, "to the right"), (2, "upside down"), (3, "to the left")]:
+        with pytest.raises(FaceNotFoundError, match=f"turn it .*{words}: there is one"):
+            choose_face(torch.rot90(image, quarters, (1, 2)), Upright(), Settings())
+    with pytest.raises(FaceNotFoundError, match="use a larger"):
+        choose_face(torch.zeros(3, 100, 80), Upright(), Settings())
