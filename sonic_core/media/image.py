@@ -288,7 +288,8 @@ def _channels(opened: _Opened) -> Pixels:
             image = (image.convert("RGB") if image.mode in {"P", "1"} else image).reduce(step)
         return np.asarray(in_srgb(image, opened.profile))
     grey = image.mode in {"LA", "La"}
-    rgba = image.convert("LA" if grey else "RGBA")
+    mode = "LA" if grey else "RGBA"
+    rgba = image if image.mode == mode else image.convert(mode)
     rgba = rgba.reduce(step) if step > 1 else rgba
     colour = in_srgb(rgba.convert("L" if grey else "RGB"), opened.profile)
     return np.dstack([np.asarray(colour), np.asarray(rgba.getchannel("A"))])
