@@ -23,8 +23,8 @@ _PEAK = 1000.0
 """Candela per square metre that HLG's full scale stands for, and that PQ is rarely graded beyond."""
 KNEE = 0.8
 """Share of white, as light, up to which nothing is changed; what is brighter, to ``_PEAK``, is pressed together above:
-of the bundled video, made HDR and read again, white is 0.95, and the mean of all values as before to 0.003
-(tests/odd/test_light.py)."""
+of the bundled video, made HDR and read again, each mean is as before to 0.015, and paper lies between 0.93 and 0.97
+(``python -m pytest tests/odd/test_light.py``)."""
 _HLG_A, _HLG_B, _HLG_C = 0.17883277, 0.28466892, 0.55991073
 _HLG_ROOT = 0.5
 """HLG's value up to which it is the root of light."""

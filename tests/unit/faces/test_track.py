@@ -7,8 +7,7 @@ import torch
 
 from sonic_core.faces.embedded import EmbeddedFinder
 from sonic_core.faces.track import PATIENCE, SIDE, FaceTracker
-
-from .conftest import as_picture
+from tests.unit.conftest import as_picture
 
 
 class Counting(EmbeddedFinder):
