@@ -250,16 +250,15 @@ import warnings
 from fractions import Fraction
 import torch
 from sonic_core.clip import Clip
-from sonic_core.post.dis import DisInterpolator
-from sonic_core.post.interpolate import at_rate
-from sonic_core.post.smooth import smoothed
+from sonic_core.post.interpolators.dis import DisInterpolator
+from sonic_core.post.retime import retime
+from sonic_core.post.smooth import smooth
 height, width = int(sys.argv[1]), int(sys.argv[2])
 small = torch.rand(4, 3, height // 4, width // 4)  # each another scene, so that scenes are compared
 frames = torch.nn.functional.interpolate(small, (height, width), mode="bilinear")
 clip = Clip(lambda: iter([frames]), Fraction(25), 4, (height, width), None)
-assert sum(map(len, at_rate(clip, Fraction(50), DisInterpolator()).read())) == 8
-made = smoothed(clip)
-assert sum(map(len, (made[0] if isinstance(made, tuple) else made).read())) == 4
+assert sum(map(len, retime(clip, Fraction(50), DisInterpolator()).clip.read())) == 8
+assert sum(map(len, smooth(clip).clip.read())) == 4
 """
 
 

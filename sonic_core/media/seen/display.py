@@ -95,7 +95,8 @@ class Display:
             pixels = self._reformatted(frame, size, "rgba")
             colour = as_srgb(pixels[..., :3], primaries, transfer) * 255 if strange else pixels[..., :3]
             alpha = pixels[..., 3:] / np.float32(255)
-            return np.rint(colour * alpha + np.float32(255 * BACKDROP) * (1 - alpha)).astype(np.uint8)
+            shown = colour * alpha + np.float32(255 * BACKDROP) * (1 - alpha)
+            return np.rint(shown).astype(np.uint8)
         if strange:
             return np.rint(as_srgb(self._reformatted(frame, size, "rgb48le"), primaries, transfer) * 255).astype(
                 np.uint8

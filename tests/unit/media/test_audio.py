@@ -4,6 +4,7 @@ import math
 import os
 import wave
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import librosa
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from sonic_core.errors import InputError, MediaError
+from sonic_core.errors import InputError, MediaError, SonicWarning
 from sonic_core.media.audio import read_audio, read_track
 from sonic_core.media.mixing import check_duration, cut, mono, pad, resample, stereo
+from sonic_core.media.seen.pace import LONGEST_PAUSE
 from sonic_core.media.waveform import read_waveform
 from sonic_core.types import Audio
 
@@ -108,9 +110,9 @@ def test_a_track_in_step_with_the_picture(tmp_path):
     np.testing.assert_array_equal(early.samples.numpy(), samples[:, 4000:])
 
 
-@pytest.mark.parametrize(("late", "filled"), [(0.04, 0.0), (0.3, 0.3), (9.0, 9.0), (11.0, 0.0), (3000.0, 0.0)])
-def test_missing_sound_is_silence_unless_the_time_stamp_is_rounded_or_broken(tmp_path, late, filled):
-    path, rate, half = tmp_path / "gap.mkv", 16000, 4096
+def late_half(path: Path, late: float) -> Path:
+    """Half a second of sound at 16 kHz, whose second half comes ``late`` seconds later than it should."""
+    rate, half = 16000, 4096
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
         for number in range(8):
@@ -119,9 +121,20 @@ def test_missing_sound_is_silence_unless_the_time_stamp_is_rounded_or_broken(tmp
             frame.pts = number * half // 4 + (round(late * rate) if number >= 4 else 0)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    samples = read_audio(path).samples[0]
-    assert len(samples) == pytest.approx(2 * half + filled * rate, abs=rate // 500)
-    assert int((samples == 0).sum()) == len(samples) - 2 * half
+    return path
+
+
+@pytest.mark.parametrize(("late", "filled"), [(0.04, 0.0), (0.3, 0.3), (9.0, 9.0), (11.0, 11.0)])
+def test_missing_sound_is_silence_unless_the_time_stamp_is_only_rounded(tmp_path, late, filled):
+    samples = read_audio(late_half(tmp_path / "gap.mkv", late)).samples[0]
+    assert len(samples) == pytest.approx(8192 + filled * 16000, abs=32)
+    assert int((samples == 0).sum()) == len(samples) - 8192
+
+
+def test_a_jump_that_no_recording_makes_is_told_and_not_filled(tmp_path):
+    with pytest.warns(SonicWarning, match="jump"):
+        samples = read_audio(late_half(tmp_path / "jump.mkv", LONGEST_PAUSE + 2)).samples[0]
+    assert len(samples) == pytest.approx(8192, abs=32)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
