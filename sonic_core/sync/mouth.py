@@ -8,6 +8,7 @@ that of a face mesh's inner lips, both blurred by a frame; on the last, a small 
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import FaceNotFoundError
 from ..faces.geometry import REACH, four_points, points_frame
 from ..faces.track import PIXELS, FaceTracker, Gray
+from ..media.ahead import closable, read_ahead
 from ..media.threads import single_threaded
 from ..types import Face, FaceFinder, Progress, ignore_progress
 
@@ -140,8 +142,8 @@ def mouth_motion(clip: Clip, finder: FaceFinder | None = None, progress: Progres
         FaceNotFoundError: There is a face in fewer than a quarter of the frames.
     """
     meter = MouthMeter(clip.fps, clip.length, finder)
-    with single_threaded():
-        for frame in clip.frames():
+    with single_threaded(), closing(read_ahead(closable(clip.frames()))) as frames:
+        for frame in frames:
             meter.see(frame)
             progress(STAGE, meter.passed, clip.length)
     return meter.motion()
