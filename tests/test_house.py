@@ -92,6 +92,19 @@ def test_pickles_are_never_trusted():
                 assert any(word.arg == "weights_only" for word in node.keywords), path
 
 
+def test_files_that_are_code_are_loaded_in_one_place_for_one_finder():
+    loads, asks = set(), set()
+    for path in FILES:
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix()
+        loads |= {name} if re.search(r"\bjit\.load\b|\bjit\b.*import.*\bload\b", text) else set()
+        asks |= {name} if "load_computing" in text else set()
+        assert not re.search(
+            r"\b(eval|exec)\(|\bpickle\.loads?\(|runpy|dill|cloudpickle|joblib", text.replace(".eval()", "")
+        ), name
+    assert loads == {"sonic_core/weights/torchscript.py"}
+    assert asks == {"sonic_core/weights/torchscript.py", "sonic_core/faces/yoloface.py"}
+
+
 def test_importing_the_command_line_loads_nothing_heavy():
     heavy = ("torch", "psutil", "soxr", "librosa", "skimage", "insightface", "diffusers", "transformers")
     code = f"import sys, sonic_core.cli.main; print([name for name in {heavy} if name in sys.modules])"

@@ -26,8 +26,11 @@ MOST_OVERLAP = 0.45
 
 
 def locate_yoloface(weights: Weights = ()) -> Path | None:
-    """Find the detector's file in the weight folders."""
-    return locate(FILE, weights)
+    """Find the detector's file in the weight folders, but not in those of the folder the program was started in.
+
+    The file is code: whoever unpacks somebody's folder and works in it has not asked for what lies there.
+    """
+    return locate(FILE, weights, here=False)
 
 
 class YoloFaceFinder:

@@ -55,8 +55,12 @@ Weights: TypeAlias = "str | Path | Sequence[str | Path] | SearchPath"
 """What callers name when weights are looked for."""
 
 
-def folders(weights: Weights = ()) -> list[Path]:
+def folders(weights: Weights = (), *, here: bool = True) -> list[Path]:
     """List the folders in which weights are looked for, in order, whether they exist or not.
+
+    Args:
+        weights: What the caller names.
+        here: Count those of the folder in which the program was started, which nobody named.
 
     Raises:
         CheckpointError: What the caller names does not exist.
@@ -71,13 +75,14 @@ def folders(weights: Weights = ()) -> list[Path]:
     home = os.environ.get("SONIC_HOME")
     listed = [path for path in search.given if path.is_dir()]
     listed += [Path(home).expanduser()] if home else []
-    listed += [*search.host, Path("checkpoints"), Path("models"), Path.home() / ".cache" / "sonic"]
+    listed += [*search.host, *([Path("checkpoints"), Path("models")] if here else [])]
+    listed += [Path.home() / ".cache" / "sonic"]
     return list(dict.fromkeys(listed))
 
 
-def roots(weights: Weights) -> Iterator[Path]:
+def roots(weights: Weights, *, here: bool = True) -> Iterator[Path]:
     """List the existing folders directly below which the names of the two layouts are found."""
-    for folder in folders(weights):
+    for folder in folders(weights, here=here):
         around: list[Path] = []
         whole = folder.absolute()
         if whole.name.lower() == "sonic":  # its neighbours hold the rest of either layout
@@ -86,14 +91,14 @@ def roots(weights: Weights) -> Iterator[Path]:
         yield from (root for root in [*(folder / nested for nested in NESTED), *around] if root.is_dir())
 
 
-def locate(name: str, weights: Weights = ()) -> Path | None:
+def locate(name: str, weights: Weights = (), *, here: bool = True) -> Path | None:
     """Find the first existing file or folder called ``name`` (a relative path) in the weight folders.
 
     Both published layouts nest their files in folders of their own; those are looked into as well. A file that the
-    caller names is found by its own name.
+    caller names is found by its own name. Files that are code are located with ``here`` False (``folders``).
     """
     named = (path for path in SearchPath.of(weights).files if path.name == name)
-    below = (root / name for root in roots(weights) if (root / name).exists())
+    below = (root / name for root in roots(weights, here=here) if (root / name).exists())
     return next(named, None) or next(below, None)
 
 

@@ -59,6 +59,20 @@ def test_yoloface_is_chosen_when_its_file_is_there(yolo_file, monkeypatch):
     assert face_finder("yoloface", [yolo_file.parent]).name == "yoloface"
 
 
+@pytest.mark.parametrize("folder", ["checkpoints", "models", "models/sonic", "checkpoints/Sonic"])
+def test_code_in_the_folder_one_works_in_is_not_run(yolo_file, tmp_path, monkeypatch, folder):
+    place = tmp_path / "somebody's" / folder
+    place.mkdir(parents=True)
+    yolo_file.rename(place / yolo_file.name)
+    monkeypatch.chdir(tmp_path / "somebody's")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SONIC_HOME", raising=False)
+    assert face_finder("auto").name == "embedded"
+    with pytest.raises(CheckpointError, match="was not found"):
+        face_finder("yoloface")
+    assert face_finder("auto", folder).name == "yoloface"  # now it was named
+
+
 def test_detector_size_and_grids():
     assert detector_size((416, 416)) == (416, 416)
     assert detector_size((1080, 1920)) == (416, 768)
