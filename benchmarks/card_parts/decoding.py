@@ -8,6 +8,8 @@ import torch
 
 from sonic_core.models.base.networks import empty_vae
 from sonic_core.models.base.tiny_vae import decode_tiny, empty_tiny_vae
+from sonic_core.models.base.unet.acceleration import accelerate_decoder
+from sonic_core.models.base.unet.fused import card_kernels
 from sonic_core.models.base.unet.lean import make_lean
 from sonic_core.models.base.vae import PUBLISHED_CHUNK, decode_chunk
 
@@ -19,19 +21,21 @@ DECODER_OPERATIONS = 3.04e12
 
 
 def decoder(bench: Bench, side: int) -> dict[str, Any]:
-    """Decode a chunk in half precision and in float32."""
+    """Decode a chunk in half precision, with kernels of our own and without, and in float32."""
     frames = 2 if bench.rehearse else PUBLISHED_CHUNK
     latents = torch.randn(frames, 4, side // 8, side // 8, generator=torch.Generator().manual_seed(side))
-    types = (torch.float16, torch.float32) if bench.card else (torch.float32,)
+    fuses = not isinstance(card_kernels(bench.device), str)
+    forms = [(torch.float16, False), *([(torch.float16, True)] if fuses else [])] if bench.card else []
     found: dict[str, Any] = {"pixels": side, "chunk": frames}
     pictures: list[torch.Tensor] = []
-    for dtype in types:
+    for dtype, fused in [*forms, (torch.float32, False)]:
         vae = fill(empty_vae(bench.config), bench.device, torch.float32)
         vae.decoder.to(dtype)
         make_lean(vae)
+        accelerate_decoder(vae, fused=fused)
         peak = bench.peak()
         seconds = bench.seconds(lambda vae=vae: pictures.append(decode_chunk(vae, latents))) / frames
-        most, name = peak.stop(), str(dtype).removeprefix("torch.")
+        most, name = peak.stop(), str(dtype).removeprefix("torch.") + (" fused" if fused else "")
         stayed = next(vae.decoder.parameters()).dtype == dtype
         share = DECODER_OPERATIONS * (side / 512) ** 2 / seconds / bench.rate
         found[name] = {"seconds": seconds, "gigabytes": most / 1e9, "stayed": stayed, "share": share}

@@ -1,4 +1,4 @@
-"""The dearest kernels of a window-step."""
+"""The dearest kernels of a window-step, with the levers that are on by themselves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 from torch.profiler import ProfilerActivity, profile
 
 from sonic_core.models.base.plan import BRANCHES
+from sonic_core.models.base.unet.acceleration import accelerate, choose_acceleration
 
 from .bench import Bench
-from .unet_step import make_step, shared_unet
+from .unet_step import make_step, make_unet
 
 LISTED = 10
 """Kernels that are listed."""
@@ -17,7 +18,8 @@ LISTED = 10
 
 def kernels(bench: Bench) -> dict[str, Any]:
     """List what takes most of one step of three rows, with its share of the device's time."""
-    unet, step = shared_unet(bench), make_step(bench, bench.sides[0], BRANCHES)
+    unet, step = make_unet(bench), make_step(bench, bench.sides[0], BRANCHES)
+    accelerate(unet, choose_acceleration("auto", bench.device))
     step(unet)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if bench.card else [])]
     with profile(activities=activities) as watched:

@@ -17,19 +17,24 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from sonic_core.models.base.plan import BRANCHES, HOST_PIECE, MOST_PIECE
 from sonic_core.models.base.unet.acceleration import LEVERS, Acceleration, accelerate
 from sonic_core.models.base.unet.attend import BACK_ENDS
+from sonic_core.models.base.unet.fused import card_kernels
+from sonic_core.models.base.unet.measuring import attention_seconds
 
-from .bench import Bench, relative, size_of
+from .bench import Bench, NotHereError, relative, size_of
 from .unet_step import answer, form_seconds, make_step, make_unet, measured
 
 MOST = 240.0
 """Seconds that one lever may take: compiling takes long, and trying kernels longer."""
 COMPILING = 60.0
 """Seconds that a lever which compiles is expected to take before its first step."""
-SLOW = ("compil", "autotune", "graph", "all")
+SLOW = ("compil", "autotune", "graph")
 """What is in the names of levers that compile, or that may take a process with them: they come late."""
 SHALLOW = {512: 0.36, 768: 0.42, 1024: 0.48}
 """Share of the operations that a shallow call computes, by pixels of a side: ``benchmarks/unet.py --count``; that of
 768 lies between its neighbours."""
+
+WITH_FUSED = ("graphs", "autotune")
+"""Levers that are pulled together with that of the kernels too."""
 
 Lever = Callable[[Bench], AbstractContextManager[Any]]
 """Makes a UNet ready and yields it."""
@@ -43,8 +48,8 @@ def levers() -> dict[str, Lever]:
     }
     listed |= {"pieces": in_pieces, "deepcache": shallow}
     listed |= {name: partial(accelerated, {name: True}) for name in LEVERS}
-    listed |= {f"attention {name}": partial(accelerated, {"attention": name}) for name in BACK_ENDS}
-    return listed | {"all": partial(accelerated, dict.fromkeys(LEVERS, True))}
+    listed |= {f"fused and {name}": partial(accelerated, {"fused": True, name: True}) for name in WITH_FUSED}
+    return listed | {f"attention {name}": partial(accelerated, {"attention": name}) for name in BACK_ENDS}
 
 
 def cheap() -> list[str]:
@@ -92,6 +97,10 @@ def kernel_only(kernel: SDPBackend, bench: Bench) -> Iterator[Any]:
 @contextmanager
 def accelerated(wanted: Mapping[str, Any], bench: Bench) -> Iterator[Any]:
     """Turn on some of the engine's levers and leave the others off; a rehearsal compiles without a compiler."""
+    if wanted.get("fused") and isinstance(failure := card_kernels(bench.device), str):
+        raise NotHereError(f"kernels of our own do not run: {failure}")
+    if "attention" in wanted and isinstance(failure := attention_seconds(bench.device, wanted["attention"]), str):
+        raise NotHereError(f"the kernel does not run: {failure}")
     unet = make_unet(bench)
     accelerate(unet, Acceleration(**wanted), compiler="inductor" if bench.card else "eager")
     try:

@@ -95,6 +95,8 @@ def all_parts(bench: Bench) -> list[Part]:
     return [
         Part("machine", machine.machine, lambda _: 5),
         form(low, "lean"),
+        lever(low, "fused"),
+        Part("kernels", kernels.kernels, lambda _: 8),
         clip("exact", video),
         clip("fast", 2 * video),
         clip("live", 2 * video, student=True),
@@ -103,8 +105,7 @@ def all_parts(bench: Bench) -> list[Part]:
         clip("fast", 2 * video, stream=True),
         *(kit(precision) for precision in ("fp32", "fp16", "bf16")),
         *(lever(low, name) for name in levers.cheap()),
-        form(middle, "lean"),
-        form(high, "lean"),
+        *(part for side in (middle, high) for part in (form(side, "lean"), lever(side, "fused"))),
         Part(f"decoder {low}", partial(decoding.decoder, side=low), lambda b: b.expect(60e12, 4)),
         Part(f"tiny decoder {low}", partial(decoding.tiny_decoder, side=low), lambda _: 3),
         Part(f"interpolator {low}", partial(decoding.between, side=low), lambda _: 3),
@@ -112,7 +113,6 @@ def all_parts(bench: Bench) -> list[Part]:
             Part(f"memory {most}", partial(whole_clip.capped, gigabytes=most), capped_seconds)
             for most in (6, 8, 12, 24)
         ),
-        Part("kernels", kernels.kernels, lambda _: 8),
         Part("moves", moves.moves, lambda _: 10),
         Part("transfers", moves.transfers, lambda _: 3),
         form(low, "attention"),

@@ -70,7 +70,9 @@ def _decoders(parts: dict[str, Any]) -> str:
     rows = []
     for key, one in parts.items():
         name = key.rsplit(" ", 1)[0]
-        figures = {kind: one[kind] for kind in ("float16", "float32") if isinstance(one.get(kind), dict)}
+        figures = {
+            kind: one[kind] for kind in ("float16", "float16 fused", "float32") if isinstance(one.get(kind), dict)
+        }
         if name == "decoder":
             rows += [_decoder(f"decoder, {kind}", one["pixels"], figure) for kind, figure in figures.items()]
         elif name in {"tiny decoder", "interpolator"}:

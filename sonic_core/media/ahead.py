@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -19,6 +20,9 @@ DEPTH = 4
 """Items that wait at most; more would only take memory."""
 _PATIENCE = 0.1
 """Seconds after which a waiting maker looks whether anybody still wants its items."""
+MOST_IDLE = 2
+"""Threads that wait for more to do at most. A graphics card's libraries choose their ways anew in every new thread: a
+first call of a UNet's shape takes 0.9 s where the next takes 0.14 (``benchmarks/card.py``)."""
 
 
 def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Generator[Item, None, None]:
@@ -32,7 +36,7 @@ def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Genera
     [0, 1, 4, 9]
     """
     maker = _Maker(items, depth)
-    maker.start()
+    _in_a_thread(maker.run, maker.done)
     try:
         while (made := maker.waiting.get()).error is None and made.items:
             yield made.items[0]
@@ -40,7 +44,7 @@ def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Genera
             raise made.error
     finally:
         maker.unwanted.set()
-        maker.join()
+        maker.done.wait()
 
 
 def attended(work: Callable[[], Item], report: Callable[[], None], every: float = 0.2) -> Item:
@@ -80,17 +84,17 @@ class _Made(Generic[Item]):
     error: BaseException | None = None
 
 
-class _Maker(threading.Thread, Generic[Item]):
+class _Maker(Generic[Item]):
     """Makes items until there are no more or nobody wants them."""
 
     def __init__(self, items: Generator[Item, None, None], depth: int) -> None:
-        super().__init__(name="sonic-read-ahead", daemon=True)
         self.items = items
         self.waiting: queue.Queue[_Made[Item]] = queue.Queue(depth)
-        self.unwanted = threading.Event()
+        self.unwanted, self.done = threading.Event(), threading.Event()
         self.inferring = torch.is_inference_mode_enabled()
 
     def run(self) -> None:
+        """Make them."""
         try:
             with torch.inference_mode(self.inferring), closing(self.items):
                 for item in self.items:
@@ -107,3 +111,45 @@ class _Maker(threading.Thread, Generic[Item]):
             with suppress(queue.Full):
                 self.waiting.put(made, timeout=_PATIENCE)
                 return
+
+
+class _Worker(threading.Thread):
+    """Does one thing after the other, and waits in between."""
+
+    def __init__(self) -> None:
+        super().__init__(name="sonic-read-ahead", daemon=True)
+        self.tasks: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        """Work until enough others wait."""
+        waits = True
+        while waits:
+            task, done = self.tasks.get()
+            task()
+            del task  # and all that it holds
+            with _LOCK:
+                waits = len(_IDLE) < MOST_IDLE
+                if waits:
+                    _IDLE.append(self)
+            done.set()  # whoever is told may give this thread the next task
+
+
+def _in_a_thread(task: Callable[[], None], done: threading.Event) -> None:
+    """Do something, which raises nothing, in the thread that waited last, or in a new one, and tell when it is done."""
+    with _LOCK:
+        worker = _IDLE.pop() if _IDLE else _Worker()
+    worker.tasks.put((task, done))
+
+
+def _forget_threads() -> None:
+    """Begin anew in a forked process, in which no thread goes on."""
+    global _LOCK  # noqa: PLW0603 - somebody may have held it
+    _LOCK = threading.Lock()
+    _IDLE.clear()
+
+
+_IDLE: list[_Worker] = []
+_LOCK = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)

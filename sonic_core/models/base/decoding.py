@@ -17,6 +17,7 @@ from .loading import Networks
 from .plan import Plan
 from .predictor import Station
 from .tiny_vae import TinyMemory, decode_tiny
+from .unet.acceleration import accelerate_decoder
 from .vae import ChunkLayout, decode_chunk, decoded
 
 Made = TypeVar("Made")
@@ -44,7 +45,11 @@ class Decoder:
         return decoded(latents, count, self.layout, self._decode)
 
     def _decode(self, latents: torch.Tensor) -> Frames:
-        return self._fitting(latents, lambda some: decode_chunk(self.networks.vae, some))
+        def decode(some: torch.Tensor) -> Frames:
+            accelerate_decoder(self.networks.vae, fused=self.plan.fused_decoder)
+            return decode_chunk(self.networks.vae, some)
+
+        return self._fitting(latents, decode)
 
     def _tiny_clip(self, latents: Iterator[torch.Tensor]) -> Iterator[Frames]:
         """Decode by the tiny VAE, which remembers the frame before, so that chunks need not share any."""

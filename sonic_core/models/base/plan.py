@@ -49,8 +49,15 @@ CUT_DECODER_MAPS = 1.125
 """Those per frame where it takes the frames in pieces."""
 DECODER_PIECE_MAPS = 4.5
 """Those that such a piece takes, at its own size."""
+FUSED_DECODER_MAPS = 2.0
+"""Those that are alive per frame where the decoder's blocks are fused and mix frames: what goes in, what comes out,
+and two between. 3.5 were measured on a card while what had gone in was held too."""
+FUSED_DECODER_PIXELS = 1.5
+"""Those per frame, and those of a piece at its own size, where fused blocks convolve over pixels."""
 MARGIN = 1.1
 """What allocators and convolutions take beside the maps, which ``benchmarks/unet.py`` counts."""
+LEAST_FUSED = 4
+"""Frames that must fit a fused decoder together: for fewer the lean one, which takes more of them, wastes less."""
 KEPT_SHARE = 0.05
 """Share of the free memory that a clip's keys and values may take."""
 
@@ -75,6 +82,8 @@ class Plan:
     """Bytes that the UNet is expected to take beside its weights."""
     decoding: int
     """Bytes that the decoder is expected to take beside its weights."""
+    fused_decoder: bool = False
+    """Whether the decoder's blocks are fused."""
 
     def __str__(self) -> str:
         kept = "kept" if self.cache_audio else "made anew per window"
@@ -119,12 +128,16 @@ class Workload:
             convolving = min(convolving, CUT_MAPS * pixels + CUT_PIECE_MAPS * max(convolution_piece // JOINED, frame))
         return int(MARGIN * self.dtype.itemsize * width * max(convolving, maps))
 
-    def decoder_bytes(self, chunk: int) -> int:
+    def decoder_bytes(self, chunk: int, *, fused: bool = False) -> int:
         """Estimate what decoding ``chunk`` frames takes beside the decoder's weights."""
         widths = self.config.vae["block_out_channels"]
         pixels = math.prod(self.latent_size) * LATENT_SIDE**2
-        cut = CUT_DECODER_MAPS * pixels * chunk + DECODER_PIECE_MAPS * max(DECODER_PIECE, pixels)
-        maps = min(DECODER_MAPS * pixels * chunk, cut)
+        piece = max(DECODER_PIECE, pixels)
+        if fused:
+            convolving = FUSED_DECODER_PIXELS * (pixels * chunk + min(piece, pixels * chunk))
+            maps = max(FUSED_DECODER_MAPS * pixels * chunk, convolving)
+        else:
+            maps = min(DECODER_MAPS * pixels * chunk, CUT_DECODER_MAPS * pixels * chunk + DECODER_PIECE_MAPS * piece)
         return int(MARGIN * self.dtype.itemsize * widths[min(1, len(widths) - 1)] * maps)
 
     def audio_cache_bytes(self) -> int:
@@ -136,7 +149,15 @@ class Workload:
         return 2 * 2 * channels * tokens * self.frames * self.dtype.itemsize
 
 
-def make_plan(job: Workload, device: torch.device, free: int, unet_weight: int, decoder_weight: int) -> Plan:
+def make_plan(
+    job: Workload,
+    device: torch.device,
+    free: int,
+    unet_weight: int,
+    decoder_weight: int,
+    *,
+    fused_decoder: bool = False,
+) -> Plan:
     """Choose how much is computed at once.
 
     Args:
@@ -145,6 +166,7 @@ def make_plan(job: Workload, device: torch.device, free: int, unet_weight: int, 
         free: Bytes that can be had on the device when no network is on it; on a processor, beside them.
         unet_weight: Bytes of the UNet.
         decoder_weight: Bytes of the decoder.
+        fused_decoder: Whether its blocks can be fused; they are where a chunk fits so.
     """
     host = device.type == "cpu"
     room = int(free * SPARE) - (0 if host else unet_weight)
@@ -154,7 +176,8 @@ def make_plan(job: Workload, device: torch.device, free: int, unet_weight: int, 
     options = list(_options(job, host=host))
     rows, piece, cut = next((option for option in options if job.unet_bytes(*option) <= room), options[-1])
     room = int(free * SPARE) - (0 if host else decoder_weight)
-    chunk = next((size for size in (8, 6, 4, 3, 2) if job.decoder_bytes(size) <= room), 1)
+    fused = fused_decoder and job.decoder_bytes(LEAST_FUSED, fused=True) <= room
+    chunk = next((size for size in (8, 6, 4, 3, 2) if job.decoder_bytes(size, fused=fused) <= room), 1)
     return Plan(
         windows=max(1, rows // BRANCHES),
         rows=rows,
@@ -163,7 +186,8 @@ def make_plan(job: Workload, device: torch.device, free: int, unet_weight: int, 
         chunk=min(chunk, PUBLISHED_CHUNK),
         cache_audio=cache_audio,
         working=job.unet_bytes(rows, piece, cut),
-        decoding=job.decoder_bytes(chunk),
+        decoding=job.decoder_bytes(chunk, fused=fused),
+        fused_decoder=fused,
     )
 
 

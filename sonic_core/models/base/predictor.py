@@ -22,6 +22,7 @@ from .plan import Plan, Workload, lighter, make_plan
 from .sampling import Sampling
 from .unet.acceleration import accelerate, choose_acceleration
 from .unet.attention import AudioTokens, FaceMask, ImageToken
+from .unet.residual import WHOLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,11 @@ class Predictor:
         self.job = replace(order.job, dtype=next(self._unet().parameters()).dtype)  # another clip may have changed it
         self.guidance = Guidance(order.options.appearance_guidance, order.options.audio_guidance)
         keeper = station.keeper
-        self.plan = self.first = make_plan(self.job, keeper.device, keeper.free(), weight(self._unet()), decoder_weight)
+        self.levers = choose_acceleration(order.acceleration, keeper.device, order.attention)
+        weights = weight(self._unet()), decoder_weight
+        self.plan = self.first = make_plan(
+            self.job, keeper.device, keeper.free(), *weights, fused_decoder=self.levers.fused
+        )
         self.conditioning: ClipConditioning | None = None
 
     def __call__(self, tasks: Sequence[Task]) -> list[Predicted]:
@@ -92,7 +97,8 @@ class Predictor:
         unet, plan = self._unet(), self.plan
         keeper, order = self.station.keeper, self.order
         keeper.bring(unet, plan.working)
-        accelerate(unet, choose_acceleration(order.acceleration, keeper.device, order.attention), order.progress)
+        whole = plan.convolution_piece >= WHOLE  # only the lean blocks convolve in pieces
+        accelerate(unet, replace(self.levers, fused=self.levers.fused and whole), order.progress)
         unet.attention_context.piece = plan.piece
         unet.attention_context.convolution_piece = plan.convolution_piece
         self.conditioning = self.conditioning or self._clip_conditioning()

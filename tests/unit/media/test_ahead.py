@@ -1,22 +1,68 @@
 from __future__ import annotations
 
 import contextvars
+import itertools
+import os
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 import torch
 
-from sonic_core.media.ahead import attended, read_ahead
+from sonic_core.media import ahead
+from sonic_core.media.ahead import MOST_IDLE, attended, read_ahead
 
 
 def makers():
-    return [thread for thread in threading.enumerate() if thread.name == "sonic-read-ahead"]
+    """List the threads that are at work."""
+    threads = [thread for thread in threading.enumerate() if thread.name == "sonic-read-ahead"]
+    return [thread for thread in threads if thread not in ahead._IDLE]
 
 
 def test_items_come_in_order_and_all():
     assert list(read_ahead((number for number in range(100)), depth=3)) == list(range(100))
     assert not makers()
+
+
+def test_a_thread_that_is_done_makes_the_next_items_too():
+    """A graphics card's libraries begin anew in every new thread."""
+
+    def named():
+        yield threading.get_ident()
+
+    seen = [list(read_ahead(named())) for _ in range(5)]
+    assert seen == [seen[0]] * 5
+
+
+def test_few_threads_wait_for_more():
+    readers = [read_ahead(iter_of(itertools.count())) for _ in range(6)]
+    assert [next(reader) for reader in readers] == [0] * 6
+    assert len(makers()) == 6
+    for reader in readers:
+        reader.close()
+    assert len(ahead._IDLE) <= MOST_IDLE
+    deadline = time.monotonic() + 10
+    while makers() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not makers()
+
+
+def iter_of(numbers):
+    yield from numbers
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_begins_anew():
+    assert list(read_ahead(iter_of(range(3)))) == [0, 1, 2]
+    code = (
+        "import os, sys\nfrom sonic_core.media.ahead import read_ahead\n"
+        "list(read_ahead(n for n in range(3)))\nchild = os.fork()\n"
+        "if not child:\n    os._exit(0 if list(read_ahead(n for n in range(3))) == [0, 1, 2] else 1)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, timeout=120).returncode == 0
 
 
 def test_what_the_maker_raises_comes_out_in_its_place():

@@ -80,21 +80,30 @@ class AudioAttention(nn.Module):
         Returns:
             What is added to ``hidden``, of the same shape.
         """
-        queries, keys, values, image = attn.to_q(hidden), given.keys, given.values, given.image
-        if len(keys) == 1:  # all share their audio tokens: they are one long row of queries
-            asked = queries.flatten(0, -2)[None]
-        elif self.temporal:
-            asked = queries.flatten(1, 2)
-        else:
-            asked, keys, values = queries, keys[rows], values[rows]
-            image = image[rows] if image is not None and image.dim() > 1 else image
-        output = attend(asked, keys, values, attn.heads).view_as(queries)
+        asked, keys, values, image = self.asked(attn, hidden, given, rows)
+        output = attend(asked, keys, values, attn.heads).view(*hidden.shape[:-1], -1)
         learning = torch.is_grad_enabled()  # a backward pass needs what it finds unchanged
         if given.mask is not None:
             output = output * given.mask if learning else output.mul_(given.mask)
         if image is not None:
             output = output + image if learning else output.add_(image)
         return attn.to_out[0](output)
+
+    def asked(
+        self,
+        attn: Any,  # noqa: ANN401
+        hidden: torch.Tensor,
+        given: Given,
+        rows: slice = slice(None),
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Lay out what ``attend`` asks: queries (n, a, width), keys and values (n, b, width), and the image's value."""
+        queries, keys, values, image = attn.to_q(hidden), given.keys, given.values, given.image
+        if len(keys) == 1:  # all share their audio tokens: they are one long row of queries
+            return queries.flatten(0, -2)[None], keys, values, image
+        if self.temporal:
+            return queries.flatten(1, 2), keys, values, image
+        image = image[rows] if image is not None and image.dim() > 1 else image
+        return queries, keys[rows], values[rows], image
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,6 +277,8 @@ class AttentionContext:
     """A compiled form of ``lean.transform``."""
     convolve: Callable[..., torch.Tensor] | None = None
     """A compiled form of ``residual.convolve``."""
+    fused: Any = None
+    """The blocks' forms with kernels of our own (``fused.Fused``), in the place of both."""
     progress: Progress = ignore_progress
     """Told "warm-up" while something compiles: that of the present clip."""
     graphs: Any = None

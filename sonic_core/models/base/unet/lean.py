@@ -39,10 +39,12 @@ def make_lean(network: nn.Module, context: AttentionContext | None = None) -> No
 
     Args:
         network: ``UNetSpatioTemporalConditionModel`` or ``AutoencoderKLTemporalDecoder``.
-        context: What those of a UNet read: conditioning, and how large a piece may be; a decoder chooses by itself.
+        context: What those of a UNet read: conditioning, and how large a piece may be; a decoder gets one of its own.
+            It is the network's attribute ``attention_context``.
     """
     vae = context is None
     context = context or AttentionContext(width=DECODER_WIDTH)
+    network.attention_context = context  # pyright: ignore[reportArgumentType]
     forms: dict[str, Callable[..., Any]] = {
         "UNetSpatioTemporalConditionModel": predict,
         "TransformerSpatioTemporalModel": _transform,
@@ -77,6 +79,8 @@ def _convolve(
     maps = [hidden_states] if isinstance(hidden_states, torch.Tensor) else hidden_states
     piece = context.pixels(context.convolution_piece, block.spatial_res_block.in_channels, maps[0].device)
     frames = image_only_indicator.shape[-1]
+    if context.fused is not None:
+        return context.fused.convolve(block, maps, temb, frames, piece)
     if context.convolve is None:
         return convolve(block, maps, temb, frames, piece)
     hidden = maps[0] if len(maps) == 1 else torch.cat(maps, 1)
@@ -112,7 +116,7 @@ def _transform(
     ]
     device, width = hidden_states.device, model.in_channels
     run = partial(
-        context.transform or transform,
+        context.transform or transform if context.fused is None else context.fused.transform,
         model,
         hidden_states,
         frames=frames,

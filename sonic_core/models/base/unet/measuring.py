@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
 
-from ....devices import is_out_of_memory
 from .attend import LEAST_KEYS, attend
-from .memory_formats import put_channels_last
 
 EXACT = ("sdpa", "cudnn", "flash")
 """Kernels among which "auto" chooses; "sage" rounds queries and keys to eight bits, so it must be asked for."""
@@ -20,24 +17,8 @@ TRIALS = 3
 """Runs of which the fastest counts, after one that is not counted."""
 GAIN = 0.97
 """Share of the time that another form must stay below to be taken: less is noise."""
-MAPS = (25, 320, 64, 64)
-"""What a first level convolves for 25 frames of 512²: (n, channels, h, w)."""
 LONGEST = 300
 """Letters of an error's message that are shown."""
-
-
-@cache
-def pays_channels_last(device: torch.device, shape: tuple[int, int, int, int] = MAPS) -> bool:
-    """Measure a first level's convolution as it is computed either way; no where memory does not suffice for it."""
-    try:
-        hidden = _drawn(shape, device)
-        usual, last = (_convolution(shape[1], device) for _ in range(2))
-        put_channels_last([last])
-        return _seconds(partial(last, hidden), device) < GAIN * _seconds(partial(usual, hidden), device)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return False
 
 
 @cache
@@ -69,15 +50,6 @@ def _drawn(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     """Draw half-precision numbers by a generator of their own: whoever draws noise gets what he would have got."""
     chance = torch.Generator(device).manual_seed(0)
     return torch.randn(shape, device=device, dtype=torch.float16, generator=chance)
-
-
-def _convolution(channels: int, device: torch.device) -> nn.Conv2d:
-    with torch.device("meta"):
-        convolution = nn.Conv2d(channels, channels, 3, padding=1, dtype=torch.float16)
-    convolution.to_empty(device=device).requires_grad_(False)
-    for parameter in convolution.parameters():
-        parameter.copy_(_drawn(tuple(parameter.shape), device))
-    return convolution
 
 
 def _seconds(run: Callable[[], Any], device: torch.device) -> float:

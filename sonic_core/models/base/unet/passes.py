@@ -71,7 +71,7 @@ def predict(  # noqa: PLR0917 - as the stock class is called
         maps = [deep]
     kept = (maps[0],) if keep_deep else ()
     _ascend(unet.up_blocks[-1], context, maps, skips, temb=temb, indicator=indicator)
-    return _finished(unet, maps).unflatten(0, (rows, frames)), *kept
+    return _finished(unet, context, maps).unflatten(0, (rows, frames)), *kept
 
 
 def decode(
@@ -90,7 +90,7 @@ def decode(
         for upsampler in block.upsamplers or ():
             width = upsampler.channels
             maps.append(upsample(upsampler, maps, None, context.pixels(piece, width, sample.device)))
-    pixels = _finished(decoder, maps).unflatten(0, (-1, num_frames)).transpose(1, 2)
+    pixels = _finished(decoder, context, maps).unflatten(0, (-1, num_frames)).transpose(1, 2)
     return decoder.time_conv_out(pixels).transpose(1, 2).flatten(0, 1)
 
 
@@ -148,6 +148,8 @@ def _ascend(
         maps.append(upsample(upsampler, maps, None if doubled else size, piece))
 
 
-def _finished(network: Any, maps: list[torch.Tensor]) -> torch.Tensor:
+def _finished(network: Any, context: AttentionContext, maps: list[torch.Tensor]) -> torch.Tensor:
     """Run the last norm and convolution on the only one of ``maps``, which goes."""
+    if context.fused is not None:
+        return context.fused.finished(network, maps.pop())
     return network.conv_out(functional.silu(network.conv_norm_out(maps.pop()), inplace=True))

@@ -107,7 +107,10 @@ def upsample(upsampler: Any, maps: list[torch.Tensor], size: Any, piece: int = W
     pieces = list(cut(len(hidden), height * width, piece))
     if len(pieces) == 1:
         return upsampler(hidden, size)
-    made = hidden.new_empty(len(hidden), upsampler.out_channels, height, width)
+    last = not hidden.is_contiguous() and hidden.is_contiguous(memory_format=torch.channels_last)
+    laid = torch.channels_last if last else torch.contiguous_format
+    shape = len(hidden), upsampler.out_channels, height, width
+    made = torch.empty(shape, dtype=hidden.dtype, device=hidden.device, memory_format=laid)
     for some in pieces:
         made[some] = upsampler(hidden[some], size)
     return made
