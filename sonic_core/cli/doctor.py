@@ -124,6 +124,9 @@ def _machine() -> Iterator[Finding]:
         halves = machine.half_precisions(device)
         words = ", ".join(halves) or "none; sonic-base takes fp16 unless --precision fp32 is given"
         yield Finding("half precision", bool(halves), words, needed=False, installable=False)
+    if here.kind == "cuda":
+        words = f"do not run: {here.kernels}; sonic-base takes half as long again" if here.kernels else "run"
+        yield Finding("our own kernels", not here.kernels, words, needed=False, installable=False)
     yield Finding("attention", True, machine.attention_kernels(here.kind))
     if library := machine.convolution_library(here.kind):
         yield Finding("convolutions", True, library)

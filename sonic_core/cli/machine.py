@@ -23,11 +23,13 @@ LINEAR_TFLOP, QUADRATIC_TFLOP = 29.0, 3.0
 square. Counted by ``benchmarks/unet.py --count``: 32 in all, and 164 at 1024²."""
 DECODER_TFLOP = 3.04
 """Operations of the decoder per frame of 512², counted likewise."""
-CARD_SHARE = 0.35
-"""Share of the rate of a matrix product that the UNet reaches on a card: what stock SVD-XT in plain torch reaches of an
-A800's peak in OneFlow's published comparison."""
+FUSED_SHARE, FUSED_DECODER_SHARE = 0.5, 0.3
+"""Shares of the rate of a matrix product that UNet and decoder reach on a card where our kernels run: measured at 512²
+on an H200 by ``benchmarks/card.py``."""
+CARD_SHARE, DECODER_SHARE = 0.33, 0.14
+"""Those where they do not run, measured likewise."""
 PROCESSOR_SHARE = 0.65
-"""That of a processor: measured 0.65 to 0.69 on one core with the full-size decoder at 192²."""
+"""That of a processor, of both: measured 0.65 to 0.69 on one core with the full-size decoder at 192²."""
 UNET_NUMBERS, DECODER_NUMBERS = 1.575e9, 6.4e7
 """Weights of the two networks."""
 KERNELS = {"sageattention": "sageattention", "flash-attn": "flash_attn", "xformers": "xformers"}
@@ -54,6 +56,16 @@ class Machine:
     """Number type that sonic-base takes there, "fp16" or "fp32"."""
     rate: float
     """TFLOP/s that a matrix product in that type reaches."""
+    kernels: str = ""
+    """Why our kernels do not run there; "" where they do, and where they are not asked for."""
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The shares of that rate that the UNet and the decoder reach."""
+        if self.kind == "cpu":
+            return PROCESSOR_SHARE, PROCESSOR_SHARE
+        fused = self.kind == "cuda" and not self.kernels
+        return (FUSED_SHARE, FUSED_DECODER_SHARE) if fused else (CARD_SHARE, DECODER_SHARE)
 
 
 @dataclass(frozen=True)
@@ -92,16 +104,17 @@ def estimate(machine: Machine, side: int) -> Estimate:
     latent = side // LATENT_SIDE
     job = Workload(BaseConfig(), (latent, latent), WINDOW_FRAMES, WINDOW_FRAMES, 0, dtype)
     beside = 0 if machine.kind != "cpu" else unet
-    plan = make_plan(job, torch.device(machine.kind), max(0, machine.free - beside), unet, decoder)
+    room, fused = max(0, machine.free - beside), machine.kind == "cuda" and not machine.kernels
+    plan = make_plan(job, torch.device(machine.kind), room, unet, decoder, fused_decoder=fused)
     needed = max(unet + plan.working, decoder + plan.decoding)
     layout = ChunkLayout(plan.chunk)
     drawn = layout.size(0) / (layout.size(0) - layout.overlap(0))  # neighbouring chunks share frames
     pixels = (side / SIDES[0]) ** 2
     branch = LINEAR_TFLOP * pixels + QUADRATIC_TFLOP * pixels**2
     decoding = MODEL_FPS * drawn * DECODER_TFLOP * pixels
-    rate = machine.rate * (PROCESSOR_SHARE if machine.kind == "cpu" else CARD_SHARE)
+    share, decoder_share = machine.shares
     seconds = {
-        quality: (steps * branch * MODEL_FPS / WINDOW_FRAMES + decoding) / rate
+        quality: (steps * branch * MODEL_FPS / WINDOW_FRAMES / share + decoding / decoder_share) / machine.rate
         for quality, steps in BRANCH_STEPS.items()
     }
     return Estimate(side, needed <= machine.free, needed, str(plan), seconds)
@@ -112,6 +125,7 @@ def this_machine() -> Machine:
     import torch  # noqa: PLC0415
 
     from ..devices import PRECISIONS, choose_device, choose_dtype, unused_memory  # noqa: PLC0415
+    from ..models.base.unet.fused import card_kernels  # noqa: PLC0415
 
     device = choose_device()
     dtype = choose_dtype(device)
@@ -126,7 +140,9 @@ def this_machine() -> Machine:
         import psutil  # noqa: PLC0415
 
         total = psutil.virtual_memory().total
-    return Machine(device.type, name, total, unused_memory(device), precision, matrix_rate(device, dtype))
+    kernels = card_kernels(device) if device.type == "cuda" else ""
+    why = kernels if isinstance(kernels, str) else ""
+    return Machine(device.type, name, total, unused_memory(device), precision, matrix_rate(device, dtype), why)
 
 
 def capability(device: torch.device) -> str:

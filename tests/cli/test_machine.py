@@ -9,13 +9,13 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sonic_core.cli import machine
-from sonic_core.cli.machine import BRANCH_STEPS, CARD_SHARE, DECODER_TFLOP, Machine, convolution_warning, estimate
+from sonic_core.cli.machine import BRANCH_STEPS, DECODER_TFLOP, Machine, convolution_warning, estimate
 
 GIGABYTE = 10**9
 
 
-def card(gigabytes, rate=300.0):
-    return Machine("cuda", "a card", gigabytes * GIGABYTE, gigabytes * GIGABYTE, "fp16", rate)
+def card(gigabytes, rate=300.0, kernels=""):
+    return Machine("cuda", "a card", gigabytes * GIGABYTE, gigabytes * GIGABYTE, "fp16", rate, kernels)
 
 
 @pytest.mark.parametrize("side", machine.SIDES)
@@ -35,9 +35,16 @@ def test_times_follow_from_counted_operations_and_the_measured_rate():
     unet = {quality: steps * 32 / 2 for quality, steps in BRANCH_STEPS.items()}  # a window is two seconds
     decoder = 12.5 * DECODER_TFLOP
     for quality, operations in unet.items():
-        assert operations + decoder <= fast.seconds[quality] * 600 * CARD_SHARE <= operations + 2.1 * decoder
+        share, decoder_share = card(80).shares
+        seconds = operations / share / 600, decoder / decoder_share / 600
+        assert sum(seconds) <= fast.seconds[quality] <= seconds[0] + 2.1 * seconds[1]
     assert estimate(card(80), 1024).seconds["exact"] > 4.5 * slow.seconds["exact"], "attention grows with the square"
     assert "s in quality exact" in str(fast) and "s in quality fast" in str(fast)
+
+
+def test_without_our_kernels_a_card_is_slower():
+    usual, without = (estimate(card(80, kernels=why), 512).seconds for why in ("", "no compiler"))
+    assert usual["exact"] * 1.4 < without["exact"] < usual["exact"] * 2
 
 
 def test_a_processor_is_slow_and_keeps_the_weights_in_main_memory():
@@ -78,7 +85,8 @@ def test_a_card_is_told_of_by_what_torch_says(monkeypatch):
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     with FakeTensorMode():
         here, device = machine.this_machine(), torch.device("cuda:0")
-    assert here == Machine("cuda", "Tesla T4", 16 * GIGABYTE, 15 * GIGABYTE, "fp16", here.rate)
+    assert here == Machine("cuda", "Tesla T4", 16 * GIGABYTE, 15 * GIGABYTE, "fp16", here.rate, here.kernels)
+    assert here.kernels, "there is no such card"
     assert machine.capability(device) == "compute capability 7.5"
     assert machine.convolution_library("cuda").startswith("cuDNN 91002")
     assert "flash" in machine.attention_kernels("cuda")
