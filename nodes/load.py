@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import host
+from .schema import ADVANCED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +50,9 @@ class ModelLoader:
         return {
             "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": best})},
             "optional": {
-                "svd_checkpoint": (host.checkpoint_files(), {"default": host.AUTO, "tooltip": svd}),
-                "precision": ([host.AUTO, *PRECISIONS], {"default": host.AUTO, "tooltip": number}),
-                "cards": (list(CARDS), {"default": CARDS[0], "tooltip": cards}),
+                "svd_checkpoint": (host.checkpoint_files(), {"default": host.AUTO, "tooltip": svd, **ADVANCED}),
+                "precision": ([host.AUTO, *PRECISIONS], {"default": host.AUTO, "tooltip": number, **ADVANCED}),
+                "cards": (list(CARDS), {"default": CARDS[0], "tooltip": cards, **ADVANCED}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }

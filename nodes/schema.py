@@ -7,6 +7,9 @@ from typing import Any, TypedDict
 
 Widget = tuple[str | list[str], dict[str, Any]]
 
+ADVANCED = {"advanced": True}
+"""An option for an input that most people leave alone; the canvas folds it away where it knows the word."""
+
 
 class Advice(TypedDict):
     """The values that are advised, and what lies beyond; the canvas shows it once a value leaves them."""
@@ -27,7 +30,7 @@ def widget(name: str, more: str = "", **options: object) -> Widget:
     """Describe the widget of the setting ``name``: kind, default, range and words come from the engine's table.
 
     Args:
-        name: A field of ``Settings``.
+        name: A field of ``Settings``; what sonic-base alone heeds is marked as advanced.
         more: What is to be said on the canvas only, behind what the setting does.
         options: What the host should know besides (``step``, ``control_after_generate``, …).
     """
@@ -35,9 +38,10 @@ def widget(name: str, more: str = "", **options: object) -> Widget:
 
     one = SETTINGS[name]
     tip, limits = f"{one.words.help}{more}", one.words.limits
+    folded = ADVANCED if one.diffusion else {}
     if one.choices:
-        return list(one.choices), {"default": one.default, "tooltip": tip, **options}
-    described: dict[str, Any] = {"default": one.kind(one.default), "tooltip": tip}
+        return list(one.choices), {"default": one.default, "tooltip": tip, **folded, **options}
+    described: dict[str, Any] = {"default": one.kind(one.default), "tooltip": tip, **folded}
     if limits is not None:
         described |= {"min": one.kind(limits.least), "max": one.kind(limits.most)}
         described["tooltip"] += f" Advised: {limits.advised_least:g} to {limits.advised_most:g}"

@@ -260,6 +260,8 @@ class Setting:
     default: Any
     words: Words
     choices: tuple[str, ...] = ()
+    diffusion: bool = False
+    """Whether sonic-base alone heeds it."""
 
     @property
     def flag(self) -> str:
@@ -279,6 +281,7 @@ def _table() -> dict[str, Setting]:
             one.default,
             one.metadata["words"],
             QUALITIES if one.name == "quality" else (),
+            one.name in alone,
         )
         for one in listed
     }

@@ -18,6 +18,7 @@ CHROMIUM = shutil.which(os.environ.get("CHROMIUM", "chromium")) or shutil.which(
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 READY = "() => window.app?.graph && app.extensionManager && LiteGraph.registered_node_types['SonicLoadAudio']"
 ENDS = "['execution_success', 'execution_error', 'execution_interrupted']"
+OURS = "app.graph.nodes.some(node => node.type === 'VideoCombine')"
 VIDEO = "[...document.querySelectorAll('video')].find(v => v.readyState > 1 && v.src.includes('output'))"
 
 
@@ -119,7 +120,7 @@ class Canvas:
         self.shoot("templates")
         self.complaints.clear()  # the host's own templates may be absent
         card.click()
-        page.wait_for_function("() => app.graph.nodes.length > 5 && !document.querySelector('.p-dialog-mask')")
+        page.wait_for_function(f"() => {OURS} && !document.querySelector('.p-dialog-mask')")
         page.wait_for_timeout(1500)
 
     def load(self, workflow: object) -> None:

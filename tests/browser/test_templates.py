@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.canvas import VIDEO, Canvas
 from tests.host.harness import Comfy, Shelf
+from tests.host.prompts import NAMES
 
 FACE, LINE = (96, 214, 148), (111, 168, 255)
 """Colours of the box around the face, and of the curve."""
@@ -16,6 +17,18 @@ CURVE = """() => {
   const all = [...drawn, ...document.querySelectorAll('img')];
   return all.some(img => img.naturalWidth === 640 && img.src.includes('sonic_'));
 }"""
+
+LEGIBLE = 0.65
+"""Share of its full size below which the text of a node cannot be read."""
+OUTSIDE = """() => {
+  const { width, height } = app.canvas.canvas.getBoundingClientRect();
+  const { scale, offset } = app.canvas.ds;
+  return app.graph.nodes.filter(({ pos, size }) => {
+    const [left, top] = [0, 1].map(axis => (pos[axis] + offset[axis]) * scale);
+    return left < 0 || top < 0 || left + size[0] * scale > width || top + size[1] * scale > height;
+  }).map(node => node.type);
+}"""
+"""Nodes that are not wholly in the window."""
 
 
 def test_fast_digital_human(canvas: Canvas, comfy: Comfy) -> None:
@@ -72,6 +85,17 @@ def test_batch_digital_human(canvas: Canvas) -> None:
     canvas.page.wait_for_function(f"() => {VIDEO}?.src.includes('english_0')", timeout=20_000)
     canvas.play()
     canvas.shoot("batch_done")
+    assert canvas.ours == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_opens_legible_and_whole_in_a_small_window(canvas: Canvas, name: str) -> None:
+    page = canvas.page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    canvas.choose_template(name)
+    canvas.shoot(f"{name}_opened")
+    assert page.evaluate("() => app.canvas.ds.scale") >= LEGIBLE
+    assert page.evaluate(OUTSIDE) == []
     assert canvas.ours == []
 
 
