@@ -108,6 +108,37 @@ class Clip:
 
         return replace(self, read=read, length=length)
 
+    def cut(self, first: int, length: int) -> Clip:
+        """Keep some frames, and the sound that is heard meanwhile.
+
+        Args:
+            first: The number of the first frame to keep, from 0.
+            length: How many there shall be.
+
+        Raises:
+            InputError: The clip has not all of them.
+        """
+        end = first + length
+        if first < 0 or length < 1 or end > self.length:
+            raise InputError(f"Expected some of {self.length} frames, got {length} from number {first} on.")
+
+        def read() -> Iterator[Frames]:
+            done = 0
+            with closing(closable(self.read())) as chunks:
+                for chunk in chunks:
+                    part = chunk[max(0, first - done) : end - done]
+                    if len(part):
+                        yield part
+                    done += len(chunk)
+                    if done >= end:
+                        return
+
+        audio = self.audio
+        if audio is not None:
+            begins, ends = (round(number / self.fps * audio.rate) for number in (first, end))
+            audio = replace(audio, samples=audio.samples[:, begins:ends]) if begins < audio.samples.shape[1] else None
+        return replace(self, read=read, length=length, audio=audio)
+
     def export(
         self,
         path: str | os.PathLike[str],

@@ -118,6 +118,10 @@ INSIDE: dict[str, dict[str, str]] = {
         "devices": "a keeper of the host's is one of the engine's: it names devices as those do",
         "moving": "and leaves tensors in their files as those do",
     },
+    "host/own_video.py": {
+        "media.audio": "the sound of what we kept is read",
+        "media.video": "and its frames, which nobody else reads",
+    },
     "host/progress.py": {
         "faces": "a finder that listens for the host's cancel is of no use elsewhere",
         "media.pixels": "a preview is rounded as every picture is",

@@ -4,22 +4,20 @@
 from __future__ import annotations
 
 import io
-import json
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .folders import check_prefix, output_folder, remove, temporary_file
-from .media import audio_of, image_of, sound_of
-from .progress import progress_of
+from .media import sound_of
+from .own_video import Lossless, video_class, written
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +33,7 @@ GLIMPSE = 0.5
 def video_of(clip: Clip, progress: Progress, *, show: bool = False) -> Any:
     """Write ``clip`` to a lossless temporary file, chunk by chunk, and wrap that as a VIDEO.
 
-    The file goes when the VIDEO does, and nothing stays behind when the work is cancelled.
+    The file goes when the VIDEO and all that was cut out of it do; nothing stays behind when the work is cancelled.
 
     Args:
         clip: Read once.
@@ -43,21 +41,18 @@ def video_of(clip: Clip, progress: Progress, *, show: bool = False) -> Any:
         show: Let it see one now and then, where it is ``Watching``.
     """
     from ...sonic_core import Watching
+    from ...sonic_core.media.formats import kept_format
     from ...sonic_core.media.video import write_lossless
 
     if show and isinstance(progress, Watching):
         glimpses = _Glimpses(clip, progress)
         clip, progress = replace(clip, read=glimpses.read), glimpses
 
-    path = temporary_file(".mkv")
-    try:
-        write_lossless(
-            path, clip.read(), fps=clip.fps, length=clip.length, size=clip.size, audio=clip.audio, progress=progress
-        )
-        return _video_class()(str(path))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    kept = Lossless(temporary_file(kept_format().suffix), clip)
+    write_lossless(
+        kept.path, clip.read(), fps=clip.fps, length=clip.length, size=clip.size, audio=clip.audio, progress=progress
+    )
+    return video_class()(kept)
 
 
 class _Glimpses:
@@ -93,6 +88,8 @@ def clip_of(video: Any) -> Clip:
     """Read any VIDEO as a clip: from its file where it is one, else from the pictures that it holds."""
     from ...sonic_core import open_clip
 
+    if isinstance(video, video_class()):
+        return video.clip()
     kind = import_module("comfy_api.latest").InputImpl.VideoFromFile
     if not isinstance(video, kind) or _is_cut(video):
         return _clip_in_memory(video.get_components())
@@ -104,63 +101,6 @@ def _is_cut(video: Any) -> bool:
     """Say whether the host holds back a part of the file's time or picture; older hosts never do."""
     edited, window = (getattr(video, name, None) for name in ("has_pending_frame_edits", "get_active_trim_window"))
     return bool(edited and edited()) or bool(window and any(window()))
-
-
-@cache
-def _video_class() -> type:
-    """Make our kind of the host's ``VideoFromFile``, so that whatever a host's version adds to it is there."""
-    base: Any = import_module("comfy_api.latest").InputImpl.VideoFromFile
-
-    class SonicVideo(base):
-        """A clip of ours as a VIDEO; its file goes when it does."""
-
-        def __init__(self, path: str) -> None:
-            super().__init__(path)
-            weakref.finalize(self, remove, Path(path))
-
-        def get_components(self) -> Any:
-            clip, components = clip_of(self), import_module("comfy_api.latest._util").VideoComponents
-            images = import_module("torch").cat([image_of(chunk) for chunk in clip.read()])
-            return components(images=images, audio=clip.audio and audio_of(clip.audio), frame_rate=clip.fps)
-
-        def save_to(self, path: Any, *asked: Any, **more: Any) -> None:
-            named = {**dict(zip(("format", "codec", "metadata"), asked, strict=False)), **more}
-            container, codec = (getattr(word, "value", word) for word in map(named.get, ("format", "codec")))
-            if container in (None, "auto", "mp4") and codec in (None, "auto", "h264"):
-                _save_mp4(clip_of(self), path, named.get("metadata"), named.get("crf"))
-            else:
-                super().save_to(path, **named)
-
-    for name in ("as_trimmed", "as_cropped", "as_resized"):
-        if hasattr(base, name):
-            setattr(SonicVideo, name, _keeping(getattr(base, name)))
-    return SonicVideo
-
-
-def _keeping(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let what ``method`` makes of a video hold the video, whose file it reads."""
-
-    def kept(self: Any, *args: Any, **more: Any) -> Any:
-        cut = method(self, *args, **more)
-        if cut is not None:
-            cut.kept = self
-        return cut
-
-    return kept
-
-
-def _save_mp4(clip: Clip, path: str | io.BytesIO, metadata: Mapping[str, Any] | None, crf: float | None) -> None:
-    """Stream ``clip`` into an MP4 file, or by way of one into memory."""
-    goal = Path(path) if isinstance(path, (str, Path)) else temporary_file(".mp4")
-    try:
-        clip.export(
-            goal, crf=18 if crf is None else int(crf), metadata=_written(metadata or {}), progress=progress_of()
-        )
-        if isinstance(path, io.BytesIO):
-            path.write(goal.read_bytes())
-    finally:
-        if isinstance(path, io.BytesIO):
-            goal.unlink(missing_ok=True)
 
 
 def _clip_in_memory(components: Any) -> Clip:
@@ -229,16 +169,4 @@ def workflow_metadata(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any]
     """Write the workflow as JSON, so that dropping the video onto a canvas brings it back; nothing where it is off."""
     if import_module("comfy.cli_args").args.disable_metadata:
         return {}
-    return _written({**(extra or {}), **({"prompt": prompt} if prompt else {})})
-
-
-def _written(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Write each value as JSON without the host's ``is_changed`` marks, whose NaN no browser reads."""
-    written = {}
-    for key, value in metadata.items():
-        written[key] = value if isinstance(value, str) else json.dumps(_unmarked(value) if key == "prompt" else value)
-    return written
-
-
-def _unmarked(prompt: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: {word: made[word] for word in made if word != "is_changed"} for key, made in prompt.items()}
+    return written({**(extra or {}), **({"prompt": prompt} if prompt else {})})

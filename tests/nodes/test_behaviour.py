@@ -82,7 +82,7 @@ def test_frames_are_shown_while_they_are_made(
     pack: ModuleType, host: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, show: bool
 ) -> None:
     clip_module = sys.modules.get(f"{pack.__name__}.sonic_core.clip") or __import__("sonic_core.clip").clip
-    host.video._video_class.cache_clear()
+    host.own_video.video_class.cache_clear()
     monkeypatch.setattr(host.video, "GLIMPSE", 0.0)
     shades = torch.linspace(0, 1, 9)
     clip = clip_module.Clip(
@@ -90,7 +90,7 @@ def test_frames_are_shown_while_they_are_made(
     )
     watcher = Watcher()
     video = host.video_of(clip, watcher, show=show)
-    host.video._video_class.cache_clear()
+    host.own_video.video_class.cache_clear()
     assert Path(video.path).is_file()
     assert watcher.reports == [("encode", done, 9) for done in range(1, 10)]
     assert len(watcher.pictures) == (9 if show else 0)

@@ -70,7 +70,7 @@ def test_outputs_outside_the_folder_are_refused(host: ModuleType, prefix: str) -
 
 def test_marks_that_no_browser_reads_are_left_out(host: ModuleType) -> None:
     prompt = {"1": {"class_type": "X", "inputs": {}, "is_changed": [float("nan")]}}
-    assert host.video._written({"prompt": prompt, "workflow": {}}) == {
+    assert host.own_video.written({"prompt": prompt, "workflow": {}}) == {
         "prompt": '{"1": {"class_type": "X", "inputs": {}}}',
         "workflow": "{}",
     }

@@ -187,6 +187,32 @@ def test_picture_and_sound_have_one_length(tmp_path, seconds, sound, expected):
     assert silent.abs().max() < 0.01 if len(silent) else True
 
 
+@pytest.mark.parametrize(("first", "length"), [(0, 12), (0, 1), (3, 2), (4, 8), (11, 1), (5, 5)])
+def test_a_cut_keeps_frames_and_what_sounds_meanwhile(first, length):
+    audio = Audio(torch.arange(12 * 640.0)[None] / 8000, 16000)
+    whole = clip(audio=audio)
+    part = whole.cut(first, length)
+    assert torch.cat(list(part.read())).equal(torch.cat(list(whole.read()))[first : first + length])
+    assert part.audio.samples.equal(audio.samples[:, first * 640 : (first + length) * 640])
+    assert (part.length, part.fps, part.size) == (length, whole.fps, whole.size)
+
+
+def test_a_cut_ends_the_reading_and_cleans_up():
+    ended = []
+    assert len(list(clip(length=100, ended=ended).cut(2, 3).frames())) == 3
+    assert ended == [True]
+
+
+def test_a_cut_behind_the_sound_is_silent():
+    assert clip(audio=Audio(torch.ones(1, 640), 16000)).cut(1, 3).audio is None
+
+
+@pytest.mark.parametrize(("first", "length"), [(-1, 2), (0, 0), (0, 13), (12, 1)])
+def test_a_cut_needs_frames_that_are_there(first, length):
+    with pytest.raises(InputError, match="of 12 frames"):
+        clip().cut(first, length)
+
+
 def test_pingpong_plays_the_sound_once(tmp_path):
     back = open_clip(sounding(0.4).export(tmp_path / "x.mp4", pingpong=True))
     assert back.audio is not None
