@@ -1,0 +1,189 @@
+"""Evaluate a talking video: one pass over its frames, one over its sound, one report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..clip import Clip
+from ..speech import Speech
+from ..types import FaceFinder, Progress, ignore_progress
+from .face import FaceCurves, count_blinks, proportions_apart, spread
+from .lips import measure_lips
+from .portrait import Still
+from .report import ClipReport
+from .watching import Watch
+
+LEAST_SEEN = 0.25
+"""Share of the frames in which a face must be read to say anything of it."""
+LEAST_SECONDS = 2.0
+"""Seconds of a seen face below which blinks are not counted."""
+STILL = {"mouth": 0.01, "yaw": 0.02, "pitch": 0.02, "roll": 0.02, "brows": 0.0005}
+"""Movement of a reference below which nothing is told as a share of it, in the measure's own unit."""
+NO_REFERENCE, NO_PORTRAIT = "no reference was given", "no portrait was given"
+
+
+@dataclass
+class _Figures:
+    """Values and reasons as they come in."""
+
+    values: dict[str, float | None] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, value: float | None, why: str) -> None:
+        """Keep a value, or why there is none."""
+        self.values[name] = value
+        if value is None:
+            self.missing[name] = why
+
+
+def evaluate_clip(
+    clip: Clip,
+    *,
+    portrait: torch.Tensor | None = None,
+    reference: Clip | None = None,
+    reference_report: ClipReport | None = None,
+    finder: FaceFinder | None = None,
+    name: str = "",
+    progress: Progress = ignore_progress,
+) -> ClipReport:
+    """Measure everything about a talking video that needs no weights of other networks.
+
+    Args:
+        clip: Read once; a handful of its frames are in memory at a time.
+        portrait: (3, h, w) the picture that it was made of: for sharpness, identity, and what changed around the face.
+        reference: The same performance as it should look, a real clip: for ratios of movement, PSNR and SSIM. It is
+            compared frame by frame at equal times, and scored itself, so that every score has the real one beside it.
+        reference_report: That score, if somebody has it already.
+        finder: Finds the face; None takes the best finder that is there.
+        name: What the report is called.
+        progress: Called with ("evaluate", frames done, frames in all), for the reference first.
+
+    Raises:
+        FaceNotFoundError: There is no face in the portrait.
+    """
+    if reference is not None and reference_report is None:
+        reference_report = evaluate_clip(
+            reference, portrait=portrait, finder=finder, name="reference", progress=progress
+        )
+    still = None if portrait is None else Still.of(portrait)
+    watch = Watch(clip, still, reference, finder)
+    watch.read(progress)
+    face, figures = watch.face.curves(), _Figures()
+    predicted = _add_lips(figures, face, watch, clip)
+    _add_movement(figures, face, float(clip.fps))
+    _add_ratios(figures, reference_report)
+    _add_picture(figures, watch)
+    _add_portrait(figures, watch, face, still, reference_report)
+    curves = {
+        key: getattr(face, key) for key in ("opening", "yaw", "pitch", "roll", "brows", "lids", "gaze_x", "gaze_y")
+    }
+    return ClipReport(
+        name=name,
+        length=clip.length,
+        fps=float(clip.fps),
+        size=clip.size,
+        seen=float(face.seen.mean()) if clip.length else 0.0,
+        cuts=watch.steadiness.cuts,
+        **figures.values,
+        missing=figures.missing,
+        reference=reference_report,
+        curves={**curves, "predicted": predicted, "warping": watch.steadiness.apart},
+        shape=face.shape,
+        moments=tuple(watch.moments),
+    )
+
+
+def _add_lips(figures: _Figures, face: FaceCurves, watch: Watch, clip: Clip) -> NDArray[np.floating]:
+    """Add what lips and sound say together; return the opening that the sound predicts, (n,) in I."""
+    names = ("offset", "confidence", "correlation", "closures", "closures_kept", "silent_opening")
+    why = "the video has no sound" if clip.audio is None else _unseen(face)
+    if clip.audio is None or why:
+        for name in names:
+            figures.add(name, None, why)
+        return np.full(len(face.opening), np.nan)
+    speech, fps = Speech.of(clip.audio), float(clip.fps)
+    found = measure_lips(face.opening, watch.motion, speech, fps)
+    figures.add("offset", None if found.sync is None else 1000 * found.sync.offset, found.refused)
+    figures.add("confidence", None if found.sync is None else found.sync.confidence, found.refused)
+    figures.add("correlation", found.correlation, "nobody is heard and seen speaking for long enough")
+    figures.add("closures", float(found.closures), "")
+    figures.add(
+        "closures_kept",
+        None if found.kept is None else 100 * found.kept,
+        "no p, b or m was heard clearly while a face was seen",
+    )
+    figures.add("silent_opening", found.silent_opening, "nobody is silent for long enough")
+    predicted = speech.motion.at(np.arange(len(face.opening)) / fps).opening.astype(np.float64)
+    return _in_range_of(predicted, face.opening)
+
+
+def _in_range_of(curve: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Bring a curve to where another lies, so that both can be drawn."""
+    known = other[np.isfinite(other)]
+    if not len(known) or not curve.std():
+        return curve
+    return (curve - curve.mean()) / curve.std() * known.std() + known.mean()
+
+
+def _unseen(face: FaceCurves) -> str:
+    """Say why nothing is told of the face; nothing where it is seen."""
+    seen = face.seen
+    return "" if len(seen) and seen.mean() >= LEAST_SEEN else f"a face was read in {seen.sum()} of {len(seen)} frames"
+
+
+def _add_movement(figures: _Figures, face: FaceCurves, fps: float) -> None:
+    why = _unseen(face) or "the face is seen too shortly"
+    told = not _unseen(face)
+    known = face.opening[face.seen]
+    figures.add("mouth", float(np.ptp(np.percentile(known, [5, 95]))) if told else None, why)
+    for name in ("yaw", "pitch", "roll", "brows"):
+        figures.add(name, spread(getattr(face, name)) if told else None, why)
+    seconds = len(known) / fps
+    enough = told and seconds >= LEAST_SECONDS
+    figures.add("blinks", 60 * count_blinks(face.lids) / seconds if enough else None, why)
+    sides = [spread(np.where(face.awake, curve, np.nan)) for curve in (face.gaze_x, face.gaze_y)] if told else [None]
+    known_sides = [side for side in sides if side is not None]
+    figures.add("gaze", math.hypot(*known_sides) if len(known_sides) == len(sides) else None, why)
+
+
+def _add_ratios(figures: _Figures, reference: ClipReport | None) -> None:
+    shares: dict[str, float | None] = {}
+    for name, least in STILL.items():
+        own, other = figures.values[name], getattr(reference, name, None)
+        shares[name] = own / other if own is not None and other is not None and other >= least else None
+    turns = [shares[name] for name in ("yaw", "pitch", "roll")]
+    known = [share for share in turns if share is not None]
+    head = math.prod(known) ** (1 / len(known)) if len(known) == len(turns) else None
+    why = NO_REFERENCE if reference is None else "one of the two is not seen, or the reference hardly moves"
+    for name, share in (("mouth_ratio", shares["mouth"]), ("head_ratio", head), ("brows_ratio", shares["brows"])):
+        figures.add(name, share, why)
+
+
+def _add_picture(figures: _Figures, watch: Watch) -> None:
+    why = "there are too few frames without a cut between them"
+    figures.add("flicker", watch.steadiness.flicker, why)
+    figures.add("warping", watch.steadiness.warping, why)
+    for name, values in (("psnr", watch.psnr), ("ssim", watch.ssim)):
+        figures.add(name, float(np.mean(values)) if values else None, NO_REFERENCE)
+
+
+def _add_portrait(
+    figures: _Figures, watch: Watch, face: FaceCurves, still: Still | None, reference: ClipReport | None
+) -> None:
+    shape = still.shape if still is not None else getattr(reference, "shape", None)
+    why = "neither a portrait nor a reference with a face was given" if shape is None else _unseen(face)
+    apart = proportions_apart(face.shape, shape) if face.shape is not None and shape is not None and not why else None
+    figures.add("identity", apart, why)
+    sharpness = None if watch.sharpness is None else watch.sharpness.sharpness
+    small = "the face is too small, or not seen"
+    figures.add("sharpness", sharpness, NO_PORTRAIT if still is None else small)
+    why = "neither a portrait nor a reference was given" if still is None and reference is None else small
+    unlike = "the portrait could not be laid over the video: it shows another picture"
+    figures.add(
+        "changed", None if watch.changes.changed is None else 100 * watch.changes.changed, why if watch.fits else unlike
+    )
