@@ -29,6 +29,9 @@ from .types import Audio, Face, FaceFinder, Placement, Portrait, Progress, Watch
 if TYPE_CHECKING:
     from .clip import Clip, Source, open_clip
     from .devices import PRECISIONS
+    from .evaluate.evaluation import evaluate_clip
+    from .evaluate.page import write_report
+    from .evaluate.report import ClipReport
     from .faces import choose_face, crop_portrait, draw_crop, draw_search, face_finder, quality_warnings
     from .media.audio import read_audio
     from .media.formats import available_formats, describe_formats, describe_quality
@@ -54,6 +57,7 @@ __all__ = [
     "Audio",
     "CheckpointError",
     "Clip",
+    "ClipReport",
     "Compose",
     "Conditions",
     "Face",
@@ -96,6 +100,7 @@ __all__ = [
     "draw_crop",
     "draw_curve",
     "draw_search",
+    "evaluate_clip",
     "face_finder",
     "load_model",
     "measure_sync",
@@ -113,11 +118,13 @@ __all__ = [
     "smoothed",
     "trim_audio",
     "weight_files",
+    "write_report",
 ]
 
 _LAZY = {
     "Align": "post.align",
     "Clip": "clip",
+    "ClipReport": "evaluate.report",
     "Compose": "post.compose",
     "Job": "pipeline",
     "Layer": "post.compose",
@@ -146,6 +153,7 @@ _LAZY = {
     "draw_crop": "faces",
     "draw_curve": "post.curve",
     "draw_search": "faces",
+    "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
@@ -163,6 +171,7 @@ _LAZY = {
     "smoothed": "post.renamed",
     "trim_audio": "pipeline",
     "weight_files": "models.registry",
+    "write_report": "evaluate.page",
 }
 """Modules of the names that are imported when they are first asked for: these modules take torch."""
 

@@ -22,7 +22,7 @@ else:
     import tomli as tomllib  # which pytest brings along
 
 ROOT = Path(__file__).resolve().parent.parent
-LEFT_OUT = ("tests", "benchmarks", ".ci", "Makefile", "sonic_core/learn", "sonic_core/evaluate")
+LEFT_OUT = ("tests", "benchmarks", ".ci", "Makefile", "sonic_core/learn")
 """What nobody needs who installs the pack."""
 NEEDED = (
     "__init__.py", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", "nodes/*.py", "nodes/host/*.py",

@@ -20,7 +20,7 @@ from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..models.registry import AUTO, MODEL_NAMES
 from ..settings import SETTINGS, Setting, Settings
 from ..weights.search import SearchPath
-from . import learn, video, weights
+from . import evaluate, learn, video, weights
 from .console import ProgressLine, add_format, add_weights, answer, either, say
 
 STDIN = STDOUT = "-"
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
     faces.add_argument("--landmarks", action="store_true", help="tell the 468 points of each face as well")
 
-    for more in (video, weights, learn):
+    for more in (video, evaluate, weights, learn):
         more.add_commands(partial(_command, commands))
     _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
     return parser

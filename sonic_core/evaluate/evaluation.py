@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..clip import Clip
 from ..speech import Speech
 from ..types import FaceFinder, Progress, ignore_progress
-from .face import FaceCurves, count_blinks, proportions_apart, spread
+from .face import NAMES, FaceCurves, count_blinks, proportions_apart, spread
 from .lips import measure_lips
 from .portrait import Still
 from .report import ClipReport
@@ -70,18 +70,26 @@ def evaluate_clip(
         reference_report = evaluate_clip(
             reference, portrait=portrait, finder=finder, name="reference", progress=progress
         )
-    still = None if portrait is None else Still.of(portrait)
-    watch = Watch(clip, still, reference, finder)
+    watch = Watch(clip, None if portrait is None else Still.of(portrait), reference, finder)
     watch.read(progress)
+    return report(watch, clip, reference_report, name)
+
+
+def report(watch: Watch, clip: Clip, reference: ClipReport | None = None, name: str = "") -> ClipReport:
+    """Sum up what was seen of a clip, and listen to it.
+
+    Args:
+        watch: What looked at every frame of it.
+        clip: Its picture is not read again, so that another sound costs little.
+        reference: What the real clip scores.
+        name: What the report is called.
+    """
     face, figures = watch.face.curves(), _Figures()
     predicted = _add_lips(figures, face, watch, clip)
     _add_movement(figures, face, float(clip.fps))
-    _add_ratios(figures, reference_report)
+    _add_ratios(figures, reference)
     _add_picture(figures, watch)
-    _add_portrait(figures, watch, face, still, reference_report)
-    curves = {
-        key: getattr(face, key) for key in ("opening", "yaw", "pitch", "roll", "brows", "lids", "gaze_x", "gaze_y")
-    }
+    _add_portrait(figures, watch, face, reference)
     return ClipReport(
         name=name,
         length=clip.length,
@@ -91,14 +99,14 @@ def evaluate_clip(
         cuts=watch.steadiness.cuts,
         **figures.values,
         missing=figures.missing,
-        reference=reference_report,
-        curves={**curves, "predicted": predicted, "warping": watch.steadiness.apart},
+        reference=reference,
+        curves={key: getattr(face, key) for key in NAMES} | {"predicted": predicted, "warping": watch.steadiness.apart},
         shape=face.shape,
         moments=tuple(watch.moments),
     )
 
 
-def _add_lips(figures: _Figures, face: FaceCurves, watch: Watch, clip: Clip) -> NDArray[np.floating]:
+def _add_lips(figures: _Figures, face: FaceCurves, watch: Watch, clip: Clip) -> NDArray[np.float64]:
     """Add what lips and sound say together; return the opening that the sound predicts, (n,) in I."""
     names = ("offset", "confidence", "correlation", "closures", "closures_kept", "silent_opening")
     why = "the video has no sound" if clip.audio is None else _unseen(face)
@@ -122,7 +130,7 @@ def _add_lips(figures: _Figures, face: FaceCurves, watch: Watch, clip: Clip) -> 
     return _in_range_of(predicted, face.opening)
 
 
-def _in_range_of(curve: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
+def _in_range_of(curve: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bring a curve to where another lies, so that both can be drawn."""
     known = other[np.isfinite(other)]
     if not len(known) or not curve.std():
@@ -172,16 +180,16 @@ def _add_picture(figures: _Figures, watch: Watch) -> None:
         figures.add(name, float(np.mean(values)) if values else None, NO_REFERENCE)
 
 
-def _add_portrait(
-    figures: _Figures, watch: Watch, face: FaceCurves, still: Still | None, reference: ClipReport | None
-) -> None:
+def _add_portrait(figures: _Figures, watch: Watch, face: FaceCurves, reference: ClipReport | None) -> None:
+    still = watch.still
     shape = still.shape if still is not None else getattr(reference, "shape", None)
     why = "neither a portrait nor a reference with a face was given" if shape is None else _unseen(face)
     apart = proportions_apart(face.shape, shape) if face.shape is not None and shape is not None and not why else None
     figures.add("identity", apart, why)
-    sharpness = None if watch.sharpness is None else watch.sharpness.sharpness
     small = "the face is too small, or not seen"
-    figures.add("sharpness", sharpness, NO_PORTRAIT if still is None else small)
+    shares = [meter.sharpness for meter in watch.sharpness] or [None, None]
+    for name, share in zip(("sharpness", "mouth_sharpness"), shares, strict=True):
+        figures.add(name, share, NO_PORTRAIT if still is None else small)
     why = "neither a portrait nor a reference was given" if still is None and reference is None else small
     unlike = "the portrait could not be laid over the video: it shows another picture"
     figures.add(

@@ -25,6 +25,8 @@ AROUND = 0.04
 TREND = 0.6
 """Deviation in seconds of the Gaussian whose curve is taken away before lips and sound are correlated: how wide a mouth
 stands open on the whole is no speech."""
+FLAT = 1e-9
+"""Product of two deviations below which one of the curves does not move."""
 QUIET, EASE = 0.2, 0.15
 """Chance of speech below which a moment is silent, and seconds for which it must have been and must stay so."""
 LEAST_SILENCE, LEAST_SPEECH = 0.4, 1.0
@@ -103,7 +105,7 @@ def _without_trend(curve: Curve, fps: float) -> Curve:
 
 def _correlation(one: Curve, other: Curve) -> float:
     spread = float(one.std() * other.std())
-    return float(((one - one.mean()) * (other - other.mean())).mean()) / spread if spread > 1e-9 else 0.0
+    return float(((one - one.mean()) * (other - other.mean())).mean()) / spread if spread > FLAT else 0.0
 
 
 def count_closures(opening: Curve, speech: Speech, fps: float, late: float = 0.0) -> tuple[int, float | None]:

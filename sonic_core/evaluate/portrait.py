@@ -18,8 +18,9 @@ from ..media.pixels import as_bytes
 from ..post.flow import Gray
 from ..types import Landmarks
 
-FACE, LOWER = 2.4, 0.4
-"""Side of the square in which sharpness is measured, and how far below the eyes its middle lies; I."""
+EYES, LIPS = (1.8, 0.0), (1.2, 1.15)
+"""Side of the square in which sharpness is measured, and how far below the eyes its middle lies; I. Around the eyes
+nothing changes with what is said; around the mouth is where models that draw only that blur."""
 FINEST, COARSEST = 64.0, 12.0
 """Pixels for I at which faces are compared at most, and below which a face is too small for that."""
 DETAIL = 1.0
@@ -64,8 +65,9 @@ class Still:
 class SharpnessMeter:
     """Compares the detail of a face with that of its portrait, both brought to the coarser one's size."""
 
-    def __init__(self, still: Still) -> None:
-        self._still, self._scale, self._wanted = still, 0.0, 0.0
+    def __init__(self, still: Still, square: tuple[float, float] = EYES) -> None:
+        """Begin before the first frame; ``square`` says where to look, ``EYES`` or ``LIPS``."""
+        self._still, self._square, self._scale, self._wanted = still, square, 0.0, 0.0
         self.shares: list[float] = []
 
     def see(self, pixels: Pixels, landmarks: Landmarks) -> None:
@@ -73,23 +75,30 @@ class SharpnessMeter:
         if not self._scale:
             own = align(self._still.landmarks.points).scale
             self._scale = min(own, align(landmarks.points).scale, FINEST)
-            self._wanted = detail(self._still.pixels, self._still.landmarks, self._scale)
+            self._wanted = detail(self._still.pixels, self._still.landmarks, self._scale, self._square)
         if self._scale >= COARSEST:
-            self.shares.append(detail(pixels, landmarks, self._scale) / max(self._wanted, 1e-6))
+            self.shares.append(detail(pixels, landmarks, self._scale, self._square) / max(self._wanted, 1e-6))
 
     @property
     def sharpness(self) -> float | None:
-        """Detail of the face as a share of the portrait's, mean over the frames; None for too small a face."""
+        """Detail there as a share of the portrait's, mean over the frames; None for too small a face."""
         return float(np.mean(self.shares)) if self.shares else None
 
 
-def detail(pixels: Pixels, landmarks: Landmarks, scale: float) -> float:
-    """Measure a face's detail at ``scale`` pixels for I: root mean square of what a blur takes, over the mean luma."""
-    lies = align(landmarks.points)
+def detail(pixels: Pixels, landmarks: Landmarks, scale: float, square: tuple[float, float]) -> float:
+    """Measure a face's detail: root mean square of what a slight blur takes, over the mean luma.
+
+    Args:
+        pixels: (h, w, 3) RGB bytes.
+        landmarks: The face.
+        scale: Pixels for I at which it is looked at.
+        square: Side, and how far below the eyes its middle lies, in I.
+    """
+    lies, (side, lower) = align(landmarks.points), square
     roll = math.radians(pose_of(lies.turn).roll)
-    x, y = lies.shift[0] - LOWER * lies.scale * math.sin(roll), lies.shift[1] + LOWER * lies.scale * math.cos(roll)
-    region = Region(float(x), float(y), FACE * lies.scale, math.degrees(roll))
-    luma = cv2.cvtColor(cut(pixels, region, round(FACE * scale)), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    x, y = lies.shift[0] - lower * lies.scale * math.sin(roll), lies.shift[1] + lower * lies.scale * math.cos(roll)
+    region = Region(float(x), float(y), side * lies.scale, math.degrees(roll))
+    luma = cv2.cvtColor(cut(pixels, region, round(side * scale)), cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine = luma - cv2.GaussianBlur(luma, (0, 0), DETAIL)
     return float(np.sqrt((fine**2).mean()) / max(float(luma.mean()), 1.0))
 

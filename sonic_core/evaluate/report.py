@@ -24,18 +24,24 @@ class Measure:
     digits: int
     """Digits after the point that mean something."""
     better: Better
+    group: str
+    """Under which heading it stands in tables."""
 
     def written(self, value: float | None, *, signed: bool = False) -> str:
         """Write a value, or a dash for none.
 
-        >>> Measure("yaw", "yaw", "°", 1, "").written(2.04), Measure("yaw", "yaw", "°", 1, "").written(None)
-        ('2.0', '–')
+        >>> [Measure("yaw", "head turns", "°", 1, "", "movement").written(value) for value in (2.04, None)]
+        ['2.0', '–']
         """
         return "–" if value is None else f"{value:{'+' if signed else ''}.{self.digits}f}"
 
 
-def _measure(title: str, unit: str, digits: int, better: Better = "") -> Any:  # noqa: ANN401 - what a field is given
-    return field(default=None, metadata={"title": title, "unit": unit, "digits": digits, "better": better})
+LIPS, MOVEMENT, PICTURE, LIKENESS = "lips and sound", "movement", "picture over time", "likeness"
+
+
+def _measure(group: str, title: str, unit: str, digits: int, better: Better = "") -> Any:  # noqa: ANN401 - a field's default
+    words = {"group": group, "title": title, "unit": unit, "digits": digits, "better": better}
+    return field(default=None, metadata=words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,62 +72,64 @@ class ClipReport:
     cuts: int
     """Times that another scene began."""
 
-    offset: float | None = _measure("sound late by", "ms", 0, "near 0")
+    offset: float | None = _measure(LIPS, "sound late by", "ms", 0, "near 0")
     """Milliseconds by which the sound comes late, negative: early; to be trusted from a ``confidence`` of 0.99 on."""
-    confidence: float | None = _measure("confidence of that", "", 3, "high")
+    confidence: float | None = _measure(LIPS, "confidence of that", "", 3, "high")
     """Share of wrong sounds that would fit worse, 0 … 1 (``SyncMeasurement.confidence``)."""
-    correlation: float | None = _measure("lips with sound", "r", 2, "high")
+    correlation: float | None = _measure(LIPS, "lips with sound", "r", 2, "high")
     """Correlation, −1 … 1, of the lips' gap with the opening that the sound predicts, where they fit best."""
-    closures: float | None = _measure("p, b, m heard", "", 0)
+    closures: float | None = _measure(LIPS, "p, b, m heard", "", 0)
     """Times that p, b or m was heard clearly while a face was seen."""
-    closures_kept: float | None = _measure("lips shut for them", "%", 0, "high")
+    closures_kept: float | None = _measure(LIPS, "lips shut for them", "%", 0, "high")
     """Percent of these in which the lips shut."""
-    silent_opening: float | None = _measure("open in silence", "I", 3, "low")
+    silent_opening: float | None = _measure(LIPS, "open in silence", "I", 3, "low")
     """Mean gap of the lips in silence, I; pressed lips are read as 0.03 to 0.08."""
 
-    mouth: float | None = _measure("mouth moves", "I", 3)
+    mouth: float | None = _measure(MOVEMENT, "mouth moves", "I", 3)
     """Range of the lips' gap, 5th to 95th percentile, I."""
-    yaw: float | None = _measure("head turns", "°", 2)
+    yaw: float | None = _measure(MOVEMENT, "head turns", "°", 2)
     """Standard deviation, degrees."""
-    pitch: float | None = _measure("head nods", "°", 2)
+    pitch: float | None = _measure(MOVEMENT, "head nods", "°", 2)
     """Standard deviation, degrees."""
-    roll: float | None = _measure("head tilts", "°", 2)
+    roll: float | None = _measure(MOVEMENT, "head tilts", "°", 2)
     """Standard deviation, degrees."""
-    brows: float | None = _measure("brows move", "I", 4)
+    brows: float | None = _measure(MOVEMENT, "brows move", "I", 4)
     """Standard deviation of their height, I."""
-    blinks: float | None = _measure("blinks", "/min", 1)
+    blinks: float | None = _measure(MOVEMENT, "blinks", "/min", 1)
     """A minute."""
-    gaze: float | None = _measure("gaze moves", "°", 2)
+    gaze: float | None = _measure(MOVEMENT, "gaze moves", "°", 2)
     """Standard deviation of where the open eyes look, degrees of the eye in its socket, both directions together."""
-    mouth_ratio: float | None = _measure("mouth of reference", "×", 2, "near 1")
+    mouth_ratio: float | None = _measure(MOVEMENT, "mouth / reference", "×", 2, "near 1")
     """``mouth`` as a share of the reference's."""
-    head_ratio: float | None = _measure("head of reference", "×", 2, "near 1")
+    head_ratio: float | None = _measure(MOVEMENT, "head / reference", "×", 2, "near 1")
     """Geometric mean of ``yaw``, ``pitch`` and ``roll`` as shares of the reference's."""
-    brows_ratio: float | None = _measure("brows of reference", "×", 2, "near 1")
+    brows_ratio: float | None = _measure(MOVEMENT, "brows / reference", "×", 2, "near 1")
     """``brows`` as a share of the reference's."""
 
-    flicker: float | None = _measure("flicker", "%", 2, "low")
+    flicker: float | None = _measure(PICTURE, "flicker", "%", 2, "low")
     """Uneven change of light along the motion, root mean square over picture and time, percent of the light."""
-    warping: float | None = _measure("warping error", "/255", 2, "low")
+    warping: float | None = _measure(PICTURE, "warping error", "/255", 2, "low")
     """What optical flow from frame to frame does not explain, mean absolute luma, 1/255."""
 
-    identity: float | None = _measure("face apart", "% I", 2, "low")
+    identity: float | None = _measure(LIKENESS, "face apart", "% I", 2, "low")
     """Distance of the mesh's proportions from the portrait's or the reference's, root mean square over the points that
     bones carry, hundredths of I."""
-    sharpness: float | None = _measure("sharpness", "×", 2, "near 1")
-    """Detail of the face as a share of the portrait's, both at the coarser one's size."""
-    changed: float | None = _measure("changed around", "%", 2, "low")
+    sharpness: float | None = _measure(LIKENESS, "sharpness", "×", 2, "near 1")
+    """Detail around the eyes as a share of the portrait's, both at the coarser one's size."""
+    mouth_sharpness: float | None = _measure(LIKENESS, "mouth sharpness", "×", 2)
+    """The same around the mouth, which has more detail when it shows teeth."""
+    changed: float | None = _measure(LIKENESS, "changed around", "%", 2, "low")
     """Percent of the pixels outside the face that are not as in the reference or the portrait, mean over the frames."""
-    psnr: float | None = _measure("PSNR", "dB", 1, "high")
+    psnr: float | None = _measure(LIKENESS, "PSNR", "dB", 1, "high")
     """Against the reference, mean over the frames, dB; 100 for the same pixels."""
-    ssim: float | None = _measure("SSIM", "", 4, "high")
+    ssim: float | None = _measure(LIKENESS, "SSIM", "", 4, "high")
     """Against the reference, mean over the frames, of luma; 1 for the same pixels."""
 
     missing: Mapping[str, str] = field(default_factory=dict)
     """Why a measure is None, by its name."""
     reference: ClipReport | None = field(default=None, repr=False)
     """The reference's own report: what the real clip scores."""
-    curves: Mapping[str, NDArray[np.floating]] = field(default_factory=dict, repr=False)
+    curves: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
     """By name, (n,) a value a frame: ``opening`` and ``predicted`` (I), ``yaw``, ``pitch``, ``roll``, ``gaze_x``,
     ``gaze_y`` (degrees), ``brows`` (I), ``lids``, ``warping`` (1/255); not a number where nothing is known."""
     shape: NDArray[np.float64] | None = field(default=None, repr=False)

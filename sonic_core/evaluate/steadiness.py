@@ -15,6 +15,8 @@ DARK, BRIGHT = 0.06, 0.94
 """Luma beyond which light is not compared: ratios are lost in black, and white is cut off."""
 STRAY = 0.5, 0.01
 """Squared pixels by which the way there and back may miss its beginning, and what its own length adds: published."""
+KNOWN = 0.5
+"""Share of a cell that must be explained by the flow for its light to be compared."""
 EVENED = 6**0.5
 """What a second difference makes of the deviation of noise that knows nothing of its neighbours."""
 
@@ -63,7 +65,7 @@ class SteadinessMeter:
         lights = [
             np.maximum(resized(one * sure, size) / (resized(sure, size) + 1e-3) / 255, 1e-3) for one in (came, here)
         ]
-        good = (1 - marked) * (resized(sure, size) > 0.5) * (lights[0] > DARK) * (lights[0] < BRIGHT)
+        good = (1 - marked) * (resized(sure, size) > KNOWN) * (lights[0] > DARK) * (lights[0] < BRIGHT)
         change = np.log(lights[1] / lights[0])
         if self._change is not None and good.any():
             uneven = (change - self._change) / EVENED

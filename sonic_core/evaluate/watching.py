@@ -24,7 +24,7 @@ from ..sync.mouth import MouthMeter, MouthMotion
 from ..types import FaceFinder, Landmarks, Progress
 from .face import FaceRecorder
 from .fidelity import psnr, ssim
-from .portrait import ChangeMeter, SharpnessMeter, Still, lay_over
+from .portrait import EYES, LIPS, ChangeMeter, SharpnessMeter, Still, lay_over
 from .report import Moment
 from .steadiness import SteadinessMeter
 
@@ -47,10 +47,11 @@ class Watch:
             finder: Finds the face; None takes the best one that is there.
         """
         finder = RememberingFinder(finder or face_finder())
-        self._clip, self._still, self._reference = clip, still, reference
+        self.still, self._clip, self._reference = still, clip, reference
         self._tracker, self._mouth = MeshTracker(finder), MouthMeter(clip.fps, clip.length, finder)
         self.face, self.steadiness = FaceRecorder(clip.length), SteadinessMeter(clip.length)
-        self.sharpness = None if still is None else SharpnessMeter(still)
+        self.sharpness = () if still is None else (SharpnessMeter(still, EYES), SharpnessMeter(still, LIPS))
+        """Around the eyes and around the mouth, if there is a portrait."""
         self.changes = ChangeMeter()
         self.fits = True
         """Whether the portrait could be laid over the video."""
@@ -87,8 +88,9 @@ class Watch:
         if other is None and landmarks is None:
             return
         picture = as_bytes(frame)
-        if landmarks is not None and self.sharpness is not None:
-            self.sharpness.see(picture, landmarks)
+        if landmarks is not None:
+            for meter in self.sharpness:
+                meter.see(picture, landmarks)
         self._compare(picture, gray, other, landmarks)
 
     def _compare(self, picture: Bytes, gray: Gray, other: torch.Tensor | None, landmarks: Landmarks | None) -> None:
@@ -105,8 +107,8 @@ class Watch:
                 luma = np.asarray(cv2.cvtColor(theirs, cv2.COLOR_RGB2GRAY), np.float32)
                 there = resized(luma, gray.shape[:2]).round().astype(np.uint8)
                 self.changes.see(gray, there, np.ones(gray.shape, bool), landmarks, scale)
-        elif landmarks is not None and self._still is not None and self._reference is None and self.fits:
-            self._laid = self._laid or lay_over(self._still, gray, landmarks, scale)
+        elif landmarks is not None and self.still is not None and self._reference is None and self.fits:
+            self._laid = self._laid or lay_over(self.still, gray, landmarks, scale)
             self.fits = self._laid is not None
             if self._laid is not None:
                 self.changes.see(gray, *self._laid, landmarks, scale)

@@ -1,0 +1,223 @@
+"""The command ``evaluate``: what a talking video scores, and what a real one does."""
+
+# ruff: noqa: PLC0415 - torch and its kin load only when they are needed
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .console import ProgressLine, add_weights, answer, say
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..clip import Clip
+    from ..evaluate.report import ClipReport
+    from ..evaluate.summary import Spread, Table
+    from ..types import FaceFinder
+
+Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif", ".webp"}
+"""What is taken for a video where a folder is named."""
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def add_commands(command: Command) -> None:
+    """Offer the command.
+
+    Args:
+        command: Adds a command by its name, what it runs and a text about it, and returns its parser.
+    """
+    told = "measure what is good and bad about talking videos: lips, movement, flicker, likeness"
+    evaluate = command("evaluate", run, told)
+    evaluate.add_argument("videos", nargs="+", metavar="VIDEO", help="videos of a speaking face, or folders of them")
+    same = "or a folder with one for each video, of the same name"
+    evaluate.add_argument("--portrait", metavar="P", help=f"the picture that they were made of, {same}")
+    evaluate.add_argument("--reference", metavar="V", help=f"a real video of the same performance, {same}")
+    evaluate.add_argument(
+        "--against",
+        nargs="+",
+        default=[],
+        metavar="VIDEO",
+        help="videos of the same inputs by another model, or a folder",
+    )
+    evaluate.add_argument("--html", metavar="R.html", help="write a page with curves and frames there")
+    add_weights(evaluate, "a face finder's weights")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate videos and print one table."""
+    from ..evaluate.summary import tabulate
+    from ..media.files import check_writable
+
+    if options.html:
+        check_writable(options.html, ".html")
+    videos, others = listed(options.videos), listed(options.against) if options.against else []
+    check_pairs(videos, others)
+    bench = _Bench(options)
+    reports, against = [bench.score(video) for video in videos], [bench.score(video) for video in others]
+    table = tabulate(reports, against)
+    lines = [written(table)]
+    if options.html:
+        from ..evaluate.page import write_report
+
+        lines.append(f"page: {write_report(options.html, reports, against)}")
+    answer(options, as_json(reports, against, options.html), "\n".join(lines))
+    return 0
+
+
+def listed(names: Sequence[str]) -> list[Path]:
+    """List videos, and those in folders by their names.
+
+    Raises:
+        InputError: There is none in a folder.
+    """
+    found = []
+    for name in map(Path, names):
+        inside = sorted(path for path in name.iterdir() if path.suffix.lower() in ENDINGS) if name.is_dir() else [name]
+        if not inside:
+            raise InputError(f"Expected videos in {name}, found none; name a folder that holds some, or files.")
+        found += inside
+    return found
+
+
+def check_pairs(videos: Sequence[Path], others: Sequence[Path]) -> None:
+    """Refuse what cannot be compared in pairs, before any long work.
+
+    Raises:
+        InputError: There are not as many videos on both sides.
+    """
+    if others and len(videos) != len(others):
+        raise InputError(
+            f"--against compares the same inputs made by two models, pair by pair: expected {len(videos)} of them, got "
+            f"{len(others)}."
+        )
+
+
+def beside(place: str, video: Path, endings: set[str]) -> Path:
+    """Find what belongs to a video: the one file that there is, or in a folder the one of the same name.
+
+    Raises:
+        InputError: There is none of that name in the folder.
+    """
+    folder = Path(place)
+    if not folder.is_dir():
+        return folder
+    found = sorted(path for path in folder.iterdir() if path.stem == video.stem and path.suffix.lower() in endings)
+    if not found:
+        raise InputError(f"Expected a file called {video.stem} in {folder}, to go with {video}; found none.")
+    return found[0]
+
+
+class _Bench:
+    """Evaluates one video after the other; a reference that several share is read once for its own score."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        from ..faces import face_finder
+
+        self._portrait, self._reference = options.portrait, options.reference
+        self._finder: FaceFinder = face_finder("auto", options.weights)
+        self._scores: dict[tuple[Path, Path | None], ClipReport] = {}
+
+    def score(self, video: Path) -> ClipReport:
+        """Evaluate a video."""
+        from ..clip import open_clip
+        from ..media.image import read_image
+
+        portrait_path = None if self._portrait is None else beside(self._portrait, video, PICTURES)
+        portrait = None if portrait_path is None else read_image(portrait_path)
+        reference, score = None, None
+        if self._reference is not None:
+            path = beside(self._reference, video, ENDINGS)
+            reference, asked = open_clip(path), (path, portrait_path)
+            if asked not in self._scores:
+                self._scores[asked] = self._evaluate(reference, path, portrait, None, None)
+            score = self._scores[asked]
+        return self._evaluate(open_clip(video), video, portrait, reference, score)
+
+    def _evaluate(
+        self,
+        clip: Clip,
+        path: Path,
+        portrait: torch.Tensor | None,
+        reference: Clip | None,
+        score: ClipReport | None,
+    ) -> ClipReport:
+        from ..evaluate.evaluation import evaluate_clip
+
+        say(f"{path}: {clip.length} frames of {clip.size[1]}x{clip.size[0]}")
+        return evaluate_clip(
+            clip,
+            portrait=portrait,
+            reference=reference,
+            reference_report=score,
+            finder=self._finder,
+            name=path.stem,
+            progress=ProgressLine(),
+        )
+
+
+def written(table: Table) -> str:
+    """Write a table for a terminal, its columns as wide as they need to be."""
+    names = [f"{row.measure.title}{f', {row.measure.unit}' if row.measure.unit else ''}" for row in table.rows]
+    left = max(map(len, names)) + 2
+    widths = [
+        max(len(title), *(len(row.cells[number]) for row in table.rows)) + 2
+        for number, title in enumerate(table.titles)
+    ]
+    lines = [" " * left + "".join(f"{title:>{width}}" for title, width in zip(table.titles, widths, strict=True))]
+    group = ""
+    for name, row in zip(names, table.rows, strict=True):
+        if row.measure.group != group:
+            group = row.measure.group
+            lines.append(group)
+        cells = "".join(f"{cell:>{width}}" for cell, width in zip(row.cells, widths, strict=True))
+        lines.append(f"  {name:<{left - 2}}{cells}")
+    return "\n".join([*lines, *(f"– {note}" for note in table.notes)])
+
+
+def as_json(reports: Sequence[ClipReport], against: Sequence[ClipReport], page: str | None) -> dict[str, Any]:
+    """Put everything into what JSON knows."""
+    from ..evaluate.summary import beyond_references, pair, paired_differences, summarise
+
+    told: dict[str, Any] = {"videos": [_told(one) for one in reports], "summary": _spreads(summarise(reports))}
+    if any(report.reference is not None for report in reports):
+        told["beyond_reference"] = _spreads(beyond_references(reports))
+    if against:
+        told["against"] = [_told(one) for one in against]
+        told["paired_differences"] = _spreads(paired_differences(pair(reports, against)))
+    return told | ({"page": page} if page else {})
+
+
+def _told(report: ClipReport) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "name": report.name,
+        "frames": report.length,
+        "fps": report.fps,
+        "size": list(report.size),
+        "seen": round(report.seen, 4),
+        "cuts": report.cuts,
+        "measures": {name: None if value is None else _short(value) for name, value in report.values.items()},
+        "missing": dict(report.missing),
+    }
+    if report.reference is not None:
+        told["reference"] = _told(report.reference)
+    return told
+
+
+def _spreads(summed: dict[str, Spread | None]) -> dict[str, Any]:
+    return {
+        name: None
+        if one is None
+        else {"mean": _short(one.mean), "deviation": _short(one.deviation), "count": one.count}
+        for name, one in summed.items()
+    }
+
+
+def _short(value: float) -> float:
+    """Keep six digits that mean something."""
+    return float(f"{value:.6g}") if math.isfinite(value) else value
