@@ -8,8 +8,15 @@ model.generate(audio="speech.wav", image="portrait.png").export("talking.mp4")
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and "sonic_core" in sys.orig_argv:  # ``python -m sonic_core`` is on its way to the program
+    from .cli.ending import listen
+
+    listen()
+
 import re
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +25,7 @@ from .errors import (
     FaceNotFoundError,
     InputError,
     MediaError,
+    OutOfMemoryError,
     SettingsError,
     SonicError,
     SonicWarning,
@@ -68,6 +76,7 @@ __all__ = [
     "Layer",
     "MediaError",
     "Model",
+    "OutOfMemoryError",
     "Placement",
     "Portrait",
     "Progress",
@@ -194,4 +203,8 @@ def _version() -> str:
     """Read the version where it is declared: in a checkout's ``pyproject.toml``, else by the installed package."""
     declared = Path(__file__).resolve().parent.with_name("pyproject.toml")
     found = re.search(r'^version = "(.+)"', declared.read_text("utf-8"), re.MULTILINE) if declared.is_file() else None
-    return found[1] if found else metadata.version("sonic-portrait")
+    if found:
+        return found[1]
+    from importlib import metadata  # noqa: PLC0415 - takes longer to import than all else here
+
+    return metadata.version("sonic-portrait")

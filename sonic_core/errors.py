@@ -5,7 +5,8 @@
     ├── InputError          the picture or the sound cannot be used
     │   └── FaceNotFoundError   no face where one is needed
     ├── CheckpointError     weights are missing, damaged or of another model
-    └── MediaError          a file cannot be read or written
+    ├── MediaError          a file cannot be read or written
+    └── OutOfMemoryError    the machine has not enough memory for what is asked
 
 Every message is one sentence or two: what was expected, what was got, what to do.
 Cancelling is not an error: whatever a progress callback raises passes through unchanged.
@@ -42,6 +43,10 @@ class CheckpointError(SonicError):
 
 class MediaError(SonicError, OSError):
     """A media file cannot be read or written."""
+
+
+class OutOfMemoryError(SonicError, MemoryError):
+    """There is not enough memory for what is asked."""
 
 
 class SonicWarning(UserWarning):

@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_public_names_are_frozen():
     assert sorted(sonic_core.__all__) == [
         "Align", "Audio", "CheckpointError", "Clip", "ClipReport", "Compose", "Conditions", "Face", "FaceFinder",
-        "FaceNotFoundError", "InputError", "Job", "Layer", "MODEL_NAMES", "MediaError", "Model", "PRECISIONS",
-        "Placement", "Portrait", "Progress", "Refinement", "Result", "Retime", "SETTINGS", "SearchPath", "Settings",
-        "SettingsError", "Smooth", "SmoothReport", "SonicError", "SonicWarning", "Source", "Stage", "Staged",
-        "SyncMeasurement", "TalkingPortrait", "Watching", "Weights", "at_rate", "available_formats",
+        "FaceNotFoundError", "InputError", "Job", "Layer", "MODEL_NAMES", "MediaError", "Model", "OutOfMemoryError",
+        "PRECISIONS", "Placement", "Portrait", "Progress", "Refinement", "Result", "Retime", "SETTINGS", "SearchPath",
+        "Settings", "SettingsError", "Smooth", "SmoothReport", "SonicError", "SonicWarning", "Source", "Stage",
+        "Staged", "SyncMeasurement", "TalkingPortrait", "Watching", "Weights", "at_rate", "available_formats",
         "best_interpolator", "check_possible", "choose_face", "compose", "crop_portrait", "describe_formats",
         "describe_quality", "draw_crop", "draw_curve", "draw_search", "evaluate_clip", "face_finder", "load_model",
         "measure_sync",

@@ -9,7 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import MediaError
 from ..media.formats import FORMATS, describe_quality
+from . import ending
 
 
 class ProgressLine:
@@ -23,6 +25,7 @@ class ProgressLine:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Take one report; on a terminal one line is rewritten, elsewhere a line appears every two seconds."""
+        ending.check()
         now = time.monotonic()
         if stage not in self._stages or done < self._stages[stage][1]:
             self._stages[stage], self._shown = (now, done), 0.0
@@ -34,8 +37,7 @@ class ProgressLine:
         spent, made = now - since, done - begun  # what an earlier run left took no time in this one
         left = f"{spent / made * (total - done):.0f} s left" if made else "starting"
         text = f"sonic: {stage} {done}/{total}, " + (f"{spent:.1f} s" if ended else left)
-        sys.stderr.write(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")
-        sys.stderr.flush()
+        _tell(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -62,10 +64,34 @@ def either(names: Sequence[str]) -> str:
 
 
 def answer(options: argparse.Namespace, result: dict[str, Any], text: str) -> None:
-    """Put the result on standard output: one JSON object, or text for people."""
-    sys.stdout.write((json.dumps(result) if options.json else text) + "\n")
+    """Put the result on standard output: one JSON object, or text for people.
+
+    Raises:
+        BrokenPipeError: Whoever reads it went away.
+        MediaError: It cannot be written.
+    """
+    try:
+        sys.stdout.write((json.dumps(result) if options.json else text) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        ending.drop(sys.stdout)
+        raise
+    except OSError as error:
+        ending.drop(sys.stdout)
+        raise MediaError(
+            f"The answer cannot be written to standard output ({error.strerror}); what was made stays."
+        ) from error
 
 
 def say(text: str) -> None:
     """Put a line on standard error."""
-    sys.stderr.write(f"sonic: {text}\n")
+    _tell(f"sonic: {text}\n")
+
+
+def _tell(text: str) -> None:
+    """Write to standard error; where it is full or nobody reads it, the work goes on."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        ending.drop(sys.stderr)

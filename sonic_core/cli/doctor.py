@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from ..errors import SonicError
 from ..models.registry import MODELS
 
 
@@ -49,6 +50,8 @@ NEEDED = {
 """Packages of ``requirements.txt`` that the models cannot do without, and what each is imported as."""
 OPTIONAL = {"insightface": "insightface", "librosa": "librosa"}
 """Those of them that others can stand in for: there are finders of faces beside insightface's."""
+_LOOKED_AT = 64
+"""Side in pixels of the picture that the finder is tried with."""
 _SAME_AS = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")}
 
 
@@ -88,7 +91,7 @@ def _checked(what: str, check: Callable[[], Finding]) -> Finding:
     """Look at what depends on packages that may be missing or broken."""
     try:
         return check()
-    except ImportError as error:
+    except (ImportError, SonicError) as error:
         return Finding(what, False, f"cannot be told: {error}")
 
 
@@ -136,15 +139,22 @@ def _machine() -> Iterator[Finding]:
 
 
 def _finder() -> Finding:
+    import torch  # noqa: PLC0415
+
     from ..faces import face_finder  # noqa: PLC0415
 
-    return Finding("face finder", True, face_finder("auto").name)
+    finder = face_finder("auto")
+    finder.find(torch.zeros(3, _LOOKED_AT, _LOOKED_AT))  # reads what it needs
+    return Finding("face finder", True, finder.name)
 
 
 def _models() -> Iterator[Finding]:
     for spec in MODELS:
         fetch = f"its weights are not there; python -m sonic_core download {spec.name}"
-        there = spec.is_there()
+        try:
+            there = spec.is_there()
+        except SonicError as error:
+            there, fetch = False, f"{error}"
         yield Finding(f"model {spec.name}", there, "there" if there else fetch, needed=False)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import time
 import warnings
@@ -20,7 +19,7 @@ from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..models.registry import AUTO, MODEL_NAMES
 from ..settings import SETTINGS, Setting, Settings
 from ..weights.search import SearchPath
-from . import evaluate, learn, video, weights
+from . import ending, evaluate, learn, video, weights
 from .console import ProgressLine, add_format, add_weights, answer, either, say
 
 STDIN = STDOUT = "-"
@@ -34,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0 done, 1 ``doctor`` found something missing, 2 wrong use or bad input, 130 cancelled.
+        The exit status: 0 done, 1 ``doctor`` found something missing, 2 wrong use, bad input or something that the
+        system refuses, 130 cancelled, 143 and 129 ended by SIGTERM and SIGHUP, 141 nobody read the answer.
     """
     _plain_warnings()
     _plain_log()
@@ -43,10 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except SonicError as error:
         say(str(error))
-        return 2
-    except KeyboardInterrupt:
-        say("cancelled; nothing was left behind.")
-        return 130
+    except MemoryError:
+        say("there is not enough memory for this; choose a smaller size or a shorter duration.")
+    except KeyboardInterrupt as asked:
+        say(f"{ending.words_of(asked)}; nothing was left behind.")
+        return ending.status_of(asked)
+    except BrokenPipeError:
+        return ending.UNHEARD
+    except OSError as error:
+        say(f"the system refused something ({error}); check the free space and what you may do there.")
+    return ending.WRONG
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -205,7 +211,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         made = run(job, ProgressLine())
     except MediaError as error:
         if live and isinstance(error.__cause__, OSError):  # what Python still holds for who left goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ending.drop(sys.stdout)
         raise
     spent = time.monotonic() - started
     say(f"{made.model}: {made.seconds:.2f} s of video in {spent:.1f} s.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..weights.catalog import CATALOG, Entry, Part, size_in_words
 from ..weights.search import folders
 from ..weights.store import find_part, missing_files
+from . import ending
 from .console import ProgressLine, add_weights, answer, say
 
 if TYPE_CHECKING:
@@ -148,9 +149,9 @@ def download_weights(options: argparse.Namespace) -> int:
             say(f"licence of {', '.join(parts)}: {licence}")
     try:
         fetched = fetch(plan, ProgressLine())
-    except KeyboardInterrupt:
-        say("cancelled; what came so far is kept, and the same command continues there.")
-        return 130
+    except KeyboardInterrupt as asked:
+        say(f"{ending.words_of(asked)}; what came so far is kept, and the same command continues there.")
+        return ending.status_of(asked)
     result = {
         "name": options.name,
         "folder": str(plan.folder),

@@ -13,9 +13,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
 
 from ..types import Box, Landmarks
+from ..weights.read import bundled
 from .networks import WEIGHTS
 
 Points: TypeAlias = NDArray[np.floating]
@@ -161,8 +161,8 @@ def mirror_points() -> NDArray[np.int64]:
 
 
 def _table(name: str) -> NDArray[np.generic]:
-    with safe_open(WEIGHTS, "np") as file:
-        return file.get_tensor(f"shape.{name}")
+    with bundled(WEIGHTS) as file:
+        return file.get_tensor(f"shape.{name}").numpy()
 
 
 def align(points: Points, chosen: Sequence[int] = RIGID, shape: Points | None = None) -> Alignment:

@@ -5,6 +5,7 @@ Source: Guo et al., Sample and Computation Redistribution for Efficient Face Det
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 from ..errors import CheckpointError
 from ..media.pixels import as_bytes
 from ..types import Face, largest_first
-from ..weights.search import SearchPath, Weights, folders
+from ..weights.search import SearchPath, Weights, folders, is_folder
 from .embedded import face_inside, with_landmarks
 from .regions import as_points
 
@@ -37,16 +38,24 @@ def locate_pack(weights: Weights = ()) -> Path | None:
         if any(path.match(pattern) for pattern in PATTERNS):
             return path
     roots = [folder / nested for folder in folders(weights) for nested in NESTED]
-    for root in [*roots, Path.home() / ".insightface" / "models"]:
-        if not root.is_dir():
-            continue
-        inside = sorted(path for path in root.iterdir() if path.is_dir())
+    with suppress(RuntimeError):  # nobody's home is no place to look
+        roots += [Path.home() / ".insightface" / "models"]
+    for root in roots:
+        inside = sorted(path for path in _inside(root) if is_folder(path))
         ranked = sorted(inside, key=lambda path: PACKS.index(path.name) if path.name in PACKS else len(PACKS))
         for pack in [root, *ranked]:
             for pattern in PATTERNS:
                 for path in sorted(pack.glob(pattern)):
                     return path
     return None
+
+
+def _inside(folder: Path) -> list[Path]:
+    """List what is in a folder; of one that is not there, or may not be looked into, nothing."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 class InsightFaceFinder:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors import safe_open
 from torch import nn
 from torch.nn import functional
+
+from ..weights.read import bundled
 
 WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
 POINTS, EYE_POINTS, IRIS_POINTS = 468, 71, 5
@@ -264,7 +265,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 def load_network(kind: type[Network]) -> Network:
     """Load one of ``NETWORKS`` from the package's weights, once; it computes in single precision."""
     name = next(name for name, network in NETWORKS.items() if network is kind)
-    with torch.inference_mode(False), safe_open(WEIGHTS, "pt") as file:  # whoever comes first may be inferring
+    with torch.inference_mode(False), bundled(WEIGHTS) as file:  # whoever comes first may be inferring
         network = kind()
         keys = [key for key in file.keys() if key.startswith(f"{name}.")]  # noqa: SIM118
         network.load_state_dict({key.removeprefix(f"{name}."): file.get_tensor(key).float() for key in keys})

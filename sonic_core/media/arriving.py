@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import tempfile
 import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from av.error import FFmpegError
 from ..errors import InputError, MediaError
 from ..types import Audio, Frames
 from .audio import SoundBuffer, continuous, is_surround, read_audio, sound_frames
+from .files import scratch_folder
 from .mixing import mix
 from .spool import Samples
 
@@ -110,14 +110,11 @@ def read_whole(stream: BinaryIO) -> Audio:
         MediaError: It is no sound.
         InputError: It is too short, or has no sound track.
     """
-    with tempfile.NamedTemporaryFile(prefix="sonic-", suffix=".sound", delete=False) as file:
-        path = Path(file.name)
-        try:
+    with scratch_folder() as folder:
+        path = folder / "sound"
+        with path.open("wb") as file:
             shutil.copyfileobj(stream, file)
-            file.close()
-            return read_audio(path)
-        finally:
-            path.unlink(missing_ok=True)
+        return read_audio(path)
 
 
 def read_arriving(stream: BinaryIO, most: float | None = None) -> ArrivingAudio:

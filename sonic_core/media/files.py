@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
-import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import MediaError
+from av.error import FFmpegError
 
-_LONGEST_STEM = 80
-"""Characters of the target's name kept in the temporary name, so that it fits where the target fits."""
+from ..errors import MediaError, OutOfMemoryError
+from .unfinished import Unfinished, remove
+
+_ABANDONED = 24 * 3600.0
+"""Seconds after which a temporary name that nobody wrote to was left by a program that was killed."""
+_TEMPORARY = re.compile(r"\..*[.-][0-9a-f]{8}\.part(\.\w+)?")
+_PERMISSIONS = 0o777
 
 
 def check_readable(path: str | os.PathLike[str], wanted: str) -> Path:
@@ -24,21 +32,23 @@ def check_readable(path: str | os.PathLike[str], wanted: str) -> Path:
         wanted: What is expected there, for the message: "a picture".
 
     Raises:
-        MediaError: Nothing is there, it is a folder, it may not be opened, or it is empty.
+        MediaError: Nothing is there, it is a folder, a pipe or a device, it may not be opened, or it is empty.
     """
     path = Path(path)
     try:
-        empty = path.is_file() and path.stat().st_size == 0
-        if path.is_file() and not empty:
+        state = path.stat()
+        if stat.S_ISREG(state.st_mode) and state.st_size:
             with path.open("rb"):
                 return path
+    except (FileNotFoundError, NotADirectoryError):
+        raise MediaError(f"Expected {wanted} at {path}, but no file is there; check the name and the folder.") from None
     except (OSError, ValueError) as error:
         raise MediaError(f"Expected {wanted} at {path}, which cannot be opened ({_reason(error)}).") from error
-    if empty:
+    if stat.S_ISREG(state.st_mode):
         raise MediaError(f"Expected {wanted} in {path}, got an empty file; copy or download it again.")
-    if path.is_dir():
+    if stat.S_ISDIR(state.st_mode):
         raise MediaError(f"Expected {wanted}, got the folder {path}; name a file inside it.")
-    raise MediaError(f"Expected {wanted} at {path}, but no file is there; check the name and the folder.")
+    raise MediaError(f"Expected {wanted}, got a pipe or a device at {path}; put what comes from it into a file first.")
 
 
 def check_writable(path: str | os.PathLike[str], suffix: str = ".mp4") -> Path:
@@ -47,20 +57,26 @@ def check_writable(path: str | os.PathLike[str], suffix: str = ".mp4") -> Path:
     Nothing is created: the folder is tried with a nameless temporary file.
 
     Args:
-        path: The file to be written; one that is there already will be replaced.
+        path: The file to be written; one that is there already will be replaced, and where it is a link, the file that
+            the link leads to.
         suffix: The ending that the file must have, whatever its case.
 
     Raises:
-        MediaError: The ending is another, the folder is missing or not writable, or the target is a folder or
-            may not be replaced.
+        MediaError: The ending is another, the name is too long, the folder is missing or not writable, or the target
+            is a folder, a pipe or a device, or may not be replaced.
     """
-    path = Path(path)
+    named, path = os.fspath(path), Path(path)
     if path.suffix.lower() != suffix:
         raise MediaError(f"Expected an output name that ends in {suffix}, got {path}; change its ending to {suffix}.")
-    with _trying(path):
-        if path.is_dir():
+    if not named.endswith(path.name):
+        raise MediaError(f"Expected a file name for the output, got the folder {named}; end it with {path.name}.")
+    with _trying(path) as target:
+        state = _state(target)
+        if state is not None and stat.S_ISDIR(state.st_mode):
             raise MediaError(f"Expected a file name for the output, got the folder {path}; choose another name.")
-        if path.exists() and not os.access(path, os.W_OK):
+        if state is not None and not stat.S_ISREG(state.st_mode):
+            raise MediaError(f"Expected a file for the output, got a pipe or a device at {path}; choose another name.")
+        if state is not None and not os.access(target, os.W_OK):
             raise MediaError(f"The output {path} exists and is write-protected; choose another name.")
     return path
 
@@ -75,7 +91,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     with _trying(path):
-        if not path.name or path.exists() or path.is_symlink():
+        if not path.name or path.is_symlink() or _state(path) is not None:
             raise MediaError(
                 f"Expected the name of a new folder for the output, but {path} exists; choose another name."
             )
@@ -83,37 +99,68 @@ def check_new_folder(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def _trying(path: Path) -> Iterator[None]:
-    """Try whether something can be made beside ``path``, and say in one sentence if not."""
+def _trying(path: Path) -> Iterator[Path]:
+    """Lend the place behind ``path``, try whether something can be made there, and say in one sentence if not."""
     folder = path.parent
     try:
-        yield
+        target = _behind(path)
+        folder = target.parent
+        yield target
         if not folder.is_dir():
             raise MediaError(f"Expected an existing folder for the output, got {folder}; create it first.")
+        _state(_temporary(target, path.suffix))
         with tempfile.TemporaryFile(dir=folder):
             return
     except MediaError:
         raise
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            raise MediaError(f"The output {path} has a longer name than the folder can hold; shorten it.") from error
         raise MediaError(f"Cannot write into the folder {folder} ({_reason(error)}); choose another one.") from error
+
+
+def _behind(path: Path) -> Path:
+    """Return the place that a link leads to; what is no link is its own."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _state(path: Path) -> os.stat_result | None:
+    """Look at what is there; None for nothing.
+
+    Raises:
+        OSError: That cannot be told, or there can be nothing of such a name.
+    """
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _temporary(path: Path, suffix: str = "") -> Path:
+    """Name what becomes ``path``: short, so that it fits wherever any name does."""
+    return path.with_name(f".sonic-{secrets.token_hex(4)}.part{suffix}")
 
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """Lend a temporary name beside ``path``; rename it to ``path`` on success, remove it on any exception.
 
-    So a reader of ``path`` sees the old file or the whole new one, never a half.
+    So a reader of ``path`` sees the old file or the whole new one, never a half. A link stays one, and the file that it
+    leads to is replaced; a new file has the rights that the old one had, and its owner where the system allows that.
+    What a killed program left in the folder a day ago or longer is removed.
 
     Raises:
         MediaError: The finished file cannot take its name.
     """
-    part = path.with_name(f".{path.stem[:_LONGEST_STEM]}.{secrets.token_hex(4)}.part{path.suffix}")
-    try:
+    with file_errors(path):
+        target = _behind(path)
+    part = _temporary(target, path.suffix)
+    _sweep(target.parent)
+    with Unfinished(part):
         yield part
         with file_errors(path):
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+            _keep_rights(part, target)
+            part.replace(target)
 
 
 @contextmanager
@@ -123,15 +170,55 @@ def folder_beside(path: Path) -> Iterator[Path]:
     Raises:
         MediaError: The folder cannot be made, or something has taken its name meanwhile.
     """
-    part = path.with_name(f".{path.name[:_LONGEST_STEM]}.{secrets.token_hex(4)}.part")
-    with file_errors(path):
-        part.mkdir()
-    try:
+    part = _temporary(path)
+    _sweep(path.parent)
+    with Unfinished(part):
+        with file_errors(path):
+            part.mkdir()
         yield part
         with file_errors(check_new_folder(path)):
             part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder(beside: Path | None = None) -> Iterator[Path]:
+    """Lend a folder that goes with all that is in it.
+
+    Args:
+        beside: A file in whose folder it is made; None for the system's folder for temporary files.
+
+    Raises:
+        MediaError: It cannot be made.
+    """
+    folder = Path(tempfile.gettempdir(), "frames") if beside is None else _behind(beside)
+    part = _temporary(folder)
+    with Unfinished(part):
+        with file_errors(beside or part):
+            part.mkdir(0o700)
+        yield part
+
+
+def _keep_rights(part: Path, target: Path) -> None:
+    """Give a finished file the rights and the owner of the one that it replaces, as far as the system allows."""
+    before = _state(target)
+    if before is None:
+        return
+    for owner in (before.st_uid, -1) if hasattr(os, "chown") else ():
+        with suppress(OSError):
+            os.chown(part, owner, before.st_gid)
+            break
+    with suppress(OSError):
+        part.chmod(before.st_mode & _PERMISSIONS)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed program left in a folder."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name):
+                with suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED:
+                        remove(entry.path)
 
 
 @contextmanager
@@ -139,11 +226,16 @@ def file_errors(path: Path) -> Iterator[None]:
     """Turn what the system or FFmpeg says while ``path`` is written into one sentence.
 
     Raises:
-        MediaError: The block raised an ``OSError`` or an error of FFmpeg, which is one or a ``ValueError``.
+        OutOfMemoryError: FFmpeg has not enough memory.
+        MediaError: The block raised an ``OSError``, a ``ValueError`` or another error of FFmpeg.
     """
     try:
         yield
-    except (OSError, ValueError) as error:
+    except MediaError:
+        raise
+    except (OSError, ValueError, FFmpegError) as error:
+        if isinstance(error, MemoryError):
+            raise OutOfMemoryError(f"There is not enough memory to write {path}; choose a smaller size.") from error
         raise MediaError(f"Cannot write {path} ({_reason(error)}); check the free space and the folder.") from error
 
 

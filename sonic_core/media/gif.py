@@ -6,7 +6,6 @@ The frames come once, and the palette is known only when all have been seen: the
 from __future__ import annotations
 
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -27,7 +26,7 @@ from ..errors import SonicWarning
 from ..types import Frames
 from .ahead import closable, read_ahead
 from .container import opened, write_container
-from .files import file_errors
+from .files import file_errors, scratch_folder
 from .footage import read_video
 from .formats import Format, lossless_format
 from .palette import Palette
@@ -72,8 +71,8 @@ def write_gif(target: Path, part: Path, file: Format, reel: Reel) -> None:
             SonicWarning,
             stacklevel=3,
         )
-    with tempfile.TemporaryDirectory(prefix=f".{target.stem[:40]}.", dir=target.parent) as folder:
-        waiting = Path(folder) / "frames.mkv"
+    with scratch_folder(target) as folder:
+        waiting = folder / "frames.mkv"
         palette = Palette(reel.size, reel.length)
 
         def report(_stage: str, done: int, total: int) -> None:
@@ -81,7 +80,7 @@ def write_gif(target: Path, part: Path, file: Format, reel: Reel) -> None:
 
         seen = replace(reel, chunks=_seen(reel.chunks, palette), audio=None, metadata={}, progress=report)
         write_container(target, waiting, lossless_format(), seen, crf=None)
-        painted = Path(folder) / "painted.gif" if reel.metadata else part
+        painted = folder / "painted.gif" if reel.metadata else part
         with closing(closable(read_video(waiting))) as chunks:
             _encode(target, painted, file, replace(reel, chunks=chunks), _palette_frame(palette))
         if reel.metadata:

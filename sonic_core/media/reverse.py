@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +12,7 @@ import av
 from ..types import Frames, ignore_progress
 from .colour import LAYOUTS
 from .container import coded_frame, opened, picture_stream
-from .files import file_errors
+from .files import file_errors, scratch_folder
 from .formats import Format, lossless_format
 from .pixels import Pixels, as_frames
 from .reel import Reel
@@ -44,8 +43,8 @@ def there_and_back(chunks: Iterable[Frames], length: int, size: tuple[int, int],
     file = lossless_format(bits)
     encoder = file.encoder
     file = replace(file, encoders=(replace(encoder, options={**encoder.options, "g": str(_GROUP)}),))
-    with tempfile.TemporaryDirectory(prefix="sonic-") as folder:
-        path = Path(folder) / "frames.mkv"
+    with scratch_folder() as folder:
+        path = folder / "frames.mkv"
         yield from _kept(chunks, path, file, Reel(chunks, _FPS, length, size, None, 0, {}, ignore_progress))
         yield from _backward(path, length, file.pixels)
 

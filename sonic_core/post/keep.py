@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from ..clip import Clip
+from ..media import unfinished
 from ..media.ahead import closable, read_ahead
 from ..media.formats import kept_format
 from ..media.video import VideoInfo, read_video, write_lossless
@@ -59,13 +60,10 @@ class _File:
 
     def __init__(self, info: VideoInfo) -> None:
         self.info = info
-        self.path = Path(tempfile.mkdtemp(prefix="sonic-"), "frames").with_suffix(kept_format().suffix)
-        weakref.finalize(self, _remove, self.path)
+        folder = Path(tempfile.mkdtemp(prefix="sonic-"))
+        unfinished.note(folder)
+        weakref.finalize(self, unfinished.remove, folder)
+        self.path = (folder / "frames").with_suffix(kept_format().suffix)
 
     def read(self) -> Iterator[Frames]:
         yield from read_video(self.path, info=self.info)
-
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.parent.rmdir()

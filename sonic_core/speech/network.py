@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
+from ..weights.read import bundled
 from .mel import BANDS
 
 CHANNELS = ("opening", "width", "rounding", "upper", "lower", "jaw")
@@ -120,8 +120,12 @@ def save_network(network: MouthNetwork, path: Path, notes: dict[str, str]) -> No
 
 
 def load_network(path: Path) -> MouthNetwork:
-    """Read a network that ``save_network`` wrote, in single precision, ready to use."""
-    with safe_open(path, "pt") as file:
+    """Read a network that ``save_network`` wrote, in single precision, ready to use.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    with bundled(path) as file:
         network = MouthNetwork(int(file.metadata()["width"]))
         network.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
     return network.eval().requires_grad_(False)

@@ -13,15 +13,15 @@ import io
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import CheckpointError
 from .catalog import CATALOG, HUB, File, Part, size_in_words
-from .search import home_folder
+from .search import exists, home_folder, is_folder
 from .store import find_file, find_part
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def plan_download(name: str, folder: str | Path | None = None) -> DownloadPlan:
     if entry is None:
         raise CheckpointError(f"Expected one of {', '.join(NAMES)} to download, got {name!r}; see 'models'.")
     goal = home_folder([folder] if folder else [])
-    first = [goal] if goal.is_dir() else []
+    first = [goal] if is_folder(goal) else []
     wanted, there = [], []
     for part in [part for part in entry.parts if part.required or part.name == name]:
         path = find_part(part, first)
@@ -135,7 +135,7 @@ def fetch(plan: DownloadPlan, progress: Progress) -> list[Path]:
     if not plan.wanted:
         return []
     _check_online()
-    with _alone(plan.folder), _quiet_hub():
+    with _no_empty_folders([wanted.goal for wanted in plan.wanted]), _alone(plan.folder), _quiet_hub():
         remotes = [_ask(wanted) for wanted in plan.wanted]
         _check_space(remotes, plan.folder)
         return [_fetch_one(remote, progress) for remote in remotes]
@@ -143,7 +143,7 @@ def fetch(plan: DownloadPlan, progress: Progress) -> list[Path]:
 
 def free_space(folder: Path) -> int:
     """Tell how many bytes fit where ``folder`` is or will be."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if exists(path))
     return shutil.disk_usage(there).free
 
 
@@ -247,6 +247,18 @@ def _verify(remote: _Remote, partial: Path, progress: Progress) -> None:
     if digest.hexdigest() != remote.etag:
         partial.unlink()
         raise CheckpointError(f"{remote.wanted.file.at} arrived damaged and was removed; run the same command again.")
+
+
+@contextmanager
+def _no_empty_folders(goals: Sequence[Path]) -> Iterator[None]:
+    """Remove the folders that were made for files which did not come."""
+    missing = {folder for goal in goals for folder in goal.parents if not exists(folder)}
+    try:
+        yield
+    finally:
+        for folder in sorted(missing, key=lambda path: len(path.parts), reverse=True):
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
 
 
 @contextmanager

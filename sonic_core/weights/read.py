@@ -12,8 +12,10 @@ import re
 import struct
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -126,6 +128,23 @@ def open_tensors(path: Path) -> Tensors:
             raise CheckpointError(_refusal(path, "GLOBAL TorchScript")) from error
         raise CheckpointError(f"{path} is damaged or cut short; {AGAIN}.") from error
     return _named_tensors(content, path)
+
+
+@contextmanager
+def bundled(path: Path) -> Iterator[Any]:
+    """Open a ``.safetensors`` file that belongs to the package; what the block raises of it is the file's fault.
+
+    Raises:
+        CheckpointError: It is missing or damaged, or holds something else.
+    """
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            yield file
+    except (SafetensorError, *_DAMAGE) as error:
+        reason = f"{error}".partition("\n")[0]
+        raise CheckpointError(
+            f"{path}, which belongs to this package, is missing or damaged ({reason}); install the package again."
+        ) from error
 
 
 @torch.inference_mode(False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from .catalog import CATALOG, File, Part, size_in_words
-from .search import SearchPath, Weights, home_folder, roots
+from .search import SearchPath, Weights, home_folder, is_file, is_folder, roots
 
 CONVERTED = (".pth", ".pkl")
 """Endings of files whose converted form, ``.safetensors`` beside them, is taken first."""
@@ -117,7 +117,7 @@ def _check_files(search: SearchPath) -> None:
 def _named(part: Part, search: SearchPath) -> Path | None:
     """Find the part among what the caller names."""
     for path in search.given:
-        if path.is_file() and _may_be(path, part) and _is_whole(path):
+        if _may_be(path, part) and _is_whole(path):
             return path
         if part.folder and _may_be(path, part) and all(_is_there(file, path / file.path) for file in part.files):
             return path
@@ -126,7 +126,7 @@ def _named(part: Part, search: SearchPath) -> Path | None:
 
 def _may_be(path: Path, part: Part) -> bool:
     """Say whether a file or folder that somebody names is meant as this part."""
-    if path.is_dir():
+    if is_folder(path):
         return bool(part.folder) and (path.name == part.folder or part.single is not None)
     known = {name: other.name for other in _parts() if not other.folder for name in _names(other.files[0])}
     if part.single is not None:
@@ -171,7 +171,7 @@ def _short(file: File) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+    return is_file(path) and path.stat().st_size > 0
 
 
 def _is_there(file: File, path: Path) -> bool:
