@@ -163,6 +163,6 @@ def test_what_a_killed_program_left_goes_after_a_day_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize(("error", "kind"), [(ExternalError, MediaError), (AVMemoryError, OutOfMemoryError)])
 def test_every_error_of_ffmpeg_is_a_sentence(tmp_path, error, kind):
-    with pytest.raises(kind, match="x.mp4") as caught, file_errors(tmp_path / "x.mp4"):
+    with pytest.raises(kind, match=r"x\.mp4") as caught, file_errors(tmp_path / "x.mp4"):
         raise error(1, "Generic error in an external library")
     assert isinstance(caught.value, SonicError)
