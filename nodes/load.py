@@ -47,12 +47,17 @@ class ModelLoader:
         )
         cards = "For sonic-base: all shares the windows of a clip out over every graphics card; one uses ComfyUI's own."
         number = "For sonic-base: its number type. auto does as ComfyUI was started to, which is fp16 on most cards."
+        levers = (
+            "For sonic-base on a card: auto, off, or what is to differ from auto, such as graphs=on or fused=off. fused "
+            "is kernels of our own, which compile for some seconds the very first time."
+        )
         return {
             "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": best})},
             "optional": {
                 "svd_checkpoint": (host.checkpoint_files(), {"default": host.AUTO, "tooltip": svd, **ADVANCED}),
                 "precision": ([host.AUTO, *PRECISIONS], {"default": host.AUTO, "tooltip": number, **ADVANCED}),
                 "cards": (list(CARDS), {"default": CARDS[0], "tooltip": cards, **ADVANCED}),
+                "acceleration": ("STRING", {"default": host.AUTO, "tooltip": levers, **ADVANCED}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -78,6 +83,7 @@ class ModelLoader:
         svd_checkpoint: str = host.AUTO,
         precision: str = host.AUTO,
         cards: str = CARDS[0],
+        acceleration: str = host.AUTO,
         unique_id: str | None = None,
     ) -> tuple[TalkingPortrait]:
         """Load the model."""
@@ -87,7 +93,14 @@ class ModelLoader:
         keeper, *others = host.keepers()
         with host.warnings_shown(unique_id):
             others = others if cards == "all" else []
-            model = load_model(model_name, weights=weights, precision=number, keeper=keeper, others=others)
+            model = load_model(
+                model_name,
+                weights=weights,
+                precision=number,
+                keeper=keeper,
+                others=others,
+                acceleration=acceleration.strip() or host.AUTO,
+            )
         host.log.info("%s: %s", model_name, model.name)
         return (model,)
 
