@@ -48,8 +48,8 @@ class ModelLoader:
         cards = "For sonic-base: all shares the windows of a clip out over every graphics card; one uses ComfyUI's own."
         number = "For sonic-base: its number type. auto does as ComfyUI was started to, which is fp16 on most cards."
         levers = (
-            "For sonic-base on a card: auto, off, or what is to differ from auto, such as graphs=on or fused=off. fused "
-            "is kernels of our own, which compile for some seconds the very first time."
+            "For sonic-base on a card: auto, off, or what is to differ from auto, such as graphs=on or fused=off. "
+            "fused is kernels of our own, which compile for some seconds the very first time."
         )
         return {
             "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": best})},
@@ -82,6 +82,7 @@ class ModelLoader:
         model_name: str,
         svd_checkpoint: str = host.AUTO,
         precision: str = host.AUTO,
+        *,
         cards: str = CARDS[0],
         acceleration: str = host.AUTO,
         unique_id: str | None = None,

@@ -35,6 +35,8 @@ from .settings import SETTINGS, Settings, check_possible
 from .types import Audio, Face, FaceFinder, Placement, Portrait, Progress, Watching
 
 if TYPE_CHECKING:
+    from .batch.manifest import pair_folders, read_manifest
+    from .batch.work import run_batch
     from .clip import Clip, Source, open_clip
     from .devices import PRECISIONS
     from .evaluate.evaluation import evaluate_clip
@@ -114,15 +116,18 @@ __all__ = [
     "load_model",
     "measure_sync",
     "open_clip",
+    "pair_folders",
     "paste",
     "prepare_portrait",
     "quality_warnings",
     "read_audio",
     "read_image",
+    "read_manifest",
     "refine",
     "refined",
     "retime",
     "run",
+    "run_batch",
     "smooth",
     "smoothed",
     "trim_audio",
@@ -167,15 +172,18 @@ _LAZY = {
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
     "open_clip": "clip",
+    "pair_folders": "batch.manifest",
     "paste": "post.compose",
     "prepare_portrait": "pipeline",
     "quality_warnings": "faces",
     "read_audio": "media.audio",
     "read_image": "media.image",
+    "read_manifest": "batch.manifest",
     "refine": "post.align",
     "refined": "post.renamed",
     "retime": "post.retime",
     "run": "pipeline",
+    "run_batch": "batch.work",
     "smooth": "post.smooth",
     "smoothed": "post.renamed",
     "trim_audio": "pipeline",

@@ -27,7 +27,7 @@ FLOORS = (
     ("post",),
     ("models",),
     ("pipeline",),
-    ("learn", "evaluate"),
+    ("learn", "evaluate", "batch"),
     ("cli", "__main__", "__init__"),
 )
 """Rooms, floor by floor: each imports its own floor or a lower one."""

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
-from ..models.registry import AUTO, MODEL_NAMES
-from ..settings import SETTINGS, Setting, Settings
-from ..weights.search import SearchPath
-from . import ending, evaluate, learn, video, weights
-from .console import ProgressLine, add_format, add_weights, answer, either, say
+from ..settings import Settings
+from . import batch, ending, evaluate, learn, video, weights
+from .console import ProgressLine, add_weights, answer, say
+from .options import add_settings, loading_of, settings_of
 
 STDIN = STDOUT = "-"
 """The sound that stands for standard input, and the output that stands for standard output."""
@@ -75,11 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="O.mp4",
         help="the video to write; its ending tells how; - plays on to a pipe",
     )
-    _add_settings(generate)
+    add_settings(generate)
 
     demo = _command(commands, "demo", _demo, "make a talking video of the bundled portrait and speech")
     demo.add_argument("--output", default="outputs/demo.mp4", metavar="O.mp4", help="the video to write (%(default)s)")
-    _add_settings(demo)
+    add_settings(demo)
 
     faces = _command(commands, "faces", _faces, "find the faces of a picture")
     faces.add_argument("image", metavar="IMAGE")
@@ -88,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
     faces.add_argument("--landmarks", action="store_true", help="tell the 468 points of each face as well")
 
-    for more in (video, evaluate, weights, learn):
+    for more in (batch, video, evaluate, weights, learn):
         more.add_commands(partial(_command, commands))
     _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
     return parser
@@ -106,61 +105,8 @@ def _command(
     return command
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """Offer every setting, as the one table tells it, and what belongs to this program."""
-    for one in SETTINGS.values():
-        _add_setting(parser, one)
-    parser.add_argument("--model", default=AUTO, metavar="NAME", help=f"{either(MODEL_NAMES)} (%(default)s)")
-    add_format(parser)
-    add_weights(parser, "weights, a folder or a file of them,")
-    parser.add_argument("--svd", metavar="PATH", help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--device", default="auto", help="for sonic-base: cuda, cuda:1, xpu, mps or cpu; several share (%(default)s)"
-    )
-    parser.add_argument(
-        "--acceleration", default="auto", metavar="LEVERS",
-        help="for sonic-base on a card: auto, off, or levers such as compile=on,graphs=off (%(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--attention", default="auto", metavar="NAME", help="its kernel: auto, sdpa, cudnn, flash or sage (%(default)s)"
-    )
-    parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
-
-
-def _add_setting(parser: argparse.ArgumentParser, one: Setting) -> None:
-    """Offer a setting: a switch for what is on or off, else a value."""
-    told = (one.words.otherwise if one.default is True else one.words.help).replace("%", "%%")
-    if one.kind is bool:
-        parser.add_argument(one.flag, dest=one.name, action=f"store_{not one.default}".lower(), help=told)
-        return
-    default = one.words.otherwise or f"{one.default if one.choices else format(float(one.default), 'g')}"
-    limits = one.words.limits
-    advised = f"; advised {limits.advised_least:g} to {limits.advised_most:g}" if limits else ""
-    parser.add_argument(
-        one.flag,
-        type=_box if one.kind is tuple else one.kind,
-        default=one.default,
-        metavar="L,T,R,B" if one.kind is tuple else "NAME" if one.choices else "X",
-        help=f"{told} Default: {default}{advised}.",
-    )
-
-
-def _box(text: str) -> tuple[float, ...]:
-    try:
-        box = tuple(float(side) for side in text.split(","))
-    except ValueError:
-        box = ()
-    if len(box) != 4:
-        raise argparse.ArgumentTypeError(f"expected four numbers left,top,right,bottom, got {text!r}")
-    return box
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(**{name: getattr(options, name) for name in SETTINGS})
-
-
 def _generate(options: argparse.Namespace) -> int:
-    settings = _settings(options)
+    settings = settings_of(options)
     result = _animate(options, settings, Path(options.image), Path(options.audio), Path(options.output))
     if options.output == STDOUT:
         return 0
@@ -178,7 +124,7 @@ def _demo(options: argparse.Namespace) -> int:
         raise MediaError(f"the bundled portrait was expected at {image}; run this from a clone of the project.")
     if options.output == "outputs/demo.mp4":
         Path("outputs").mkdir(exist_ok=True)
-    result = _animate(options, _settings(options), image, audio, Path(options.output))
+    result = _animate(options, settings_of(options), image, audio, Path(options.output))
     answer(options, result, f"The video is at {Path(result['output']).resolve()}")
     return 0
 
@@ -196,13 +142,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         sys.stdin.buffer if str(audio) == STDIN else audio,
         settings,
         options.model,
-        loading={
-            "weights": _searched(options),
-            "device": options.device,
-            "precision": options.precision,
-            "acceleration": options.acceleration,
-            "attention": options.attention,
-        },
+        loading=loading_of(options),
         output=sys.stdout.buffer if live else output,
         format=options.format,
         crf=options.crf,
@@ -224,15 +164,6 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         "size": list(made.clip.size),
         "took_seconds": round(spent, 2),
     }
-
-
-def _searched(options: argparse.Namespace) -> SearchPath:
-    """Tell where weights are looked for."""
-    search = SearchPath.of(options.weights)
-    if options.svd is None:
-        return search
-    say("warning: --svd goes with the next release; name the file or folder of Stable Video Diffusion with --weights.")
-    return search.naming(options.svd)
 
 
 def _check_live(options: argparse.Namespace) -> None:

@@ -1,0 +1,1 @@
+"""Many talking videos from one list: read, checked, made once each, and told of."""

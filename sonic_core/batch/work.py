@@ -1,0 +1,132 @@
+"""Rows become videos, in this process or in several; one that fails is told of, and the others go on."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import MediaError
+from ..pipeline import TalkingPortrait
+from ..types import Progress, ignore_progress
+from .crew import Crew, LostError
+from .journal import Journal, JournalEntry, key_of
+from .making import make, may_pass
+from .manifest import ManifestRow
+
+TRIES = 3
+"""How often a row is tried at most whose failure may pass: memory that ran out, a process that was lost."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch."""
+
+    rows: list[tuple[ManifestRow, JournalEntry]]
+    """Every row with its entry, in the manifest's order."""
+    made: int
+    """Videos that were made now."""
+    known: int
+    """Videos that were there already."""
+    seconds: float
+    """How long it took."""
+
+    @property
+    def failed(self) -> list[tuple[ManifestRow, JournalEntry]]:
+        """The rows of which no video came."""
+        return [(row, entry) for row, entry in self.rows if entry.error]
+
+
+def run_batch(
+    rows: Sequence[ManifestRow],
+    folder: str | Path,
+    *,
+    workers: int = 0,
+    loading: Mapping[str, Any] | None = None,
+    progress: Progress = ignore_progress,
+) -> Outcome:
+    """Make every row's video that is not there yet.
+
+    Args:
+        rows: What ``read_manifest`` gave.
+        folder: The batch's folder, as ``read_manifest`` was told; its journal says what is done.
+        workers: Processes that share the work; 0 works in this one.
+        loading: What ``load_model`` is told besides the name: weights, device, precision, …
+        progress: Hears ("batch", done, total); what it raises ends the batch, and what is finished stays.
+
+    Raises:
+        MediaError: Another batch is at work in the folder, or nothing can be written there.
+    """
+    folder, began = Path(folder), time.monotonic()
+    with Journal(folder) as journal:
+        keys = {row: _key(row, folder) for row in rows}
+        entries = {row: entry for row, key in keys.items() if (entry := journal.done(key))}
+        known = len(entries)
+        waiting = in_order([row for row in rows if row not in entries])
+        progress("batch", known, len(rows))
+        tried = _tried_in_processes(waiting, workers, loading or {}) if workers else _tried(waiting, loading or {})
+        for row, entry in tried:
+            output = str(row.output.relative_to(folder.resolve()))
+            entries[row] = replace(entry, id=row.id, key=keys[row], output=output)
+            journal.add(entries[row])
+            progress("batch", len(entries), len(rows))
+    made = sum(not entry.error for entry in entries.values()) - known
+    return Outcome([(row, entries[row]) for row in rows], made, known, time.monotonic() - began)
+
+
+def in_order(rows: Sequence[ManifestRow]) -> list[ManifestRow]:
+    """Put rows of one model and portrait together, and the longest sounds first: whoever comes last waits least."""
+    together: dict[tuple[str, Path], list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        together[row.model, row.image].append(row)
+    groups = [sorted(group, key=_weight, reverse=True) for group in together.values()]
+    return [row for group in sorted(groups, key=lambda group: _weight(group[0]), reverse=True) for row in group]
+
+
+def _key(row: ManifestRow, folder: Path) -> str:
+    try:
+        return key_of(row, folder)
+    except OSError as error:
+        raise MediaError(f"{error.filename} could be read a moment ago and cannot now ({error.strerror}).") from error
+
+
+def _weight(row: ManifestRow) -> int:
+    return row.audio.stat().st_size
+
+
+def _tried(rows: Sequence[ManifestRow], loading: Mapping[str, Any]) -> Iterator[tuple[ManifestRow, JournalEntry]]:
+    """Make them here, one after the other; what failed for want of memory is tried once more at the end."""
+    models: dict[str, TalkingPortrait] = {}
+    again: list[ManifestRow] = []
+    for row in rows:
+        entry = make(row, loading, models)
+        if may_pass(entry):
+            again.append(row)
+        else:
+            yield row, entry
+    for row in again:
+        yield row, replace(make(row, loading, models), tries=2)
+
+
+def _tried_in_processes(
+    rows: Sequence[ManifestRow], workers: int, loading: Mapping[str, Any]
+) -> Iterator[tuple[ManifestRow, JournalEntry]]:
+    """Have processes make them; what was lost with one, or failed for want of memory, is tried again."""
+    tries: dict[ManifestRow, int] = defaultdict(int)
+    waiting = list(reversed(rows))
+    with Crew(min(workers, len(rows)), loading) as crew:
+        while waiting or crew.busy:
+            while waiting and crew.free:
+                row = waiting.pop()
+                tries[row] += 1
+                crew.give(row)
+            for row, came in crew.finished():
+                lost = isinstance(came, LostError)
+                entry = JournalEntry("", "", "", error=str(came)) if isinstance(came, LostError) else came
+                if (lost or may_pass(entry)) and tries[row] < TRIES:
+                    waiting.insert(0, row)
+                else:
+                    yield row, replace(entry, tries=tries[row])

@@ -1,0 +1,146 @@
+"""Lists are read and checked before anything is made: every bad row is named, with its column and what was expected."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sonic_core.batch.manifest import Usual, pair_folders, read_manifest
+from sonic_core.errors import InputError, MediaError
+from sonic_core.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTRAIT, SPEECH = ROOT / "assets/portrait.png", ROOT / "assets/speech.wav"
+
+
+@pytest.fixture(name="folder")
+def folder_fixture(tmp_path):
+    """A folder with a portrait and a sound beside the manifest."""
+    shutil.copyfile(PORTRAIT, tmp_path / "ann.png")
+    shutil.copyfile(SPEECH, tmp_path / "hello.wav")
+    return tmp_path
+
+
+def written(folder, text, name="list.csv"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return read_manifest(folder / name, folder / "out")
+
+
+def test_a_row_says_what_differs_and_the_rest_holds_for_all(folder):
+    (folder / "list.csv").write_text(
+        "\ufeffid, image, audio, seed, paste_back, fps, face, output\n"
+        'a,ann.png,hello.wav,7,yes,29.97,"1,2,30,40",deep/a.webm\n'
+        "b,ann.png,hello.wav,,,,,\n",
+        encoding="utf-8",
+    )
+    usual = Usual(Settings(seed=3, dynamic_scale=1.1), "sonic-preview", crf=20)
+    first, second = read_manifest(folder / "list.csv", folder / "out", usual).rows
+    assert (first.id, first.line, first.image, first.audio) == ("a", 2, folder / "ann.png", folder / "hello.wav")
+    assert first.settings == Settings(seed=7, dynamic_scale=1.1, paste_back=True, fps=29.97, face=(1, 2, 30, 40))
+    assert (first.model, first.crf, first.output) == ("sonic-preview", 20, folder.resolve() / "out/deep/a.webm")
+    assert (second.settings.seed, second.output.name) == (3, "b.mp4")
+
+
+def test_lines_of_json_say_the_same(folder):
+    rows = [
+        {"image": "ann.png", "audio": "hello.wav", "seed": 7, "face": [1, 2, 30, 40], "stream": True},
+        {"id": "x", "image": "ann.png", "audio": "hello.wav", "format": "gif"},
+    ]
+    read = written(folder, "\n".join(map(json.dumps, rows)) + "\n\n", "list.jsonl")
+    assert not read.faults
+    assert [row.output.name for row in read.rows] == ["ann-hello.mp4", "x.gif"]
+    assert read.rows[0].settings == Settings(seed=7, face=(1, 2, 30, 40), stream=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "text"),
+    [
+        ("image=gone.png", "image", "no file is there"),
+        ("audio=", "audio", "a sound is wanted; nothing was given"),
+        ("seed=x", "seed", "expected a whole number; got 'x'"),
+        ("seed=1.5", "seed", "expected a whole number; got '1.5'"),
+        ("duration=0", "duration", "duration must be above 0"),
+        ("min_resolution=1e9", "min_resolution", "expected a whole number"),
+        ("paste_back=perhaps", "paste_back", "expected true or false; got 'perhaps'"),
+        ("quality=best", "quality", "quality must be one of"),
+        ("model=sonic-max", "model", "expected auto, sonic-base"),
+        ("format=avi", "format", "avi"),
+        ("output=a.xyz", "output", "xyz"),
+        ("crf=many", "crf", "expected a number; got 'many'"),
+        ("output=../a.mp4", "output", "does not lie inside"),
+        ("output=/tmp/a.mp4", "output", "does not lie inside"),
+        ("id=../../a", "id", "does not lie inside"),
+        ("output=first.mp4", "output", "first.mp4 is line 2's already"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_others_stay(folder, row, column, text):
+    given = {"id": "bad", "image": "ann.png", "audio": "hello.wav"}
+    given.update([row.split("=", 1)])
+    names = list(given)
+    lines = [",".join(names), "first,ann.png,hello.wav" + "," * (len(names) - 3), ",".join(given.values())]
+    lines.append("last,ann.png,hello.wav" + "," * (len(names) - 3))
+    read = written(folder, "\n".join(lines))
+    assert [row.id for row in read.rows] == ["first", "last"]
+    (fault,) = read.faults
+    assert (fault.line, fault.column) == (3, column)
+    assert text in fault.text
+    assert str(fault).startswith(f"line 3, {column}: ")
+
+
+def test_columns_that_nobody_knows_are_named(folder):
+    (fault,) = written(folder, "image,audio,sped\nann.png,hello.wav,2\n").faults
+    assert (fault.line, fault.column) == (2, "sped")
+    assert "there is no such column (there are id, image, audio" in fault.text
+    (fault,) = written(folder, "image,audio\nann.png,hello.wav,2\n").faults
+    assert "too many fields" in fault.text
+
+
+def test_lines_that_are_no_json_are_named(folder):
+    read = written(folder, '{"image": "ann.png"\n[1]\n', "list.jsonl")
+    assert [(fault.line, fault.text[:7]) for fault in read.faults] == [(1, "no JSON"), (2, "an obje")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "words"),
+    [
+        ("list.xlsx", b"x", InputError, r"A manifest is a \.csv or a \.jsonl; got list\.xlsx"),
+        ("list.csv", b"image,audio\n", InputError, "list.csv has no rows"),
+        ("list.csv", b"image,audio\n\xff\xfe\x00,a\n", InputError, "save it as UTF-8"),
+        ("gone.csv", None, MediaError, "no file is there"),
+    ],
+)
+def test_what_is_no_list_is_refused(tmp_path, name, content, error, words):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=words):
+        read_manifest(tmp_path / name, tmp_path)
+
+
+@pytest.fixture(name="folders")
+def folders_fixture(tmp_path):
+    for name in ("faces/ann.png", "faces/bob.png", "faces/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(PORTRAIT, tmp_path / name)
+    for name in ("sounds/ann.wav", "sounds/eve.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(SPEECH, tmp_path / name)
+    return tmp_path
+
+
+def test_two_folders_are_paired(folders):
+    made = pair_folders(folders / "faces", folders / "sounds", folders / "out")
+    assert [row.id for row in made.rows] == ["ann-ann", "ann-eve", "bob-ann", "bob-eve"]
+    made = pair_folders(folders / "faces", folders / "sounds", folders / "out", pairing="name")
+    assert [row.id for row in made.rows] == ["ann-ann"]
+    assert sorted(fault.text for fault in made.faults) == [
+        "bob.png has no partner of its name", "eve.wav has no partner of its name",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="paired by product or name; got 'zip'"):
+        pair_folders(folders / "faces", folders / "sounds", folders / "out", pairing="zip")
+    with pytest.raises(MediaError, match="A folder was expected"):
+        pair_folders(folders / "none", folders / "sounds", folders / "out")
+    with pytest.raises(InputError, match="has no file of audio or video"):
+        pair_folders(folders / "faces", folders / "faces", folders / "out")
