@@ -41,14 +41,13 @@ def video_of(clip: Clip, progress: Progress, *, show: bool = False) -> Any:
         show: Let it see one now and then, where it is ``Watching``.
     """
     from ...sonic_core import Watching
-    from ...sonic_core.media.formats import kept_format
     from ...sonic_core.media.video import write_lossless
 
     if show and isinstance(progress, Watching):
         glimpses = _Glimpses(clip, progress)
         clip, progress = replace(clip, read=glimpses.read), glimpses
 
-    kept = Lossless(temporary_file(kept_format().suffix), clip)
+    kept = Lossless(temporary_file(".mkv"), clip)
     write_lossless(
         kept.path, clip.read(), fps=clip.fps, length=clip.length, size=clip.size, audio=clip.audio, progress=progress
     )

@@ -193,8 +193,7 @@ def rows(stage: Comfy) -> Iterator[Row]:
 
 def probes(known: Mapping[str, Any]) -> Iterator[Row]:
     """List what other packs do."""
-    offered = inputs_of(known["SaveVideo"])["format"][1]["options"]
-    modern = "webm" in str(offered)
+    modern = "webm" in str(inputs_of(known["SaveVideo"])["format"])
     for way in ("copied", "copied by private name", "poured", *["poured as webm"] * modern):
         yield Row(way, {"end": node("Probe", video=list(OURS), way=way)})
     if modern:
@@ -281,6 +280,8 @@ def test_our_video_comes_out_right_of_every_core_node(
 
 def test_colours_that_we_do_not_have_are_refused(stage: Comfy, ours: Prompt) -> None:
     wished = [choice for choice in savings(stage) if HDR & set(choice.values())]
+    if not wished:
+        pytest.skip("this host offers no other colours")
     for choice in wished:
         for video in (OURS, ("20", 0)):
             cut = {"20": node("Video Slice", video=list(OURS), **RECIPES["Video Slice"][0][0])}
