@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from sonic_core.media.mixing import resample
 from sonic_core.types import Audio
 from tests.host.conftest import HOSTS
 from tests.host.harness import Comfy, inputs_of, needed_python, started
-from tests.host.prompts import Prompt, brief_changes, bundled, short_sound
+from tests.host.prompts import Prompt, short_sound
+from tests.host.saving import HDR, OURS, combine, node, save, savings, small_video, told
 
 FRAMES, FPS, SIDE = 13, 12.5, 128
 BLOCK = 8
@@ -42,8 +43,6 @@ HEARING = 16000
 """Samples per second at which sounds are compared."""
 BT709, BT709_OR_SRGB, LIMITED = 1, {1, 13}, 1
 """Codes of ITU-T H.273, and FFmpeg's of the range."""
-AUTO = {"format": "auto", "codec": "auto"}
-HDR = {"HDR", "HDR PQ"}
 
 
 @dataclass(frozen=True)
@@ -63,21 +62,6 @@ class Row:
     """How many times smaller it is seen."""
 
 
-def node(kind: str, **inputs: Any) -> dict[str, Any]:
-    return {"class_type": kind, "inputs": inputs}
-
-
-def save(video: Sequence[Any], **choice: Any) -> dict[str, Any]:
-    return node("SaveVideo", video=list(video), filename_prefix="row/x", **(choice or AUTO))
-
-
-def combine(video: Sequence[Any], **choice: Any) -> dict[str, Any]:
-    return node(
-        "VideoCombine", video=list(video), **{"filename_prefix": "ours/x", "crf": 18, "save_output": True, **choice}
-    )
-
-
-OURS = ("7", 0)
 RECIPES: dict[str, list[tuple[dict[str, Any], tuple[int, ...], bool]]] = {
     "Video Slice": [
         ({"start_time": 0.4, "duration": 0.4, "strict_duration": True}, (5, 6, 7, 8, 9), True),
@@ -113,13 +97,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def ours() -> Prompt:
     """The bundled prompt, brief and small; node 7 gives the video."""
-    prompt = bundled("fast_digital_human")
-    for place, value in brief_changes(prompt).items():
-        number, _, name = place.partition(".")
-        prompt[number]["inputs"][name] = value
-    prompt["4"]["inputs"]["audio"] = "short.wav"
-    prompt["7"]["inputs"]["paste_back"] = False
-    return {number: made for number, made in prompt.items() if number in {"3", "4", "5", "6", "7"}}
+    return small_video()
 
 
 @pytest.fixture(scope="module")
@@ -137,33 +115,6 @@ def takers(known: Mapping[str, Any]) -> set[str]:
     """Name the host's own nodes that take a VIDEO."""
     core = (name for name, made in known.items() if made["python_module"].startswith(("nodes", "comfy_extras")))
     return {name for name in core if any(kind[0] == "VIDEO" for kind in inputs_of(known[name]).values())}
-
-
-def choices(inputs: Mapping[str, Any], within: str = "") -> Iterator[dict[str, Any]]:
-    """List all that can be chosen in a node's inputs, those that open with a choice included."""
-    if not inputs:
-        yield {}
-        return
-    (name, (kind, options, *_)), *more = inputs.items()
-    place, more = f"{within}{name}", dict(more)
-    for rest in choices(more, within):
-        if kind == "COMFY_DYNAMICCOMBO_V3":
-            for option in options["options"]:
-                opened = {**option["inputs"].get("required", {}), **option["inputs"].get("optional", {})}
-                for inner in choices(opened, f"{place}."):
-                    yield {place: option["key"], **inner, **rest}
-        elif kind == "COMBO" or isinstance(kind, list):
-            for option in options["options"] if kind == "COMBO" else kind:
-                yield {place: option, **rest}
-        else:
-            yield {place: options["default"], **rest}
-
-
-def savings(stage: Comfy) -> list[dict[str, Any]]:
-    """List every way in which this host's Save Video writes."""
-    described = stage.read("/object_info/SaveVideo")["SaveVideo"]["input"]["required"]
-    opens = described["format"][0] == "COMFY_DYNAMICCOMBO_V3"
-    return list(choices({name: described[name] for name in (("format",) if opens else ("format", "codec"))}))
 
 
 def rows(stage: Comfy) -> Iterator[Row]:
@@ -204,10 +155,6 @@ def probes(known: Mapping[str, Any]) -> Iterator[Row]:
             nodes = {"20": node("Edit", video=list(OURS), method=method), "end": end(("20", 0))}
             row = Row(f"{method} → {nodes['end']['class_type']}", nodes)
             yield replace(row, **({"margin": 32} if method == "as_cropped" else {"smaller": 2}))
-
-
-def told(choice: Mapping[str, Any]) -> str:
-    return " ".join(str(value) for value in choice.values())
 
 
 def faults(row: Row, path: Path, truth: tuple[torch.Tensor, Audio]) -> list[str]:
