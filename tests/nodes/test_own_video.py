@@ -59,11 +59,13 @@ def make(
     core = import_module(f"{pack.__name__}.sonic_core")
     host.own_video.video_class.cache_clear()
 
-    def made(fps: Fraction = Fraction(10), size: tuple[int, int] = (32, 48), noise: bool = False) -> Any:
+    def made(
+        fps: Fraction = Fraction(10), size: tuple[int, int] = (32, 48), noise: bool = False, silent: bool = False
+    ) -> Any:
         frames = torch.linspace(0, 0.9, 10)[:, None, None, None].expand(10, 3, *size)
         frames = torch.randint(0, 256, (10, 3, *size)) / 255 if noise else frames
         sound = core.Audio(torch.linspace(-1, 1, round(16000 * 10 / fps)).repeat(2, 1), 16000)
-        clip = core.Clip(lambda: iter(frames.split(4)), fps, 10, size, sound)
+        clip = core.Clip(lambda: iter(frames.split(4)), fps, 10, size, None if silent else sound)
         return host.video_of(clip, lambda *_: None), frames, sound.samples
 
     yield made
@@ -88,6 +90,14 @@ def test_our_own_nodes_get_it_bit_for_bit(host: ModuleType, make: Any, fps: Frac
     assert told.frame_rate == video.get_frame_rate() == fps
     assert (video.get_dimensions(), video.get_frame_count()) == (size[::-1], 10)
     assert video.get_duration() == pytest.approx(10 / fps)
+
+
+def test_a_silent_one_stays_silent(host: ModuleType, make: Any, tmp_path: Path) -> None:
+    video, *_ = make(silent=True)
+    assert host.clip_of(video).audio is video.get_components().audio is video.as_trimmed(0.2, 0.3).clip().audio is None
+    video.save_to(str(tmp_path / "x.mp4"))
+    with av.open(str(tmp_path / "x.mp4")) as file:
+        assert not file.streams.audio
 
 
 @pytest.mark.parametrize(
