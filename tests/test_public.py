@@ -24,7 +24,8 @@ def test_public_names_are_frozen():
         "best_interpolator", "check_possible", "choose_face", "compose", "crop_portrait", "describe_formats",
         "describe_quality", "draw_crop", "draw_curve", "draw_search", "evaluate_clip", "face_finder", "load_model",
         "measure_sync",
-        "open_clip", "pair_folders", "paste", "prepare_portrait", "quality_warnings", "read_audio", "read_image", "read_manifest", "refine", "refined",
+        "open_clip", "pair_folders", "paste", "prepare_portrait", "quality_warnings", "read_audio", "read_image",
+        "read_manifest", "refine", "refined",
         "retime", "run", "run_batch", "smooth", "smoothed", "trim_audio", "weight_files", "write_report",
     ]  # fmt: skip
     for name in sonic_core.__all__:
