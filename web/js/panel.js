@@ -1,9 +1,9 @@
-// A place on a node for a few lines, which takes no room while there is nothing to say.
+// A place on a node for a few lines, which takes no room while there is nothing to say. It is there from the beginning
+// and never `hidden`: some canvases whose nodes are elements of the page do not look at that word a second time.
 
 import { element } from "./elements.js";
 import { after, keepMounted, letWheelZoom, nodesAreElements } from "./nodes.js";
 
-const MARGIN = 8;
 /** What the canvas adds to every fixed height. */
 const GAP = 4;
 const NARROWEST = 100;
@@ -19,7 +19,7 @@ export function addPanel(node, name) {
   const content = element("div", { class: "sonic-panel-content" });
   const panel = element("div", { class: "sonic-panel", "data-sonic": name }, content);
   const room = new Room(node, content);
-  const options = { serialize: false, hideOnZoom: false, margin: MARGIN };
+  const options = { serialize: false, hideOnZoom: false, margin: 0 };
   const widget = node.addDOMWidget(`sonic_${name}`, "sonic_panel", panel, options);
   widget.serialize = false;
   widget.computeLayoutSize = undefined; // with it the panel would share what the node is too high
@@ -31,7 +31,6 @@ export function addPanel(node, name) {
   after(node, "onRemoved", () => observer.disconnect());
   const show = (...children) => {
     content.replaceChildren(...children);
-    widget.hidden = widget.options.hidden = !children.length;
     room.fit();
   };
   show();
@@ -51,9 +50,9 @@ class Room {
   /** Measure what is shown, and make the node as high as it has to be. */
   fit() {
     const { node, content } = this;
-    node.graph?.setDirtyCanvas(true, true); // what was hidden is laid out only when the canvas is drawn
+    node.graph?.setDirtyCanvas(true, true); // what is out of view is laid out only when the canvas is drawn
     if (content.childElementCount === 0) this.height = 0;
-    else if (content.offsetWidth >= NARROWEST) this.height = content.offsetHeight + 2 * MARGIN;
+    else if (content.offsetWidth >= NARROWEST) this.height = content.offsetHeight;
     if (nodesAreElements() || !node.graph) return;
     const [width, height] = node.size;
     const own = height - this.#taken;

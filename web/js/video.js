@@ -1,5 +1,6 @@
 // What VideoCombine made: one line about it, and of several videos the choice which one is shown.
 
+import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { element } from "./elements.js";
 import { after } from "./nodes.js";
@@ -24,7 +25,7 @@ export function addVideoLine(node) {
   lines.set(node, (output) => show(...described(node, output)));
   after(node, "onExecuted", (output) => {
     if (output?.animated) node.previewMediaType = output.animated[0] ? "video" : "image";
-    if (output?.sonic_video?.length > 1) choose(node, output, 0);
+    if (output?.images?.length > 1 && output.sonic_video?.length > 1) choose(node, output, 0);
     else lines.get(node)(output ?? {});
   });
 }
@@ -60,13 +61,16 @@ function choice(node, { videos, shown }) {
   return element("div", { class: "sonic-choice", ...said }, ...buttons, name);
 }
 
-/** Show one of several videos: to the canvas, the node has then made only that one. */
+/**
+ * Show one of several videos: to the canvas, the node has then made only that one. It is told so as by the server, for
+ * canvases whose nodes are elements of the page keep what nodes made in a place of their own.
+ */
 function choose(node, output, index) {
   const { filename, subfolder, type } = output.sonic_video[index];
   const animated = [node.previewMediaType === "video"];
   const chosen = { ...output, images: [{ filename, subfolder, type }], animated };
-  app.nodeOutputs[placeOf(node)] = chosen;
-  lines.get(node)(chosen);
+  const made = { node: pathOf(node), display_node: pathOf(node), output: chosen };
+  api.dispatchEvent(new CustomEvent("executed", { detail: made }));
   node.graph?.setDirtyCanvas(true, true);
 }
 
@@ -97,8 +101,20 @@ function placeOf({ id, graph }) {
   return graph.isRootGraph ? String(id) : `${graph.id}:${id}`;
 }
 
+/** Name a node as the server does: by the numbers of the subgraphs around it, and its own. */
+function pathOf({ id, graph }) {
+  if (graph.isRootGraph) return String(id);
+  const graphs = [rootGraph(), ...rootGraph().subgraphs.values()];
+  const around = graphs.flatMap(({ nodes }) => nodes).find(({ subgraph }) => subgraph === graph);
+  return `${pathOf(around)}:${id}`;
+}
+
+function rootGraph() {
+  return app.rootGraph ?? app.graph.rootGraph;
+}
+
 function nodeAt(place) {
-  const root = app.rootGraph ?? app.graph.rootGraph;
+  const root = rootGraph();
   const [graph, id] = place.includes(":") ? place.split(":") : [undefined, place];
   return (graph ? root.subgraphs.get(graph) : root)?.getNodeById(id) ?? {};
 }
