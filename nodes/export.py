@@ -12,7 +12,8 @@ from . import host
 class VideoCombine:
     """Write a video, a moving picture or a folder of pictures, and show it in the node."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/output"
+    SEARCH_ALIASES = ("save video", "export video", "mp4", "gif", "webm", "保存视频", "导出视频")
     DESCRIPTION = (
         "Writes picture and sound as one file (MP4 with H.264 and AAC unless another format is chosen) and shows it; "
         "drop it on the canvas for its workflow."

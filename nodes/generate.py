@@ -17,7 +17,21 @@ if TYPE_CHECKING:
 class Sampler:
     """Make the talking video out of what PreData prepared."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/animate"
+    SEARCH_ALIASES = (
+        "talking head",
+        "talking portrait",
+        "avatar",
+        "digital human",
+        "speech to video",
+        "audio to video",
+        "lip sync",
+        "数字人",
+        "对口型",
+        "说话",
+        "人像",
+        "唱歌",
+    )
     DESCRIPTION = "Makes the talking video: picture and sound together, ready to be saved."
     FUNCTION = "sample"
     RETURN_TYPES = ("VIDEO",)

@@ -22,7 +22,8 @@ CARDS = ("one", "all")
 class ModelLoader:
     """Find a model's weights and load it."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/input"
+    SEARCH_ALIASES = ("digital human model", "talking head model", "avatar", "checkpoint", "数字人模型", "加载模型")
     DESCRIPTION = (
         "Loads a talking-portrait model: sonic-base, a diffusion model whose weights are downloaded once, or "
         "sonic-preview, which is always there. auto takes sonic-base where all its files are found."
@@ -109,7 +110,8 @@ class ModelLoader:
 class LoadAudio:
     """Read a sound, or the sound of a video, from the inputs folder."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/input"
+    SEARCH_ALIASES = ("speech", "voice", "song", "load sound", "open audio", "说话", "语音", "声音", "音频")
     DESCRIPTION = "Reads a sound, or the sound of a video, whole or a part of it."
     FUNCTION = "load"
     RETURN_TYPES = ("AUDIO", "FLOAT")
@@ -155,7 +157,8 @@ class LoadAudio:
 class LoadAudioFolder:
     """Read all sounds of a folder, one video to be made of each."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/input"
+    SEARCH_ALIASES = ("batch", "speech folder", "many sounds", "dub", "批量", "多段音频", "配音")
     DESCRIPTION = (
         "Reads every sound, or every video's sound, in a folder of the inputs folder. What follows runs once for each; "
         "with filename_prefix linked to Sonic Video Combine every video is named after its sound."

@@ -75,7 +75,18 @@ class Seen:
 class PreData:
     """Find the face, crop it, and compute all that does not depend on the frame."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/animate"
+    SEARCH_ALIASES = (
+        "portrait",
+        "face",
+        "crop face",
+        "talking head",
+        "digital human",
+        "人像",
+        "人脸",
+        "肖像",
+        "数字人",
+    )
     DESCRIPTION = (
         "Finds the face in the picture, crops it, and prepares picture and sound for the sampler. The node shows what "
         "is cut out and which face speaks."

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class LipSyncRefine:
     """Measure by how much the sound comes late, and move it where that is small and sure."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/repair"
+    SEARCH_ALIASES = ("lip sync", "lipsync", "dub", "sound delay", "audio offset", "对口型", "口型", "音画同步", "配音")
     DESCRIPTION = (
         "Measures how far picture and sound are apart and moves the sound in step with the mouth. It changes nothing "
         "where the offset is large, drifts or cannot be told, and says so."
@@ -87,7 +88,8 @@ class LipSyncRefine:
 class TemporalSmooth:
     """Take jitter and flicker out of a video."""
 
-    CATEGORY = "Sonic"
+    CATEGORY = "Sonic/repair"
+    SEARCH_ALIASES = ("stabilize", "deshake", "deflicker", "jitter", "防抖", "去抖", "稳定", "去闪烁")
     DESCRIPTION = (
         "Takes shake and flicker out of a video without touching speech: mouth and eyes move with the skin around them "
         "and keep what they do themselves. What is steady already is not changed."

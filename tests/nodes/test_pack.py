@@ -50,7 +50,7 @@ def test_every_input_has_a_parameter_and_a_tooltip(pack: ModuleType) -> None:
             assert open_ended or set(group) <= set(parameters), name
         for key, (_, options) in {**inputs["required"], **inputs.get("optional", {})}.items():
             assert options["tooltip"].endswith((".", "…")), f"{name}.{key}"
-        assert node.CATEGORY == "Sonic"
+        assert node.CATEGORY.startswith("Sonic/")
         assert len(node.RETURN_TYPES) == len(node.RETURN_NAMES) == len(node.OUTPUT_TOOLTIPS)
 
 
