@@ -72,6 +72,26 @@ def test_the_sound_node_can_be_placed_and_uploads(canvas: Canvas, tmp_path: Path
 
 
 @classic
+def test_nodes_are_found_by_the_words_people_search_with(canvas: Canvas, comfy: Comfy) -> None:
+    page = canvas.page
+    if "search_aliases" not in comfy.read("/object_info/SonicSampler")["SonicSampler"]:
+        pytest.skip("this host knows no other words than a node's name")
+    page.evaluate("() => app.graph.clear()")
+    page.mouse.dblclick(600, 400)
+    for word, title in {
+        "dub": "Sonic Lip Sync Refine",
+        "数字人": "Sonic Sampler",
+        "防抖": "Sonic Temporal Smooth",
+    }.items():
+        page.wait_for_timeout(500)
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text(word)
+        page.get_by_text(title, exact=True).first.wait_for(timeout=10_000)
+    canvas.shoot("search")
+    assert canvas.ours == []
+
+
+@classic
 def test_a_warning_of_the_engine_is_shown(canvas: Canvas, workflow: dict[str, Any]) -> None:
     page = canvas.page
     canvas.load(workflow)
