@@ -2,7 +2,7 @@
 
     python assets/make_thumbnails.py
 
-That of *high_quality_digital_human* is left as it is: what sonic-base makes cannot be shown without its weights.
+That of *High quality digital human* is left as it is: what sonic-base makes cannot be shown without its weights.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SIDE = 512
 """Pixels of a picture's sides."""
 PAPER = (26, 27, 31)
 SOUNDS = {"english": ((111, 168, 255), 0.98), "chinese": ((96, 214, 148), 0.5), "spanish": ((240, 180, 84), 0.8)}
-"""The samples of *batch_digital_human*: colour, and how open the mouth is, as a share of the clip's moments."""
+"""The samples of *Batch digital human*: colour, and how open the mouth is, as a share of the clip's moments."""
 BARS = 44
 """Bars of a sound."""
 FACE_HEIGHT = 292
-"""Rows of *talking_video_repair* above the curve."""
+"""Rows of *Talking video repair* above the curve."""
 WIDTH, ABOVE = 2.8, 1.05
 """What these show, in eye distances: its width, and how much of it lies above the mouth."""
 PLOT = slice(64, 316), slice(48, 620)
@@ -105,6 +105,6 @@ def repair() -> Image.Image:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", SonicWarning)  # a picture may show more than is advised for a video
-    for name, make in {"fast": fast, "batch": batch}.items():
-        make().save(ASSETS.parent / f"workflows/{name}_digital_human.jpg", quality=90)
-    repair().save(ASSETS.parent / "workflows/talking_video_repair.jpg", quality=90)
+    for name, make in {"Fast": fast, "Batch": batch}.items():
+        make().save(ASSETS.parent / f"workflows/{name} digital human.jpg", quality=90)
+    repair().save(ASSETS.parent / "workflows/Talking video repair.jpg", quality=90)

@@ -1,4 +1,4 @@
-"""Make ``video.mp4`` beside this file: the sample that *talking_video_repair* repairs.
+"""Make ``video.mp4`` beside this file: the sample that *Talking video repair* repairs.
 
     python assets/make_video.py [OUTPUT.mp4]
 

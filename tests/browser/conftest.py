@@ -87,4 +87,4 @@ def shelf(comfy: Comfy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
 
 @pytest.fixture(scope="session")
 def workflow() -> dict[str, Any]:
-    return json.loads((ROOT / "workflows/fast_digital_human.json").read_text(encoding="utf-8"))
+    return json.loads((ROOT / "workflows/Fast digital human.json").read_text(encoding="utf-8"))

@@ -14,8 +14,8 @@ from tests.host.harness import ROOT, python_of, started
 IMAGES = ROOT / "web/docs/images"
 ENDINGS = {"en": ".png", "zh": ".zh.png"}
 RUN = {
-    "fast_digital_human": ("SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "VideoCombine"),
-    "talking_video_repair": ("LipSyncRefine", "TemporalSmooth"),
+    "Fast digital human": ("SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "VideoCombine"),
+    "Talking video repair": ("LipSyncRefine", "TemporalSmooth"),
 }
 """Templates, and the nodes whose pictures are taken when they have run."""
 ALONE = ("SonicLoadAudioFolder",)

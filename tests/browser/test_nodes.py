@@ -21,7 +21,7 @@ WIDGET = "([type, name]) => app.graph.nodes.find(n => n.type === type).widgets.f
 
 @classic
 def test_the_person_at_the_canvas_reads_which_weights_are_missing(canvas: Canvas, comfy: Comfy) -> None:
-    path = ROOT / "workflows/high_quality_digital_human.json"
+    path = ROOT / "workflows/High quality digital human.json"
     canvas.load(json.loads(path.read_text(encoding="utf-8")))
     canvas.fit()
     canvas.shoot("high_quality")

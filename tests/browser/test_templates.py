@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.canvas import VIDEO, Canvas
 from tests.host.harness import Comfy, Shelf
-from tests.host.prompts import NAMES
+from tests.host.prompts import TITLES
 
 FACE, LINE = (96, 214, 148), (111, 168, 255)
 """Colours of the box around the face, and of the curve."""
@@ -33,7 +33,7 @@ OUTSIDE = """() => {
 
 def test_fast_digital_human(canvas: Canvas, comfy: Comfy) -> None:
     comfy.forget()  # a node whose result is kept shows nothing to a page that was not there
-    canvas.choose_template("fast_digital_human")
+    canvas.choose_template("Fast digital human")
     canvas.shoot("fast_opened")
     assert canvas.press_run() == "execution_success"
     _, height = canvas.play()
@@ -50,7 +50,7 @@ def test_fast_digital_human(canvas: Canvas, comfy: Comfy) -> None:
 def test_high_quality_digital_human(canvas: Canvas, comfy: Comfy, shelf: Shelf) -> None:
     shelf.fill()
     comfy.forget()
-    canvas.choose_template("high_quality_digital_human")
+    canvas.choose_template("High quality digital human")
     canvas.turn("SONIC_PreData", duration=1.0, min_resolution=128)
     canvas.turn("SonicSampler", inference_steps=1, window=14, fps=12.5)
     assert canvas.press_run() == "execution_success"
@@ -61,7 +61,7 @@ def test_high_quality_digital_human(canvas: Canvas, comfy: Comfy, shelf: Shelf) 
 
 
 def test_talking_video_repair(canvas: Canvas) -> None:
-    canvas.choose_template("talking_video_repair")
+    canvas.choose_template("Talking video repair")
     assert canvas.press_run() == "execution_success"
     _, height = canvas.play()
     canvas.page.wait_for_function(CURVE, timeout=20_000)
@@ -74,7 +74,7 @@ def test_talking_video_repair(canvas: Canvas) -> None:
 
 
 def test_batch_digital_human(canvas: Canvas) -> None:
-    canvas.choose_template("batch_digital_human")
+    canvas.choose_template("Batch digital human")
     canvas.turn("SONIC_PreData", min_resolution=384)
     assert canvas.press_run() == "execution_success"
     canvas.play()
@@ -88,12 +88,12 @@ def test_batch_digital_human(canvas: Canvas) -> None:
     assert canvas.ours == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_template_opens_legible_and_whole_in_a_small_window(canvas: Canvas, name: str) -> None:
+@pytest.mark.parametrize("title", TITLES.values())
+def test_a_template_opens_legible_and_whole_in_a_small_window(canvas: Canvas, title: str) -> None:
     page = canvas.page
     page.set_viewport_size({"width": 1280, "height": 720})
-    canvas.choose_template(name)
-    canvas.shoot(f"{name}_opened")
+    canvas.choose_template(title)
+    canvas.shoot(f"{title}_opened")
     assert page.evaluate("() => app.canvas.ds.scale") >= LEGIBLE
     assert page.evaluate(OUTSIDE) == []
     assert canvas.ours == []
@@ -110,6 +110,6 @@ def test_the_template_browser_shows_every_template_with_its_picture(canvas: Canv
         card = page.get_by_test_id(f"template-workflow-{name}")
         card.wait_for(timeout=20_000)
         # The card changes its picture's address while that loads, so a promise for one picture may be broken.
-        shown = "name => document.querySelector(`[data-testid=template-workflow-${name}] img`)?.naturalWidth === 512"
+        shown = "name => document.querySelector(`[data-testid='template-workflow-${name}'] img`)?.naturalWidth === 512"
         page.wait_for_function(shown, arg=name, timeout=20_000)
     canvas.shoot("template_browser", "templates")

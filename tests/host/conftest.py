@@ -63,4 +63,4 @@ def diffusing() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def workflow() -> dict[str, Any]:
-    return json.loads((ROOT / "workflows/fast_digital_human.json").read_text(encoding="utf-8"))
+    return json.loads((ROOT / "workflows/Fast digital human.json").read_text(encoding="utf-8"))

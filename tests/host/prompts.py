@@ -15,8 +15,10 @@ from sonic_core.clip import Clip, open_clip
 from sonic_core.media.audio import read_audio
 from tests.host.harness import ROOT
 
-NAMES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
-"""All templates."""
+NAMES = sorted(path.stem for path in (ROOT / "assets/prompts").glob("*.json"))
+"""All prompts; each is a template too."""
+TITLES = {name: name.replace("_", " ").capitalize() for name in NAMES}
+"""Prompt → what its template is called: the canvas shows the file's name to people."""
 SECONDS = 1.0
 """How long what is made of them is."""
 BRIEF = {
@@ -35,7 +37,7 @@ def bundled(name: str) -> Prompt:
 
 def workflow_of(name: str) -> dict[str, Any]:
     """Read the template of the same name."""
-    return json.loads((ROOT / f"workflows/{name}.json").read_text(encoding="utf-8"))
+    return json.loads((ROOT / f"workflows/{TITLES[name]}.json").read_text(encoding="utf-8"))
 
 
 def nodes_of(prompt: Prompt, kind: str) -> list[str]:

@@ -143,7 +143,7 @@ def test_a_server_that_is_not_there_is_said(client: Client) -> None:
     ids=["file", "kind", "set", "refused", "range", "failed", "canvas", "sounds", "folder"],
 )
 def test_what_goes_wrong_is_one_sentence_and_leaves_no_file(client: Client, options: list[str], words: str) -> None:
-    options = [option.format(workflow=ROOT / "workflows/fast_digital_human.json") for option in options]
+    options = [option.format(workflow=ROOT / "workflows/Fast digital human.json") for option in options]
     done = client.run("fast_digital_human", "--set=6.min_resolution=128", *options)
     assert done.returncode == 2, done.stderr
     assert words in said(done)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.host.harness import PACK, Comfy, misfits
-from tests.host.prompts import NAMES, Prompt, bundled, workflow_of
+from tests.host.prompts import NAMES, TITLES, Prompt, bundled, workflow_of
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_offered_with_a_picture_and_fits(comfy: Comfy, name: str) -> None:
-    assert name in comfy.read("/api/workflow_templates")[PACK]
-    assert comfy.read(f"/api/workflow_templates/{PACK}/{name}.json") == workflow_of(name)
-    assert comfy.ask(f"/api/workflow_templates/{PACK}/{name}.jpg")[:2] == b"\xff\xd8"
+    title = TITLES[name]
+    assert title in comfy.read("/api/workflow_templates")[PACK]
+    place = f"/api/workflow_templates/{PACK}/{quote(title)}"
+    assert comfy.read(f"{place}.json") == workflow_of(name)
+    assert comfy.ask(f"{place}.jpg")[:2] == b"\xff\xd8"
     assert misfits(workflow_of(name), comfy.read("/object_info")) == []
 
 

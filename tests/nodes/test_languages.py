@@ -29,6 +29,8 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 WRITTEN = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
 """What a page writes as the name of something: words joined by underscores."""
+TEMPLATE = re.compile(r"(?:template|模板|[Rr]un) \*([^*]+)\*")
+"""What a page names as a template."""
 languages = pytest.mark.parametrize("language", PAGES)
 
 
@@ -134,7 +136,8 @@ def test_help_pages_name_nothing_that_does_not_exist(pack: ModuleType, language:
     for name in pack.NODE_CLASS_MAPPINGS:
         page = page_of(language, name)
         assert set(WRITTEN.findall(page)) - known == set(), name
-        assert set(re.findall(r"\*([a-z]+_[a-z_]+)\*", page)) - templates == set(), name
+        assert set(re.findall(r"\*([a-z]+_[a-z_]+)\*", page)) == set(), name
+        assert set(TEMPLATE.findall(page)) - templates == set(), name
 
 
 def test_no_help_page_is_left_over(pack: ModuleType) -> None:

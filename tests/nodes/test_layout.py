@@ -54,7 +54,7 @@ def test_a_template_is_legible_in_a_small_window(path: Path) -> None:
 
 
 def test_the_first_template_is_small() -> None:
-    width, height = extent(read(ROOT / "workflows/fast_digital_human.json"))
+    width, height = extent(read(ROOT / "workflows/Fast digital human.json"))
     assert width <= 1500
     assert height <= 800
 

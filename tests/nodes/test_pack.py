@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.host.harness import WIDGETS, misfits
+from tests.host.prompts import TITLES
 from tests.nodes.conftest import ROOT, FolderPaths
 from tests.parity.make_weights import write_set
 
@@ -78,7 +79,7 @@ def test_workflows_fit_the_nodes(pack: ModuleType, folders: FolderPaths, path: P
 @pytest.mark.parametrize("path", sorted((ROOT / "assets/prompts").glob("*.json")), ids=lambda path: path.stem)
 def test_prompts_say_what_their_workflows_say(pack: ModuleType, path: Path) -> None:
     prompt = json.loads(path.read_text(encoding="utf-8"))
-    workflow = json.loads((ROOT / "workflows" / path.name).read_text(encoding="utf-8"))
+    workflow = json.loads((ROOT / f"workflows/{TITLES[path.stem]}.json").read_text(encoding="utf-8"))
     drawn = {str(node["id"]): node for node in workflow["nodes"] if not node["type"].endswith("Note")}
     assert {key: node["type"] for key, node in drawn.items()} == {
         key: node["class_type"] for key, node in prompt.items()
