@@ -7,8 +7,8 @@ deviation over the seeds, pooled over the sounds; how far the sounds are apart i
 sound is damaged in a known way, and for each measure it is told by how many of its spreads it moved, mean over the
 sounds. Every clip is written as MP4 and read again, as people's are. Movement is measured against another seed.
 
-The table: [x] is a damage's own measure, which should move by 5 and more; (x) sees the same by its nature; all others
-should hardly move. Measures that move by less than half a spread are dots.
+[x] is a damage's own measure, which should move by 5 and more; (x) sees the same by its nature; what follows should be
+little. What moves by less than half a spread is not told.
 """
 
 from __future__ import annotations
@@ -113,18 +113,16 @@ def moved(pairs: Iterable[tuple[Values, Values]], spread: Values) -> Values:
     return found
 
 
-def line(title: str, cells: Iterable[str]) -> str:
-    """Write a row."""
-    return f"{title:18s}" + "".join(f"{cell:>10s}" for cell in cells)
+def line(damage: Damage, by: Values) -> str:
+    """Write what a damage moved, in spreads: [its own], (what sees the same), and what else moved."""
 
+    def told(names: Iterable[str]) -> str:
+        return ", ".join(f"{name} {by[name]:+.1f}" for name in names if name in by)
 
-def cell(damage: Damage, name: str, by: float | None) -> str:
-    """Write by how many spreads a measure moved."""
-    if by is None:
-        return "–"
-    if name in damage.own:
-        return f"[{by:+.1f}]"
-    return f"({by:+.1f})" if name in damage.also else f"{by:+.1f}" if abs(by) >= HARDLY else "·"
+    others = [name for name in by if name not in (*damage.own, *damage.also) and abs(by[name]) >= HARDLY]
+    also = [name for name in damage.also if abs(by.get(name, 0)) >= HARDLY]
+    others.sort(key=lambda name: -abs(by[name]))
+    return f"{damage.name:18s} [{told(damage.own)}] ({told(also)}) {told(others) or '-'}"
 
 
 def main() -> None:
@@ -147,7 +145,6 @@ def main() -> None:
 def examine(bench: Bench, sounds: list[Audio], options: argparse.Namespace) -> dict[str, Values]:
     """Measure everything."""
     takes, clean = [], []
-    print(line("", NAMES))
     for number, sound in enumerate(sounds):
         others = [bench.take(sound, sounds[number - 1], seed) for seed in range(options.seeds + 1)]
         reference = report(*bench.watch(others[0].clip))
@@ -155,12 +152,12 @@ def examine(bench: Bench, sounds: list[Audio], options: argparse.Namespace) -> d
         scores = [numbers(report(watch, clip, reference)) for watch, clip in watched]
         takes.append((others[1], reference, scores[0], watched[0][0]))
         clean.append(scores)
-        for seed, score in enumerate(scores, 1):
-            shown = (MEASURES[name].written(score.get(name)) for name in NAMES)
-            print(line(f"sound {number} seed {seed}", shown), flush=True)
+        print(f"sound {number} is done", flush=True)
     spread, between = spreads(clean)
-    for title, values in (("spread", spread), ("between sounds", between)):
-        print(line(title, (f"{values[name]:.3g}" for name in NAMES)))
+    for name in NAMES:
+        scores = [score[name] for some in clean for score in some if name in score]
+        shown = MEASURES[name].written(float(np.mean(scores)) if scores else None)
+        print(f"{name:18s} {shown:>8s} {MEASURES[name].unit:5s} spread {spread[name]:.3g}, sounds {between[name]:.3g}")
     told, weak = {"spread": spread, "between sounds": between}, []
     for damage in DAMAGES:
         if options.only and damage.name not in options.only:
@@ -171,7 +168,7 @@ def examine(bench: Bench, sounds: list[Audio], options: argparse.Namespace) -> d
             seen, clip = (watch, made) if damage.heard else bench.watch(made)
             pairs.append((score, numbers(report(seen, clip, reference))))
         told[damage.name] = by = moved(pairs, spread)
-        print(line(damage.name, (cell(damage, name, by.get(name)) for name in NAMES)), flush=True)
+        print(line(damage, by), flush=True)
         weak += [
             f"{damage.name}: {name} by {by.get(name, 0):.1f}" for name in damage.own if abs(by.get(name, 0)) < ENOUGH
         ]

@@ -16,12 +16,14 @@ from sonic_core.media.pixels import as_frames
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.types import Frames
 
-MOUTH = ("gap", "width", "rounding", "upper", "lower", "jaw", "closure")
+MOUTH = ("gap", "width", "rounding", "upper", "lower", "jaw", "closure", "rest")
 HEAD = ("yaw", "pitch", "roll", "sway_x", "sway_y")
 GAIN, BLUR, WIDER = 0.02, 1.0, 1.12
 """Flicker as a share of the light, blur in pixels, and how much wider a face is made."""
 SILENCE = 1.5
 """Seconds of silence at the end of every clip."""
+PARTED = 0.08
+"""Gap in I below which lips that never shut do not go."""
 CHUNK = 25
 
 
@@ -55,9 +57,14 @@ class Take:
         changed = [change(pose, number / float(self.clip.fps)) for number, pose in enumerate(self.poses)]
         return replace(self, poses=changed).posed(lambda pose: pose)
 
-    def scaled(self, names: tuple[str, ...], share: float) -> Clip:
-        """Draw the same clip with ``share`` of some movements."""
-        return self.posed(lambda pose: replace(pose, **{name: share * getattr(pose, name) for name in names}))
+    def lessened(self, names: tuple[str, ...], share: float) -> Clip:
+        """Draw the same clip with ``share`` of some movements, around where they are on the whole."""
+        usual = {name: float(np.mean([getattr(pose, name) for pose in self.poses])) for name in names}
+
+        def less(pose: Pose) -> Pose:
+            return replace(pose, **{name: at + share * (getattr(pose, name) - at) for name, at in usual.items()})
+
+        return self.posed(less)
 
     def seen(self, change: Callable[[np.ndarray, int], np.ndarray]) -> Clip:
         """Change every frame: (h, w, 3) float32 in [0, 1] and its number."""
@@ -137,22 +144,26 @@ DAMAGES = (
     Damage("wrong sound", lambda take: take.heard(take.other), ("correlation", "confidence"), SYNC, heard=True),
     Damage(
         "mouth frozen",
-        lambda take: take.scaled(MOUTH, 0.0),
+        lambda take: take.lessened(MOUTH, 0.0),
         ("mouth", "mouth_ratio", "correlation", "confidence"),
         (*SYNC, "warping", "mouth_sharpness"),
     ),
     Damage(
         "half the mouth",
-        lambda take: take.scaled(MOUTH, 0.5),
+        lambda take: take.lessened(MOUTH, 0.5),
         ("mouth", "mouth_ratio"),
         ("closures_kept", "mouth_sharpness"),
     ),
-    Damage("lips never shut", lambda take: take.scaled(("closure",), 0.0), ("closures_kept",)),
+    Damage(
+        "lips never shut",
+        lambda take: take.posed(lambda pose: replace(pose, closure=0.0, gap=max(pose.gap, PARTED))),
+        ("closures_kept",),
+    ),
     Damage("open in silence", gaping, ("silent_opening",)),
-    Damage("head still", lambda take: take.scaled(HEAD, 0.0), ("head_ratio",), ("yaw", "pitch", "roll", "changed")),
-    Damage("brows still", lambda take: take.scaled(("brows",), 0.0), ("brows_ratio", "brows")),
-    Damage("no blinks", lambda take: take.scaled(("blink",), 0.0), ("blinks",)),
-    Damage("eyes still", lambda take: take.scaled(("gaze_x", "gaze_y"), 0.0), ("gaze",)),
+    Damage("head still", lambda take: take.lessened(HEAD, 0.0), ("head_ratio",), ("yaw", "pitch", "roll", "changed")),
+    Damage("brows still", lambda take: take.lessened(("brows",), 0.0), ("brows_ratio", "brows")),
+    Damage("no blinks", lambda take: take.posed(lambda pose: replace(pose, blink=0.0)), ("blinks",)),
+    Damage("eyes still", lambda take: take.lessened(("gaze_x", "gaze_y"), 0.0), ("gaze",)),
     Damage("flicker", flickering, ("flicker",), ("warping", "changed")),
     Damage("blur", blurred, ("sharpness",), PIXELS),
     Damage("another face", widened, ("identity",), ("sharpness", "mouth_sharpness", "changed")),

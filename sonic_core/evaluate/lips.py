@@ -20,8 +20,8 @@ CLOSED = 0.085
 """Gap in I up to which lips count as shut: of pressed ones, drawn and real, the mesh reads 0.02 to 0.075."""
 PRESSED = 0.7
 """Chance of p, b or m from which lips should be shut."""
-AROUND = 0.04
-"""Seconds before and after a closure in which lips may be shut for it: a frame at 25 a second."""
+AROUND = 0.06
+"""Seconds before and after a closure in which lips may be shut for it: one and a half frames at 25 a second."""
 TREND = 0.6
 """Deviation in seconds of the Gaussian whose curve is taken away before lips and sound are correlated: how wide a mouth
 stands open on the whole is no speech."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..media.files import check_writable, file_errors, written_beside
 from .charts import Chart, Plot, draw, legend
 from .face import usual
-from .report import ClipReport
+from .report import NOTHING, ClipReport
 from .summary import Table, tabulate
 
 TURNS = ("yaw", "pitch", "roll")
@@ -115,7 +115,8 @@ def table(told: Table) -> str:
             rows.append(f'<tr class="group"><th colspan="{len(told.titles) + 1}">{escape(group)}</th></tr>')
         unit = f"<small>{escape(row.measure.unit)}</small>" if row.measure.unit else ""
         cells = "".join(
-            f"<td>{cell}</td>" if cell != "–" else '<td class="none">–</td>' for cell in map(escape, row.cells)
+            f"<td>{cell}</td>" if cell != NOTHING else f'<td class="none">{NOTHING}</td>'
+            for cell in map(escape, row.cells)
         )
         rows.append(f'<tr><th scope="row">{escape(row.measure.title)}{unit}</th>{cells}</tr>')
     notes = "".join(f"<li>{escape(note)}</li>" for note in told.notes)

@@ -18,7 +18,7 @@ from ..media.pixels import as_bytes
 from ..post.flow import Gray
 from ..types import Landmarks
 
-EYES, LIPS = (1.8, 0.0), (1.2, 1.15)
+EYES, LIPS = (1.5, -0.1), (1.2, 1.15)
 """Side of the square in which sharpness is measured, and how far below the eyes its middle lies; I. Around the eyes
 nothing changes with what is said; around the mouth is where models that draw only that blur."""
 FINEST, COARSEST = 64.0, 12.0

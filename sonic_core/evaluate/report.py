@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+NOTHING = "–"
+"""What is written for a measure that is missing."""
 Better = Literal["", "high", "low", "near 0", "near 1"]
 """Which values are good ones; "" where that depends on the person, and only a real clip's own score tells."""
 
@@ -33,7 +35,7 @@ class Measure:
         >>> [Measure("yaw", "head turns", "°", 1, "", "movement").written(value) for value in (2.04, None)]
         ['2.0', '–']
         """
-        return "–" if value is None else f"{value:{'+' if signed else ''}.{self.digits}f}"
+        return NOTHING if value is None else f"{value:{'+' if signed else ''}.{self.digits}f}"
 
 
 LIPS, MOVEMENT, PICTURE, LIKENESS = "lips and sound", "movement", "picture over time", "likeness"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .report import MEASURES, ClipReport, Measure
+from .report import MEASURES, NOTHING, ClipReport, Measure
 
 SIDE_BY_SIDE = 4
 """Videos that a table shows one by one; of more it shows means and spreads alone."""
@@ -100,6 +100,8 @@ def paired_differences(pairs: Sequence[tuple[ClipReport, ClipReport]]) -> dict[s
 def tabulate(reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()) -> Table:
     """Write the table of some videos, and beside them that of others made from the same inputs.
 
+    Measures that no video has are left to the notes.
+
     Raises:
         InputError: The two cannot be put together in pairs.
     """
@@ -121,12 +123,13 @@ def tabulate(reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()) -
     for title, values, signed in summed:
         titles.append(title)
         columns.append({name: _cell(values[name], MEASURES[name], signed) for name in MEASURES})
-    rows = tuple(Row(one, tuple(column[name] for column in columns)) for name, one in MEASURES.items())
-    return Table(tuple(titles), rows, tuple(_notes([*reports, *others])))
+    rows = [Row(one, tuple(column[name] for column in columns)) for name, one in MEASURES.items()]
+    told = tuple(row for row in rows if set(row.cells) != {NOTHING})
+    return Table(tuple(titles), told, tuple(_notes([*reports, *others])))
 
 
 def _cell(value: Spread | None, measure: Measure, signed: bool) -> str:
-    return "–" if value is None else value.written(measure, signed=signed)
+    return NOTHING if value is None else value.written(measure, signed=signed)
 
 
 def _notes(reports: Sequence[ClipReport]) -> list[str]:
