@@ -40,6 +40,8 @@ from sonic_core.types import ignore_progress  # noqa: E402
 
 ENOUGH, HARDLY = 5.0, 0.5
 """Spreads by which a damage must move its own measure, and below which a measure has not moved."""
+LEAST = {"closures_kept": 15.0}
+"""Percent that one closure is worth, of the six or seven that these sounds have."""
 LEFT_OUT = ("closures", "psnr", "ssim")
 """Counted, or against a reference's pixels, which another seed does not have."""
 NAMES = [name for name in MEASURES if name not in LEFT_OUT]
@@ -82,7 +84,7 @@ def numbers(told: ClipReport) -> Values:
 
 
 def spreads(clean: list[list[Values]]) -> tuple[Values, Values]:
-    """Say how far each measure spreads over undamaged clips; at least by half of its last digit.
+    """Say how far each measure spreads over undamaged clips; at least by half of its last digit, or by one closure.
 
     Args:
         clean: For each sound, what its seeds score.
@@ -92,7 +94,7 @@ def spreads(clean: list[list[Values]]) -> tuple[Values, Values]:
     """
     within, between = {}, {}
     for name in NAMES:
-        least = 0.5 * 10.0 ** -MEASURES[name].digits
+        least = LEAST.get(name, 0.5 * 10.0 ** -MEASURES[name].digits)
         groups = [[one[name] for one in some if name in one] for some in clean]
         groups = [group for group in groups if len(group) > 1]
         pooled = np.sqrt(np.mean([np.var(group, ddof=1) for group in groups])) if groups else 0.0

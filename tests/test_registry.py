@@ -150,6 +150,9 @@ def test_what_is_shipped_does_without_the_rest(tmp_path: Path) -> None:
     made = run("demo", "--duration", "0.2", "--min-resolution", "128", "--output", "made.mp4")
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "made.mp4").is_file()
+    told = run("evaluate", "made.mp4", "--portrait", "assets/portrait.png")
+    assert told.returncode == 0, told.stderr
+    assert "lips and sound" in told.stdout
     asked = run("learn", "lipreading", "data")
     assert asked.returncode == 2
     assert asked.stderr == (

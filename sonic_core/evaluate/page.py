@@ -18,6 +18,8 @@ from .report import NOTHING, ClipReport
 from .summary import Table, tabulate
 
 TURNS = ("yaw", "pitch", "roll")
+BETTER = {"": "", "high": "↑", "low": "↓", "near 0": "→ 0", "near 1": "→ 1"}
+"""What is written beside a measure that has a good side."""
 SHOWN = 24
 """Videos whose curves and frames a page shows; the table has all."""
 STYLE = """
@@ -63,8 +65,8 @@ svg{width:100%;height:auto;display:block}
 .tick{fill:var(--soft);font-size:11px}
 """
 FOOT = (
-    "Lengths in a face are in I, the distance between the middles of the eyes. The goal is a real clip's own score, "
-    "not the highest: give one as the reference. Numbers of different tools are not comparable."
+    "Lengths in a face are in I, the distance between the middles of the eyes. ↑ ↓ → say which side of a measure is good, "
+    "where one is; but the goal is a real clip's own score, not the highest: give one as the reference."
 )
 
 
@@ -113,7 +115,8 @@ def table(told: Table) -> str:
         if row.measure.group != group:
             group = row.measure.group
             rows.append(f'<tr class="group"><th colspan="{len(told.titles) + 1}">{escape(group)}</th></tr>')
-        unit = f"<small>{escape(row.measure.unit)}</small>" if row.measure.unit else ""
+        unit = escape(" ".join(filter(None, (row.measure.unit, BETTER[row.measure.better]))))
+        unit = f"<small>{unit}</small>" if unit else ""
         cells = "".join(
             f"<td>{cell}</td>" if cell != NOTHING else f'<td class="none">{NOTHING}</td>'
             for cell in map(escape, row.cells)
