@@ -24,6 +24,8 @@ SILENCE = 1.5
 """Seconds of silence at the end of every clip."""
 PARTED = 0.08
 """Gap in I below which lips that never shut do not go."""
+GAPING = 0.3
+"""Gap in I of a mouth that does not rest: wider than a smiling portrait's own."""
 CHUNK = 25
 
 
@@ -128,7 +130,7 @@ def gaping(take: Take) -> Clip:
     begins = take.clip.duration - SILENCE + 0.2
 
     def open_late(pose: Pose, moment: float) -> Pose:
-        return pose if moment < begins else replace(pose, gap=0.15, jaw=0.4, closure=0.0, rest=0.0)
+        return pose if moment < begins else replace(pose, gap=GAPING, jaw=0.8, closure=0.0, rest=0.0)
 
     return take.posed_at(open_late)
 
@@ -152,15 +154,21 @@ DAMAGES = (
         "half the mouth",
         lambda take: take.lessened(MOUTH, 0.5),
         ("mouth", "mouth_ratio"),
-        ("closures_kept", "mouth_sharpness"),
+        (*SYNC, "warping", "mouth_sharpness"),
     ),
     Damage(
         "lips never shut",
         lambda take: take.posed(lambda pose: replace(pose, closure=0.0, gap=max(pose.gap, PARTED))),
         ("closures_kept",),
+        ("mouth", "mouth_ratio", "correlation"),
     ),
-    Damage("open in silence", gaping, ("silent_opening",)),
-    Damage("head still", lambda take: take.lessened(HEAD, 0.0), ("head_ratio",), ("yaw", "pitch", "roll", "changed")),
+    Damage("open in silence", gaping, ("silent_opening",), ("mouth", "mouth_ratio", "mouth_sharpness")),
+    Damage(
+        "head still",
+        lambda take: take.lessened(HEAD, 0.0),
+        ("head_ratio",),
+        ("yaw", "pitch", "roll", "changed", "flicker", "warping"),
+    ),
     Damage("brows still", lambda take: take.lessened(("brows",), 0.0), ("brows_ratio", "brows")),
     Damage("no blinks", lambda take: take.posed(lambda pose: replace(pose, blink=0.0)), ("blinks",)),
     Damage("eyes still", lambda take: take.lessened(("gaze_x", "gaze_y"), 0.0), ("gaze",)),

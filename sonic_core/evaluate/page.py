@@ -65,8 +65,8 @@ svg{width:100%;height:auto;display:block}
 .tick{fill:var(--soft);font-size:11px}
 """
 FOOT = (
-    "Lengths in a face are in I, the distance between the middles of the eyes. ↑ ↓ → say which side of a measure is good, "
-    "where one is; but the goal is a real clip's own score, not the highest: give one as the reference."
+    "Lengths in a face are in I, the distance between the middles of the eyes. ↑ ↓ → say which side of a measure is "
+    "good, where one is; but the goal is a real clip's own score, not the highest: give one as the reference."
 )
 
 
