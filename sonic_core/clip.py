@@ -21,6 +21,7 @@ from .errors import InputError, SettingsError, SonicWarning
 from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.audio import read_track
+from .media.bounds import memory_errors
 from .media.formats import format_of
 from .media.live import write_live
 from .media.reverse import there_and_back
@@ -172,13 +173,14 @@ class Clip:
 
         Raises:
             SettingsError: ``format``, ``crf`` or ``sound`` is none that there is.
-            MediaError: The file cannot be written.
+            MediaError: The file cannot be written, or the format has no frames of that size.
+            OutOfMemoryError: There is not enough memory.
         """
         file = format_of(path, format)
         file.quality(crf)
         check_target(path, file)
         clip, samples = (self.pingpong(file.bits) if pingpong else self)._with_sound(sound, bool(file.sounds))
-        with closing(closable(clip.read())) as chunks:  # a cancelled reader cleans up at once
+        with memory_errors(), closing(closable(clip.read())) as chunks:  # a cancelled reader cleans up at once
             written = write_video(
                 path,
                 chunks,
@@ -224,7 +226,7 @@ class Clip:
         """
         clip, samples = self._with_sound(sound, audible=True)
         arriving = clip.audio if isinstance(clip.audio, ArrivingAudio) else None
-        with closing(closable(clip.read())) as chunks:
+        with memory_errors(), closing(closable(clip.read())) as chunks:
             write_live(
                 to,
                 arriving.until_end(chunks, float(clip.fps)) if arriving else chunks,

@@ -19,7 +19,8 @@ from .errors import SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
 from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
-from .media.formats import format_of
+from .media.bounds import memory_errors
+from .media.formats import find_format, format_of
 from .media.image import read_image
 from .media.live import LIVE_FORMAT
 from .media.mixing import check_duration, cut
@@ -35,6 +36,8 @@ from .weights.search import SearchPath, Weights
 
 log = logging.getLogger("sonic")
 
+_BEYOND = 1.0
+"""Seconds of a sound that are read beyond those that are wanted: what is cut off differs by no sample."""
 SVD_IS_A_PART = "svd= goes with the next release; name the file or folder of Stable Video Diffusion among weights."
 
 
@@ -169,17 +172,20 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
         InputError: The sound or the picture cannot be used; ``FaceNotFoundError`` when there is no face.
         CheckpointError: The model's weights are not there, or damaged.
         MediaError: A file cannot be read or written.
+        OutOfMemoryError: There is not enough memory.
     """
     _check_output(job)
-    model = load_model(job.model, **job.loading) if isinstance(job.model, str) else job.model
-    sound, settings = _hear(job, model)
-    picture = job.image if isinstance(job.image, torch.Tensor) else read_image(job.image)
-    progress("portrait", 0, 1)
-    portrait = prepare_portrait(picture, settings, weights=model.weights)
-    progress("portrait", 1, 1)
-    conditions = model.model.prepare(portrait, sound, settings, progress)
-    made = model.animate(conditions, settings, progress, stages=job.stages)
-    return Result(made.clip, model.name, made.report, _write(job, made.clip, progress))
+    with memory_errors():
+        model = load_model(job.model, **job.loading) if isinstance(job.model, str) else job.model
+        sound, settings = _hear(job, model)
+        picture = job.image if isinstance(job.image, torch.Tensor) else read_image(job.image)
+        progress("portrait", 0, 1)
+        portrait = prepare_portrait(picture, settings, weights=model.weights)
+        progress("portrait", 1, 1)
+        _check_size(job, portrait)
+        conditions = model.model.prepare(portrait, sound, settings, progress)
+        made = model.animate(conditions, settings, progress, stages=job.stages)
+        return Result(made.clip, model.name, made.report, _write(job, made.clip, progress))
 
 
 def _check_output(job: Job) -> None:
@@ -194,15 +200,25 @@ def _check_output(job: Job) -> None:
     check_target(job.output, file)
 
 
+def _check_size(job: Job, portrait: Portrait) -> None:
+    """Raise before anything is animated where the format has no pictures of such a size."""
+    if job.output is None:
+        return
+    file = format_of(job.output, job.format) if isinstance(job.output, (str, Path)) else find_format(LIVE_FORMAT)
+    shown = portrait.placement.source if job.settings.paste_back else portrait.image
+    file.check_size((shown.shape[1], shown.shape[2]))
+
+
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     """Read the sound; one that comes byte by byte to its end, unless it can be answered while it comes."""
     settings = job.settings
+    most = None if settings.duration is None else settings.duration + _BEYOND
     if isinstance(job.audio, (str, Path, Audio)):
-        sound = job.audio if isinstance(job.audio, Audio) else read_audio(job.audio)
+        sound = job.audio if isinstance(job.audio, Audio) else read_audio(job.audio, duration=most)
         return trim_audio(sound, settings), settings
     live = job.output is not None and not isinstance(job.output, (str, Path))
     if not (live and settings.stream and isinstance(model.model, LooksAhead)):
-        return trim_audio(read_whole(job.audio), settings), settings
+        return trim_audio(read_whole(job.audio, most), settings), settings
     sound = read_arriving(job.audio, settings.duration)
     ahead = model.model.look_ahead(settings)
     log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)

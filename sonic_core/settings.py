@@ -5,7 +5,7 @@ The fields of ``Settings`` are the table: nodes, the command line, the SDK and t
 
 from __future__ import annotations
 
-import math
+import sys
 import warnings
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -293,6 +293,8 @@ RANGES = {name: one.words.limits for name, one in SETTINGS.items() if one.words.
 """Possible and advised values of those settings that have any."""
 WHOLE = tuple(name for name, one in SETTINGS.items() if one.kind is int)
 """Settings that count something."""
+_FASTEST = 1e6
+"""Frames per second beyond which no rate is one of television's."""
 NTSC_TOLERANCE = 0.005
 """Frames per second; half the last digit of rates as people write them, such as 23.98."""
 
@@ -308,7 +310,7 @@ def exact_fps(fps: Fraction | float) -> Fraction:
     """
     if not _is_number(fps) or fps <= 0:
         raise SettingsError(f"fps must be a number above 0, got {fps}.")
-    ntsc = Fraction(round(float(fps) * 1.001) * 1000, 1001)
+    ntsc = Fraction(round(float(min(fps, _FASTEST)) * 1.001) * 1000, 1001)
     near = isinstance(fps, float) and ntsc > 0 and abs(float(ntsc) - fps) < NTSC_TOLERANCE and fps != round(fps)
     return ntsc if near else Fraction(fps).limit_denominator(1001)
 
@@ -346,7 +348,9 @@ def _advise(name: str, value: float, limits: Range) -> None:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float, Fraction)) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max  # a whole number may have more digits than there are floats
 
 
 def _check_whole(name: str, value: object) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +27,9 @@ STDIN = STDOUT = "-"
 _PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.with_name("assets")
 """The bundled portrait and speech: inside the package where it was installed, beside it in a checkout."""
+
+
+DEMO = "outputs/demo.mp4"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add_settings(generate)
 
     demo = _command(commands, "demo", _demo, "make a talking video of the bundled portrait and speech")
-    demo.add_argument("--output", default="outputs/demo.mp4", metavar="O.mp4", help="the video to write (%(default)s)")
+    demo.add_argument("--output", default=DEMO, metavar="O.mp4", help="the video to write (%(default)s)")
     add_settings(demo)
 
     faces = _command(commands, "faces", _faces, "find the faces of a picture")
@@ -107,7 +111,7 @@ def _command(
 
 def _generate(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    result = _animate(options, settings, Path(options.image), Path(options.audio), Path(options.output))
+    result = _animate(options, settings, Path(options.image), Path(options.audio), options.output)
     if options.output == STDOUT:
         return 0
     answer(
@@ -122,18 +126,26 @@ def _demo(options: argparse.Namespace) -> int:
     image, audio = ASSETS / "portrait.png", ASSETS / "speech.wav"
     if not image.is_file():
         raise MediaError(f"the bundled portrait was expected at {image}; run this from a clone of the project.")
-    if options.output == "outputs/demo.mp4":
-        Path("outputs").mkdir(exist_ok=True)
-    result = _animate(options, settings_of(options), image, audio, Path(options.output))
+    settings, folder = settings_of(options), Path(DEMO).parent
+    made_here = options.output == DEMO and not folder.exists()
+    if made_here:
+        folder.mkdir()
+    try:
+        result = _animate(options, settings, image, audio, options.output)
+    except BaseException:
+        if made_here:
+            with suppress(OSError):  # somebody else put something there meanwhile
+                folder.rmdir()
+        raise
     answer(options, result, f"The video is at {Path(result['output']).resolve()}")
     return 0
 
 
-def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: Path) -> dict[str, Any]:
+def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: str) -> dict[str, Any]:
     """Run the main job and tell what came of it."""
     from ..pipeline import Job, run  # noqa: PLC0415 - torch and its kin load only when they are needed
 
-    live = str(output) == STDOUT
+    live = output == STDOUT
     if live:
         _check_live(options)
     started = time.monotonic()
@@ -156,7 +168,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
     spent = time.monotonic() - started
     say(f"{made.model}: {made.seconds:.2f} s of video in {spent:.1f} s.")
     return {
-        "output": str(output),
+        "output": output,
         "model": made.model,
         "frames": made.clip.length,
         "fps": float(made.clip.fps),

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import ProgressLine, add_format, add_weights, answer
@@ -68,9 +67,9 @@ def check_output(options: argparse.Namespace) -> None:
     from ..media.formats import format_of
     from ..media.video import check_target
 
-    file = format_of(Path(options.output), options.format)
+    file = format_of(options.output, options.format)
     file.quality(options.crf)
-    check_target(Path(options.output), file)
+    check_target(options.output, file)
 
 
 def measure(options: argparse.Namespace) -> int:
@@ -78,7 +77,8 @@ def measure(options: argparse.Namespace) -> int:
     from ..faces import face_finder
     from ..sync.compare import measure_sync
 
-    found = measure_sync(_opened(options), face_finder("auto", options.weights), ProgressLine())
+    clip = _opened(options)
+    found = measure_sync(clip, face_finder("auto", options.weights), ProgressLine())
     words = f"{found}"
     answer(options, described(found), words[0].upper() + words[1:] + ".")
     return 0
@@ -90,8 +90,9 @@ def align(options: argparse.Namespace) -> int:
     from ..post.align import Align
 
     check_output(options)
-    align, progress = Align(options.max_offset, options.force, face_finder("auto", options.weights)), ProgressLine()
-    made = align.apply(_opened(options), progress)
+    align, progress = Align(options.max_offset, options.force), ProgressLine()
+    clip = _opened(options)
+    made = replace(align, finder=face_finder("auto", options.weights)).apply(clip, progress)
     made.clip.export(options.output, format=options.format, crf=options.crf, progress=progress)
     done = made.report
     told = {**described(done.measurement), "moved_seconds": done.moved, "output": options.output}
@@ -102,16 +103,20 @@ def align(options: argparse.Namespace) -> int:
 def even_out(options: argparse.Namespace) -> int:
     """Smooth a video, and show it at another rate where one is asked for."""
     from ..clip import open_clip
+    from ..devices import choose_device
     from ..faces import face_finder
     from ..post.retime import Retime, best_interpolator
     from ..post.smooth import Smooth
 
     check_output(options)
-    smooth = Smooth(options.strength, options.method, face_finder("auto", options.weights))
-    made = smooth.apply(open_clip(options.video))
+    smooth = Smooth(options.strength, options.method)
+    retime = None if options.fps is None else Retime(options.fps)
+    choose_device(options.device)
+    opened = open_clip(options.video)
+    made = replace(smooth, finder=face_finder("auto", options.weights)).apply(opened)
     clip, report = made.clip, made.report
-    if options.fps is not None:
-        clip = Retime(options.fps, best_interpolator(options.weights, options.device)).apply(clip).clip
+    if retime is not None:
+        clip = replace(retime, interpolator=best_interpolator(options.weights, options.device)).apply(clip).clip
     clip.export(options.output, format=options.format, crf=options.crf, progress=ProgressLine())
     told: dict[str, Any] = {"output": options.output, "frames": clip.length, "fps": float(clip.fps)}
     if report.done is not None:

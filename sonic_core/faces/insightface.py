@@ -45,7 +45,7 @@ def locate_pack(weights: Weights = ()) -> Path | None:
         ranked = sorted(inside, key=lambda path: PACKS.index(path.name) if path.name in PACKS else len(PACKS))
         for pack in [root, *ranked]:
             for pattern in PATTERNS:
-                for path in sorted(pack.glob(pattern)):
+                for path in sorted(path for path in _inside(pack) if path.match(pattern)):
                     return path
     return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from av.error import FFmpegError
 from ..errors import InputError, MediaError
 from ..types import Audio, Frames
 from .audio import SoundBuffer, continuous, is_surround, read_audio, sound_frames
-from .files import scratch_folder
+from .files import in_a_file
 from .mixing import mix
 from .spool import Samples
 
@@ -103,18 +102,19 @@ class ArrivingAudio(Audio):
                 return
 
 
-def read_whole(stream: BinaryIO) -> Audio:
+def read_whole(stream: BinaryIO, duration: float | None = None) -> Audio:
     """Read a sound from a pipe to its end.
+
+    Args:
+        stream: Gives the bytes of any sound.
+        duration: Seconds to keep at most; None keeps all.
 
     Raises:
         MediaError: It is no sound.
         InputError: It is too short, or has no sound track.
     """
-    with scratch_folder() as folder:
-        path = folder / "sound"
-        with path.open("wb") as file:
-            shutil.copyfileobj(stream, file)
-        return read_audio(path)
+    with in_a_file(stream, "a sound") as path:
+        return read_audio(path, duration=duration)
 
 
 def read_arriving(stream: BinaryIO, most: float | None = None) -> ArrivingAudio:

@@ -21,8 +21,9 @@ from av.error import FFmpegError
 
 from ..errors import InputError, MediaError, SonicWarning
 from ..types import Audio
+from .bounds import memory_errors
 from .chained import chain_of, opened_part
-from .files import check_readable
+from .files import check_readable, in_a_file
 from .mixing import BLOCK, mix
 from .seen.pace import LONGEST_PAUSE
 from .source import UNREADABLE, open_source, packets, sound_track, tell_tracks
@@ -41,6 +42,8 @@ _LONGEST_EXPECTED = 3600.0
 _ENDLESS = 1 << 62
 _SCALES = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31), "int64": (0.0, 2.0**63)}
 """Silence and full scale of each integer type."""
+_OPUS_RATE = 48000
+"""Samples per second that Opus counts, whatever its own rate (RFC 7845, section 4)."""
 _LONGEST_PADDING = 4096
 """Samples that an AAC encoder may append to fill its last frame."""
 
@@ -52,8 +55,8 @@ def read_audio(path: str | os.PathLike[str], start: float = 0.0, duration: float
     may exceed ±1; they are kept as they are, and clipped only when encoded.
 
     Args:
-        path: Anything with a sound track that FFmpeg decodes, a video too; of several, the default track is taken, and
-            a warning says so.
+        path: Anything with a sound track that FFmpeg decodes, a video too, or a pipe from which it comes; of several,
+            the default track is taken, and a warning says so.
         start: Seconds to leave out at the beginning.
         duration: Seconds to read at most; None reads to the end.
 
@@ -68,8 +71,8 @@ def read_audio(path: str | os.PathLike[str], start: float = 0.0, duration: float
         raise InputError(f"Expected a start of 0 seconds or more, got {start}.")
     if duration is not None and not duration > 0:
         raise InputError(f"Expected a duration above 0 seconds, got {duration}; leave it out for the whole sound.")
-    path = check_readable(path, _WANTED)
-    audio = _read(path, None, start, duration)
+    with memory_errors(), in_a_file(path, _WANTED) as file:
+        audio = _read(file, None, start, duration)
     if audio is None:
         raise InputError(f"Expected {_WANTED}, got no sound track in {path}; choose a file with sound.")
     if audio.duration < SHORTEST:
@@ -134,7 +137,7 @@ def _read(path: Path, origin: float | None, start: float, duration: float | None
             if track is None:
                 return None
             tell_tracks(container, track, path)
-            frames = sound_frames(container, path)
+            frames = sound_frames(container, path, None if duration is None else start + duration)
             first = next(frames, None)
             if first is None:
                 return Audio(torch.zeros(1, 0), track.rate or 1)
@@ -206,13 +209,18 @@ def padding(container: InputContainer, count: int, rate: int) -> int:
     return excess if 0 < excess < _LONGEST_PADDING else 0
 
 
-def sound_frames(container: InputContainer, path: Path) -> Iterator[av.AudioFrame]:
+def sound_frames(container: InputContainer, path: Path, seconds: float | None = None) -> Iterator[av.AudioFrame]:
     """Decode the sound track that is meant, all of it with the rate and channels of its beginning.
 
     Packets that cannot be decoded are left out, and said so at the end.
+
+    Args:
+        container: The file, opened.
+        path: The file.
+        seconds: Nobody will ask for more than these; None: for all.
     """
     alike, damaged = _Alike(), [0]
-    parts = chain_of(path) if container.format.name == "ogg" and path.is_file() else []
+    parts = chain_of(path, _granules(container, seconds)) if container.format.name == "ogg" and path.is_file() else []
     if parts[1:]:
         for begin, end in parts:
             with opened_part(path, begin, end) as part:
@@ -224,6 +232,14 @@ def sound_frames(container: InputContainer, path: Path) -> Iterator[av.AudioFram
     yield from alike.rest()
     if damaged[0]:
         warnings.warn(f"{damaged[0]} damaged packets of the sound in {path} were left out.", SonicWarning, stacklevel=2)
+
+
+def _granules(container: InputContainer, seconds: float | None) -> int | None:
+    """Tell what the pages of an Ogg file count up to in so many seconds; None where that cannot be said."""
+    track = sound_track(container)
+    if seconds is None or track is None or len(container.streams) > 1:
+        return None
+    return math.ceil(seconds * max(track.rate or 0, _OPUS_RATE))
 
 
 def _track_frames(container: InputContainer, damaged: list[int]) -> Iterator[av.AudioFrame]:

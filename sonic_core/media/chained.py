@@ -14,7 +14,7 @@ from av.container import InputContainer
 
 _HEAD = 27
 """Bytes of a page before the table of its segments."""
-_FLAGS, _SEGMENTS = 5, 26
+_FLAGS, _GRANULES, _SEGMENTS = 5, slice(6, 14), 26
 _BEGINS = 0x02
 """The flag of a page that begins a stream."""
 
@@ -62,8 +62,12 @@ def opened_part(path: Path, begin: int, end: int) -> Iterator[InputContainer]:
             yield container
 
 
-def chain_of(path: Path) -> list[tuple[int, int]]:
+def chain_of(path: Path, granules: int | None = None) -> list[tuple[int, int]]:
     """Find where each part of an Ogg file begins and ends, in bytes: pages that begin streams come first in each.
+
+    Args:
+        path: The file.
+        granules: Once a page of the first part counts up to these, the rest is not looked at; None looks at all.
 
     Source: RFC 3533, 4 (chained streams) and 6 (pages).
     """
@@ -74,6 +78,9 @@ def chain_of(path: Path) -> list[tuple[int, int]]:
             if first and not opening:
                 begins.append(place)
             opening = first
+            count = int.from_bytes(head[_GRANULES], "little", signed=True)
+            if granules is not None and len(begins) == 1 and count >= granules:
+                break
             place += _HEAD + head[_SEGMENTS] + sum(file.read(head[_SEGMENTS]))
             file.seek(place)
         end = file.seek(0, os.SEEK_END)

@@ -17,9 +17,10 @@ from av.video.stream import VideoStream
 from .ahead import read_ahead
 from .colour import BT709, LAYOUTS, Layout
 from .files import file_errors
-from .formats import Encoder, Format
+from .formats import BRIEF, Encoder, Format
 from .pixels import Pixels
 from .reel import STAGE, Reel
+from .source import ffmpeg_name
 from .track import SoundTrack
 
 _PLANES = {"yuv422p10le": 2, "gbrp": 3}
@@ -49,7 +50,7 @@ def write_container(
     with opened(target, part, file.container, _container_options(file, reel)) as container:
         container.metadata.update(reel.metadata)
         with file_errors(target):
-            stream = picture_stream(container, file, reel, _options(encoder, crf, preset))
+            stream = picture_stream(container, file, reel, _options(encoder, crf, preset, reel.length))
             sound = None
             if reel.audio is not None and file.sound is not None:
                 sound = SoundTrack(container, reel.audio, file.sound, reel.samples)
@@ -76,7 +77,7 @@ def opened(
 ) -> Iterator[OutputContainer]:
     """Open ``part`` for writing; close it whatever happens, so that it can be renamed or removed."""
     with file_errors(target):
-        where: Any = f"file:{part}" if isinstance(part, Path) else _Pipe(part)
+        where: Any = ffmpeg_name(part) if isinstance(part, Path) else _Pipe(part)
         output = av.open(where, "w", format=container, options=dict(options))
     try:
         yield output
@@ -105,8 +106,8 @@ def _container_options(file: Format, reel: Reel) -> dict[str, str]:
     return options
 
 
-def _options(encoder: Encoder, crf: float | None, preset: str | None) -> dict[str, str]:
-    options = dict(encoder.options)
+def _options(encoder: Encoder, crf: float | None, preset: str | None, length: int) -> dict[str, str]:
+    options = {**encoder.options, **(encoder.brief if length < BRIEF else {})}
     if encoder.quality and crf is not None:
         options[encoder.quality] = str(crf)
     if preset is not None and "preset" in options:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from av.error import FFmpegError
 
@@ -22,6 +23,9 @@ _ABANDONED = 24 * 3600.0
 """Seconds after which a temporary name that nobody wrote to was left by a program that was killed."""
 _TEMPORARY = re.compile(r"\..*[.-][0-9a-f]{8}\.part(\.\w+)?")
 _PERMISSIONS = 0o777
+_MOST_PIPED = 4 << 30
+"""Bytes that are taken from a pipe: six hours of CD."""
+_PIECE = 1 << 20
 
 
 def check_readable(path: str | os.PathLike[str], wanted: str) -> Path:
@@ -49,6 +53,50 @@ def check_readable(path: str | os.PathLike[str], wanted: str) -> Path:
     if stat.S_ISDIR(state.st_mode):
         raise MediaError(f"Expected {wanted}, got the folder {path}; name a file inside it.")
     raise MediaError(f"Expected {wanted}, got a pipe or a device at {path}; put what comes from it into a file first.")
+
+
+@contextmanager
+def in_a_file(path: str | os.PathLike[str] | BinaryIO, wanted: str) -> Iterator[Path]:
+    """Lend a file that is there: ``path`` itself, or where it is a pipe or a stream a copy of what comes through it.
+
+    Args:
+        path: A file, a named pipe, what a shell writes for ``<(…)``, ``/dev/stdin``, or a stream of bytes.
+        wanted: As of ``check_readable``.
+
+    Raises:
+        MediaError: As of ``check_readable``; or more comes than ``_MOST_PIPED``.
+    """
+    if isinstance(path, (str, os.PathLike)) and not _is_pipe(path):
+        yield check_readable(path, wanted)
+        return
+    with scratch_folder() as folder:
+        copy = folder / "piped"
+        with copy.open("wb") as file:
+            if isinstance(path, (str, os.PathLike)):
+                with Path(path).open("rb") as stream:
+                    _copy(stream, file, wanted)
+            else:
+                _copy(path, file, wanted)
+        yield copy
+
+
+def _is_pipe(path: str | os.PathLike[str]) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _copy(stream: BinaryIO, file: BinaryIO, wanted: str) -> None:
+    while piece := stream.read(_PIECE):
+        file.write(piece)
+        if file.tell() > _MOST_PIPED:
+            raise MediaError(
+                f"Expected {wanted} from a pipe, got more than {_MOST_PIPED >> 30} GB without an end; put it into a "
+                "file first."
+            )
+    if not file.tell():
+        raise MediaError(f"Expected {wanted} from a pipe, got nothing; look at the program that writes into it.")
 
 
 def check_writable(path: str | os.PathLike[str], suffix: str = ".mp4") -> Path:

@@ -18,6 +18,10 @@ OPUS_RATES = frozenset({8000, 12000, 16000, 24000, 48000})
 """Rates that Opus has (RFC 6716, section 2)."""
 
 
+BRIEF = 3
+"""Frames below which x265 may forget a time stamp, unless no frame is told by the next."""
+
+
 @dataclass(frozen=True)
 class Encoder:
     """One of FFmpeg's encoders of pictures, and how it is driven."""
@@ -28,6 +32,8 @@ class Encoder:
     """The option that takes the quality; empty where there is none."""
     threads: int = 2
     """Threads that it may use; few where it is fast, for it works beside whoever makes the frames."""
+    brief: Mapping[str, str] = field(default_factory=dict)
+    """Options for clips of fewer frames than ``BRIEF``."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,10 @@ class Format:
     """What people call it: the file's kind and, last, the pictures' coding."""
     advised_crf: tuple[int, int] | None = None
     """Advised values of the quality, from hardly told from the original to small."""
+    least_side: int = 2
+    """Fewest pixels that a picture may be wide and high."""
+    most_sides: tuple[int, int] = (65534, 65534)
+    """Most pixels that a picture may be high and wide."""
 
     @property
     def coding(self) -> str:
@@ -111,6 +121,19 @@ class Format:
         lacks += [f"the filter {name}" for name in self.filters if name not in filters_available]
         return " and ".join(lacks)
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise where pictures of ``size``, (h, w), cannot be encoded: some encoders end the whole process over it.
+
+        Raises:
+            MediaError: They are too small or too large.
+        """
+        (height, width), (tall, wide), least = size, self.most_sides, self.least_side
+        if not (least <= height <= tall and least <= width <= wide):
+            raise MediaError(
+                f"{self.title or self.name} takes pictures from {least}×{least} to {wide}×{tall} pixels, got "
+                f"{width}×{height}; choose another size or another format."
+            )
+
     def quality(self, crf: float | None) -> float | None:
         """Return ``crf``, or the format's own for None; None where there is nothing to choose.
 
@@ -127,7 +150,9 @@ class Format:
 
 
 _AAC = SoundEncoder("aac", AAC_RATES, channels=2)
-_FLOATS = SoundEncoder("pcm_f32le", clipped=False, limited=False)
+FLOATS = SoundEncoder("pcm_f32le", clipped=False, limited=False)
+"""Sound of which nothing is lost."""
+_X265 = "log-level=error:chromaloc=1"
 _VP9 = {"deadline": "good", "cpu-used": "5", "row-mt": "1", "tile-columns": "2"}
 _MP4 = {"movflags": "+faststart"}
 
@@ -145,6 +170,7 @@ FORMATS: Mapping[str, Format] = {
             sounds=(_AAC,),
             crf=18,
             advised_crf=(15, 23),
+            most_sides=(16384, 16384),
             container_options=_MP4,
         ),
         Format(
@@ -153,7 +179,15 @@ FORMATS: Mapping[str, Format] = {
             about="about a third smaller; plays on recent devices",
             suffix=".mp4",
             container="mp4",
-            encoders=(Encoder("libx265", {"preset": "fast", "x265-params": "log-level=error:chromaloc=1"}, threads=8),),
+            encoders=(
+                Encoder(
+                    "libx265",
+                    {"preset": "fast", "x265-params": _X265},
+                    threads=8,
+                    brief={"x265-params": f"{_X265}:bframes=0"},
+                ),
+            ),
+            least_side=16,
             pixels="yuv420p",
             sounds=(_AAC,),
             crf=20,
@@ -177,6 +211,8 @@ FORMATS: Mapping[str, Format] = {
             advised_crf=(20, 32),
             worst_crf=63,
             container_options=_MP4,
+            least_side=4,
+            most_sides=(8704, 16384),
         ),
         Format(
             name="webm-vp9",
@@ -215,6 +251,7 @@ FORMATS: Mapping[str, Format] = {
             advised_crf=(10, 30),
             worst_crf=100,
             movie=False,
+            most_sides=(16383, 16383),
         ),
         Format(
             name="gif",
@@ -226,6 +263,7 @@ FORMATS: Mapping[str, Format] = {
             pixels="pal8",
             movie=False,
             filters=("paletteuse",),
+            least_side=1,
         ),
         Format(
             name="png16",
@@ -235,61 +273,14 @@ FORMATS: Mapping[str, Format] = {
             container="",
             encoders=(),
             pixels="rgb48be",
-            sounds=(_FLOATS,),
+            sounds=(FLOATS,),
             bits=16,
             movie=False,
+            least_side=1,
         ),
     )
 }
 """Every format by name."""
-
-LOSSLESS = (
-    Format(
-        name="lossless",
-        about="8-bit RGB, fast",
-        suffix=".mkv",
-        container="matroska",
-        encoders=(Encoder("libx264rgb", {"qp": "0", "preset": "ultrafast", "g": "50"}, quality=""),),
-        pixels="rgb24",
-        sounds=(_FLOATS,),
-    ),
-    Format(
-        name="lossless-ffv1",
-        about="8-bit RGB",
-        suffix=".mkv",
-        container="matroska",
-        encoders=(Encoder("ffv1", quality=""),),
-        pixels="bgr0",
-        sounds=(_FLOATS,),
-    ),
-)
-"""For what lies between two steps; the first one that can be written is taken. Not for players."""
-
-KEPT = (
-    Format(
-        name="kept",
-        about="8-bit RGB, for ourselves, fastest",
-        suffix=".nut",
-        container="nut",
-        encoders=(Encoder("utvideo", {"pred": "median"}, quality=""),),
-        pixels="gbrp",
-        sounds=(_FLOATS,),
-    ),
-    *LOSSLESS,
-)
-"""Likewise, for files that nobody else will read. Ut Video takes half of H.264's time to write and to read, and the
-same room."""
-
-LOSSLESS_16 = Format(
-    name="lossless-16",
-    about="16-bit RGB, slow",
-    suffix=".mkv",
-    container="matroska",
-    encoders=(Encoder("ffv1", {"level": "3", "slices": "4"}, quality="", threads=8),),
-    pixels="gbrp16le",
-    bits=16,
-)
-"""Likewise, for frames that shall keep more than 8 bits."""
 
 
 def available_formats() -> tuple[str, ...]:
@@ -351,16 +342,6 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
         endings = ", ".join(dict.fromkeys(one.suffix for one in FORMATS.values() if one.suffix))
         raise MediaError(f"Expected an output name that ends in {endings}, got {path}; change its ending.")
     return find_format(named[0].name)
-
-
-def lossless_format(bits: int = 8) -> Format:
-    """Choose the format in which frames of so many bits wait between two steps."""
-    return LOSSLESS_16 if bits > 8 else next((one for one in LOSSLESS if not one.missing), LOSSLESS[-1])
-
-
-def kept_format() -> Format:
-    """Choose the format in which frames wait for ourselves."""
-    return next((one for one in KEPT if not one.missing), KEPT[-1])
 
 
 def _has_encoder(name: str) -> bool:

@@ -28,7 +28,8 @@ from .ahead import closable, read_ahead
 from .container import opened, write_container
 from .files import file_errors, scratch_folder
 from .footage import read_video
-from .formats import Format, lossless_format
+from .formats import Format
+from .lossless import lossless_format
 from .palette import Palette
 from .pixels import Bytes, as_bytes
 from .reel import STAGE, Reel

@@ -73,6 +73,7 @@ def write_live(
     """
     file = live_format(fps)
     quality = file.quality(crf)
+    file.check_size(size)
     audio = heard(audio)
     count = 0 if audio is None else audio.samples.shape[1] if samples is None else samples
     reel = Reel(

@@ -13,7 +13,8 @@ from ..types import Frames, ignore_progress
 from .colour import LAYOUTS
 from .container import coded_frame, opened, picture_stream
 from .files import file_errors, scratch_folder
-from .formats import Format, lossless_format
+from .formats import Format
+from .lossless import lossless_format
 from .pixels import Pixels, as_frames
 from .reel import Reel
 

@@ -35,11 +35,26 @@ def open_source(path: Path) -> InputContainer:
 
     Raises:
         FFmpegError: FFmpeg cannot read it.
+        MediaError: Its name is not UTF-8.
     """
     told: dict[str, Any] = (
         {} if int(av.__version__.split(".")[0]) >= _LENIENT_BY_ITSELF else {"metadata_errors": "ignore"}
     )
-    return cast(InputContainer, av.open(f"{_FILE}{path}", **told))
+    return cast(InputContainer, av.open(ffmpeg_name(path), **told))
+
+
+def ffmpeg_name(path: Path) -> str:
+    """Return what FFmpeg knows a file by.
+
+    Raises:
+        MediaError: It cannot know it: the name is not UTF-8.
+    """
+    try:
+        f"{path}".encode()
+    except UnicodeEncodeError as error:
+        shown = f"{path}".encode(errors="backslashreplace").decode()
+        raise MediaError(f"{shown} has a name that is not UTF-8, by which FFmpeg opens nothing; rename it.") from error
+    return f"{_FILE}{path}"
 
 
 def picture_track(container: InputContainer) -> VideoStream | None:

@@ -13,10 +13,12 @@ from ..types import Audio, Frames, Progress, ignore_progress
 from .container import write_container
 from .files import check_new_folder, check_writable, folder_beside, written_beside
 from .footage import VideoInfo, probe_video, read_video
-from .formats import Format, find_format, kept_format, lossless_format
+from .formats import Format, find_format
 from .gif import write_gif
+from .lossless import kept_format, lossless_format
 from .reel import STAGE, Reel
 from .sequence import write_sequence
+from .source import ffmpeg_name
 from .threads import single_threaded
 from .track import heard
 from .webp import write_webp
@@ -40,7 +42,9 @@ def check_target(path: str | os.PathLike[str], file: Format) -> Path:
         MediaError: The ending is another, the folder is missing or not writable, or something is there that is never
             replaced: a folder.
     """
-    return check_writable(path, file.suffix) if file.suffix else check_new_folder(path)
+    target = check_writable(path, file.suffix) if file.suffix else check_new_folder(path)
+    ffmpeg_name(Path(os.path.realpath(target)).parent)
+    return target
 
 
 def write_video(
@@ -84,12 +88,13 @@ def write_video(
 
     Raises:
         SettingsError: The format or the quality is none that there is.
-        MediaError: The file cannot be written, or the chunks hold other frames than announced.
+        MediaError: The file cannot be written, has no frames of that size, or the chunks hold others than announced.
 
     Source: ITU-T H.264 (chroma location 1 in annex E); libx264.
     """
     file = find_format(format)
     quality = file.quality(crf)
+    file.check_size(size)
     target = check_target(path, file)
     audio, samples = _sounding(audio, samples)
     reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress)

@@ -14,7 +14,7 @@ import torch
 from ..clip import Clip
 from ..media import unfinished
 from ..media.ahead import closable, read_ahead
-from ..media.formats import kept_format
+from ..media.lossless import kept_format
 from ..media.video import VideoInfo, read_video, write_lossless
 from ..types import Frames, Progress, ignore_progress
 

@@ -17,7 +17,7 @@ from ..clip import Clip, frame_count
 from ..devices import Keeper, OwnKeeper, choose_device
 from ..errors import InputError
 from ..media.ahead import closable, read_ahead
-from ..settings import exact_fps
+from ..settings import check_possible, exact_fps
 from ..types import Frames, Progress, ignore_progress
 from ..weights.catalog import INTERPOLATOR
 from ..weights.search import Weights
@@ -81,6 +81,7 @@ class Retime:
 
     Raises:
         InputError: ``fps`` is not above 0 (``SettingsError`` if it was no ``Fraction``).
+        SettingsError: ``fps`` is beyond what ``Settings`` allow.
     """
 
     fps: Fraction | float
@@ -93,6 +94,7 @@ class Retime:
             object.__setattr__(self, "fps", exact_fps(self.fps))
         if self.fps <= 0:
             raise InputError(f"Expected a frame rate above 0, got {self.fps}.")
+        check_possible(fps=self.fps)
 
     def apply(self, clip: Clip, progress: Progress = ignore_progress) -> Staged[Told]:
         """Give a clip whose frames are drawn while it is read, so that ``progress`` has nothing to hear.

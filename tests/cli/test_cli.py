@@ -74,6 +74,8 @@ def bad_input(name: str, folder: Path) -> dict[str, str]:
         "folder that is a file": {"output": str(file / "out.mp4")},
         "missing folder": {"output": str(made / "no" / "such" / "out.mp4")},
         "output without mp4": {"output": str(made / "out.avi")},
+        "output that is a folder's name": {"output": f"{made / 'out.mp4'}/"},
+        "a pipe that nothing comes through": {"audio": os.devnull},
         "duration -1": {"duration": "-1"},
         "duration 0": {"duration": "0"},
         "duration nan": {"duration": "nan"},
@@ -91,7 +93,8 @@ def bad_input(name: str, folder: Path) -> dict[str, str]:
 BAD = [
     "missing picture", "missing sound", "a folder as picture", "text named png", "truncated jpeg", "empty wav",
     "wav without samples", "nan samples", "a hundredth of a second", "no face", "ten by ten", "far too wide",
-    "folder that is a file", "missing folder", "output without mp4", "duration -1", "duration 0", "duration nan",
+    "folder that is a file", "missing folder", "output without mp4",
+    "output that is a folder's name", "a pipe that nothing comes through", "duration -1", "duration 0", "duration nan",
     "duration too long", "unknown model", "face off the picture", "face that is no box", "no such face",
     "fps 0", "not a number", "missing weights folder",
 ]  # fmt: skip
@@ -215,6 +218,25 @@ def test_models_finds_what_the_finder_would_use(tmp_path, capsys):
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
     assert rows["insightface"]["found"] == str(pack / "det_500m.onnx")
     assert rows["yoloface"]["found"] is None
+
+
+@pytest.mark.parametrize("flags", [["--fps=0"], ["--model=sonic-huge"], ["--duration=500"], ["--format=gif"]])
+def test_a_refused_demo_leaves_no_folder(tmp_path, monkeypatch, capsys, flags):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", *flags]) == 2
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "outputs").mkdir()
+    assert main(["demo", *flags]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", ["seed", "duration", "min-resolution", "inference-steps", "fps", "crf"])
+def test_numbers_of_309_digits_are_one_line(tmp_path, capsys, name):
+    flags = [f"--image={PORTRAIT}", f"--audio={SPEECH}", f"--output={tmp_path / 'x.mp4'}", f"--{name}={'9' * 309}"]
+    assert main(["generate", *flags]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1 and f"{name.replace('-', '_')} must be" in said
 
 
 def test_the_module_runs_as_a_program():

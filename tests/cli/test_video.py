@@ -116,6 +116,11 @@ def test_smooth_steadies_and_retimes(capsys, shaken, tmp_path):
         (["smooth", "LATE", "--output", "OUT", "--strength", "9"], "strength"),
         (["smooth", "LATE", "--output", "OUT", "--method", "magic"], "method"),
         (["smooth", "LATE", "--output", "OUT", "--fps", "0"], "fps"),
+        (["smooth", "LATE", "--output", "OUT", "--fps", "1e6"], "fps must be between 1 and 240"),
+        (["smooth", "LATE", "--output", "OUT", "--fps", "1e12"], "fps must be between 1 and 240"),
+        (["smooth", "LATE", "--output", "OUT", "--device", "abacus"], "device must be"),
+        (["smooth", "LATE", "--output", "out.mp4/"], "got the folder"),
+        (["refine", "LATE", "--output", "OUT", "--crf", "9" * 309], "crf must be"),
         (["smooth", "LATE", "--output", "OUT", "--format", "betamax"], "mp4-h264"),
     ],
 )
@@ -126,3 +131,23 @@ def test_bad_input_is_one_line_and_no_file(capsys, tmp_path, videos, arguments, 
     last = err.splitlines()[-1]
     assert last.startswith("sonic: ") and words in last
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["smooth", "no.mp4", "--output", "OUT", "--strength", "9"], "strength"),
+        (["smooth", "no.mp4", "--output", "OUT", "--fps", "1e6"], "fps"),
+        (["smooth", "no.mp4", "--output", "OUT", "--device", "abacus"], "device"),
+        (["smooth", "no.mp4", "--output", "OUT", "--weights", "BAD"], "no file is there"),
+        (["refine", "no.mp4", "--output", "OUT", "--max-offset", "3"], "max_offset"),
+        (["refine", "no.mp4", "--output", "OUT", "--weights", "BAD"], "no file is there"),
+        (["sync", "no.mp4", "--weights", "BAD"], "no file is there"),
+    ],
+)
+def test_options_are_looked_at_before_files_and_files_before_a_finder_is_made(capsys, tmp_path, arguments, words):
+    """A finder's file that is none would be said first if a finder were made first."""
+    bad = tmp_path / "yoloface_v5m.pt"
+    bad.write_text("no network")
+    status, _, err = run(capsys, *({"OUT": tmp_path / "out.mp4", "BAD": bad}.get(one, one) for one in arguments))
+    assert status == 2 and words in err.splitlines()[-1]

@@ -147,3 +147,61 @@ def test_conditions_say_whom_and_what_and_nothing_else():
     assert conditions.portrait is portrait and conditions.audio is sound
     made = model.animate(conditions, SETTINGS, stages=())
     assert torch.equal(frames_of(made.clip), frames_of(run(JOB).clip))
+
+
+class Greedy:
+    """A stage that asks for more memory than there is."""
+
+    def __init__(self, take):
+        self.take = take
+
+    def apply(self, clip, progress=None):
+        def read():
+            self.take()
+            yield from clip.read()
+
+        return sonic.Staged(replace(clip, read=read), Told("greedy."))
+
+
+@pytest.mark.parametrize(
+    "take", [lambda: np.zeros(1 << 45), lambda: torch.zeros(1 << 45), lambda: bytearray(1 << 60)], ids=str
+)
+def test_too_little_memory_is_one_sentence(tmp_path, take):
+    with pytest.raises(sonic.OutOfMemoryError, match="not enough memory") as said:
+        run(replace(JOB, stages=[Greedy(take)], output=tmp_path / "out.mp4"))
+    assert "\n" not in str(said.value) and isinstance(said.value, MemoryError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_wanted_part_of_a_sound_is_read(tmp_path):
+    """What comes later would be refused."""
+    samples = np.concatenate([read_audio(JOB.audio).samples.numpy()[0, :48000], np.full(200_000, np.nan, np.float32)])
+    path = tmp_path / "long.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert run(replace(JOB, audio=path)).clip.audio.samples.shape == (1, 6400)
+    with pytest.raises(sonic.InputError, match="not numbers"):
+        run(replace(JOB, audio=path, settings=Settings(min_resolution=384)))
+
+
+@pytest.mark.parametrize("name", ["out.mp4/", "out.mp4/."])
+def test_a_name_that_means_a_folder_is_no_file(tmp_path, name):
+    with pytest.raises(sonic.MediaError, match="got the folder"):
+        run(replace(JOB, output=f"{tmp_path}/{name}"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_the_format_cannot_hold_is_refused_before_it_is_animated(tmp_path):
+    tall = torch.zeros(3, 8800, 1100)
+    tall[:, :768, :768] = sonic.read_image(JOB.image)[:, :768, :768]
+    settings = Settings(min_resolution=384, duration=0.4, paste_back=True, face=(250, 150, 520, 500))
+
+    def progress(stage, *_):
+        assert stage == "portrait"
+
+    with pytest.raises(sonic.MediaError, match="MP4 AV1 takes pictures from"):
+        run(Job(tall, JOB.audio, settings, "sonic-preview", output=tmp_path / "o.mp4", format="mp4-av1"), progress)

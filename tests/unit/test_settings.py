@@ -57,3 +57,21 @@ def test_unwise_values_warn_with_the_reason(name, value, reason):
 )  # fmt: skip
 def test_frame_rates_are_exact(given, meant):
     assert Settings(fps=given).fps == meant
+
+
+@pytest.mark.parametrize(
+    "name", ["min_resolution", "inference_steps", "window", "seed", "face_index", "duration", "fps", "dynamic_scale"]
+)
+def test_numbers_of_any_length_are_answered(name):
+    settings = {name: int("9" * 309)}
+    if name == "face_index":
+        assert Settings(**settings).face_index == settings[name]
+        return
+    with pytest.raises(SettingsError, match=f"^{name} must be"):
+        Settings(**settings)
+
+
+@pytest.mark.parametrize("fps", [1.7e308, 1e12, 1e6, Fraction(10**6)])
+def test_no_rate_is_beyond_the_limits(fps):
+    with pytest.raises(SettingsError, match="fps must be between 1 and 240"):
+        Settings(fps=fps)

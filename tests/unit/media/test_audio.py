@@ -3,6 +3,7 @@
 import math
 import os
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -267,3 +268,65 @@ def test_a_title_that_is_no_utf_8_does_no_harm(tmp_path):
     path.write_bytes(content)
     assert read_audio(path).samples.shape == (1, 1600)
     assert read_waveform(path, 4).seconds == pytest.approx(0.1)
+
+
+def bytes_read():
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").is_file(), reason="bytes that are read are counted by Linux")
+def test_two_seconds_of_three_hours_cost_two_seconds(tmp_path):
+    path, rate = tmp_path / "long.wav", 16000
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((sweep(rate)[0] * 32767).astype("<i2").tobytes())
+    size = 3 * 3600 * rate * 2
+    with path.open("r+b") as file:
+        file.truncate(44 + size)
+        for place, number in ((4, 36 + size), (40, size)):
+            file.seek(place)
+            file.write(number.to_bytes(4, "little"))
+    before = bytes_read()
+    audio = read_audio(path, duration=2)
+    assert audio.samples.shape == (1, 2 * rate) and float(audio.samples.abs().max()) > 0.3
+    assert bytes_read() - before < 4e6 < size / 80
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").is_file(), reason="bytes that are read are counted by Linux")
+def test_the_pages_of_a_long_ogg_are_not_all_looked_at(tmp_path):
+    generator = np.random.default_rng(1)
+    noise = (generator.random((1, 48000 * 120), np.float32) - 0.5) * 0.5
+    path = encode(tmp_path / "long.ogg", noise, 48000, "libopus")
+    size, before = path.stat().st_size, bytes_read()
+    part = read_audio(path, duration=1)
+    assert bytes_read() - before < size / 2 and part.duration == 1
+    whole = read_audio(path)
+    assert torch.equal(part.samples, whole.samples[:, : part.samples.shape[1]])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names are a POSIX matter")
+@pytest.mark.parametrize("form", ["a named pipe", "what a shell writes for a process"])
+def test_a_sound_comes_through_a_pipe(tmp_path, form):
+    plain = encode(tmp_path / "x.m4a", sweep(48000), 48000, "aac")
+    if form == "a named pipe":
+        name = tmp_path / "pipe"
+        os.mkfifo(name)
+        with ThreadPoolExecutor(1) as other:
+            other.submit(name.write_bytes, plain.read_bytes())
+            heard = read_audio(name)
+    else:
+        out, into = os.pipe()
+        with ThreadPoolExecutor(1) as other, os.fdopen(into, "wb") as file:
+            other.submit(lambda: (file.write(plain.read_bytes()), file.close()))
+            heard = read_audio(f"/dev/fd/{out}")
+        os.close(out)
+    assert torch.equal(heard.samples, read_audio(plain).samples)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names are a POSIX matter")
+def test_an_empty_pipe_is_one_sentence():
+    out, into = os.pipe()
+    os.close(into)
+    with pytest.raises(MediaError, match="from a pipe, got nothing"):
+        read_audio(f"/dev/fd/{out}")
+    os.close(out)

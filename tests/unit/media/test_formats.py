@@ -1,6 +1,9 @@
 """Every format that is offered: what was written comes back, in its colours, times and sound; nothing stays behind."""
 
 import json
+import os
+import shutil
+import sys
 import warnings
 from fractions import Fraction
 
@@ -239,3 +242,56 @@ def test_bad_wishes_are_one_sentence_before_any_work(tmp_path, path, options, er
         Clip(read, Fraction(25), 4, SIZE, None).export(tmp_path / path, **options)
     assert "\n" not in str(said.value)
     assert [file.name for file in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_the_smallest_picture_of_each_format_is_written_and_a_smaller_one_is_refused(tmp_path, name):
+    least = FORMATS[name].least_side
+    for height, width in [(least, least), (least, least + 1), (least + 1, least)]:
+        path = write(tmp_path / ".", name, torch.rand(3, 3, height, width))
+        assert len(pictures(path, name)) == 3
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    for size in [(least - 1, 64), (64, least - 1)]:
+        with pytest.raises(MediaError, match=f"takes pictures from {least}×{least} to"):
+            write(tmp_path, name, torch.rand(3, 3, *size))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("mp4-h264", (64, 16386)), ("mp4-h264", (16386, 64)), ("mp4-av1", (8706, 64)), ("mov-prores", (64, 65540)),
+     ("webp", (16384, 64)), ("gif", (65540, 1))],
+)  # fmt: skip
+def test_sides_that_are_too_long_are_one_sentence_before_any_work(tmp_path, name, size):
+    def read():
+        raise AssertionError("work was begun")
+        yield
+
+    with pytest.raises(MediaError, match=rf"got {size[1]}×{size[0]}; choose another size or another format\."):
+        Clip(read, Fraction(25), 4, size, None).export(tmp_path / f"x{FORMATS[name].suffix}", format=name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [1, 2])
+@pytest.mark.parametrize("name", PLAYED)
+def test_a_clip_of_one_or_two_frames_keeps_them(tmp_path, name, length):
+    for seed in range(4):  # x265 forgot a time stamp in every second such clip
+        frames = torch.rand(length, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+        path = write(tmp_path, name, frames)
+        assert probe_video(path).length == length and len(pictures(path, name)) == length
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names of any bytes are Linux's matter")
+def test_names_that_are_no_text_work_or_are_one_sentence(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    path = clip_of(smooth(3), tone(0.1)).export(tmp_path / f"{name}.mp4")
+    assert path.read_bytes()[4:8] == b"ftyp" and len(list(tmp_path.iterdir())) == 1
+    (tmp_path / name).mkdir()
+    for refused in (
+        lambda: clip_of(smooth(3)).export(tmp_path / name / "x.mp4"),
+        lambda: probe_video(path),
+        lambda: read_audio(path),
+    ):
+        with pytest.raises(MediaError, match=r"name that is not UTF-8, by which FFmpeg opens nothing; rename it\."):
+            refused()
+    assert not list((tmp_path / name).iterdir())

@@ -10,7 +10,7 @@ from sonic_core.devices import OwnKeeper
 from sonic_core.errors import InputError, SettingsError
 from sonic_core.post.interpolators.dis import DisInterpolator
 from sonic_core.post.interpolators.flownet import FlowInterpolator, IFNet
-from sonic_core.post.retime import best_interpolator, interpolate
+from sonic_core.post.retime import Retime, best_interpolator, interpolate
 from sonic_core.types import Audio
 
 SLOW = Fraction(25, 2)
@@ -134,3 +134,9 @@ def test_the_published_interpolator_computes_where_it_is_told_to(tiny_set):
     assert best_interpolator([tiny_set], keeper=lambda: own).keeper is own
     with pytest.raises(SettingsError, match="device must be auto or one that is here"):
         best_interpolator([tiny_set], "cuda:99")
+
+
+@pytest.mark.parametrize("fps", [1e6, 1e12, 1e300, Fraction(10**6), 241, 0.5])
+def test_no_rate_is_beyond_what_settings_allow(fps):
+    with pytest.raises(SettingsError, match="fps must be between 1 and 240"):
+        Retime(fps)

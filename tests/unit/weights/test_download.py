@@ -230,3 +230,13 @@ def test_an_empty_plan_asks_nobody(hub, tmp_path):
     assert fetch(DownloadPlan("yoloface", tmp_path, (), ()), ignore_progress) == []
     assert hub.seen == []
     assert YOLOFACE.source == "huggingface.co/LeonJoe13/Sonic"
+
+
+def test_a_refusal_leaves_no_empty_folder(filled, tmp_path):
+    filled.status = 500
+    here = tmp_path / "here"
+    here.mkdir()
+    for goal in (here / "a" / "b", here):
+        with pytest.raises(CheckpointError, match="answered 500"):
+            run("sonic-base", goal)
+    assert list(here.iterdir()) == []
