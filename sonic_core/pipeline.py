@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import torch
+from typing import Any, BinaryIO, cast
 
 from .clip import SOUND_CHOICES, Clip, Source
 from .devices import Hardware, Keeper
@@ -21,7 +20,7 @@ from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
 from .media.bounds import memory_errors
 from .media.formats import find_format, format_of
-from .media.image import read_image
+from .media.given import as_picture, as_sound
 from .media.live import LIVE_FORMAT
 from .media.mixing import check_duration, cut
 from .media.video import check_target
@@ -53,8 +52,8 @@ class TalkingPortrait:
 
     def generate(
         self,
-        audio: str | Path | Audio,
-        image: str | Path | torch.Tensor,
+        audio: str | Path | Audio | Mapping[str, Any] | BinaryIO,
+        image: Any,  # noqa: ANN401 - pictures have many forms
         *,
         settings: Settings | None = None,
         progress: Progress = ignore_progress,
@@ -63,8 +62,9 @@ class TalkingPortrait:
         """Make the portrait say the sound.
 
         Args:
-            audio: A sound file, or a sound.
-            image: A picture file, or a picture (3, h, w), RGB in [0, 1].
+            audio: A sound file, or a sound, or a stream of a file's bytes.
+            image: A picture file, its bytes or a stream of them; a PIL image; or a tensor or NumPy array: (3, h, w) or
+                (h, w, 3), grey or with opacity, alone in its batch or without one, in [0, 1], 0 … 255 or 0 … 65535.
             settings: All settings at once; or give single ones as ``options``, named as in ``Settings``.
             progress: Hears (stage, done, total).
             **options: Fields of ``Settings``.
@@ -76,6 +76,7 @@ class TalkingPortrait:
             SettingsError: A setting is not possible or not known.
             InputError: The sound or the picture cannot be used; ``FaceNotFoundError`` when there is no face.
             MediaError: A file cannot be read.
+            OutOfMemoryError: There is not enough memory.
         """
         settings = _merged(settings, options)
         return run(Job(image, audio, settings, self), progress).clip
@@ -115,9 +116,9 @@ class TalkingPortrait:
 class Job:
     """One talking video that is asked for: plain data, of which ``run`` makes it."""
 
-    image: str | Path | torch.Tensor
-    """A picture file, or a picture (3, h, w), RGB in [0, 1]."""
-    audio: str | Path | Audio | BinaryIO
+    image: Any
+    """A picture file, or a picture in any form that ``TalkingPortrait.generate`` takes."""
+    audio: str | Path | Audio | Mapping[str, Any] | BinaryIO
     """A sound file, a sound, or a stream of bytes, which is answered while it comes where the model can do so."""
     settings: Settings = field(default_factory=Settings)
     model: str | TalkingPortrait = "auto"
@@ -178,7 +179,7 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
     with memory_errors():
         model = load_model(job.model, **job.loading) if isinstance(job.model, str) else job.model
         sound, settings = _hear(job, model)
-        picture = job.image if isinstance(job.image, torch.Tensor) else read_image(job.image)
+        picture = as_picture(job.image)
         progress("portrait", 0, 1)
         portrait = prepare_portrait(picture, settings, weights=model.weights)
         progress("portrait", 1, 1)
@@ -211,15 +212,16 @@ def _check_size(job: Job, portrait: Portrait) -> None:
 
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     """Read the sound; one that comes byte by byte to its end, unless it can be answered while it comes."""
-    settings = job.settings
+    settings, audio = job.settings, cast("Any", job.audio)
     most = None if settings.duration is None else settings.duration + _BEYOND
-    if isinstance(job.audio, (str, Path, Audio)):
-        sound = job.audio if isinstance(job.audio, Audio) else read_audio(job.audio, duration=most)
+    if not hasattr(audio, "read"):
+        named = isinstance(audio, (str, os.PathLike))
+        sound = read_audio(audio, duration=most) if named else as_sound(audio)
         return trim_audio(sound, settings), settings
     live = job.output is not None and not isinstance(job.output, (str, Path))
     if not (live and settings.stream and isinstance(model.model, LooksAhead)):
-        return trim_audio(read_whole(job.audio, most), settings), settings
-    sound = read_arriving(job.audio, settings.duration)
+        return trim_audio(read_whole(audio, most), settings), settings
+    sound = read_arriving(audio, settings.duration)
     ahead = model.model.look_ahead(settings)
     log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
     return sound, replace(settings, duration=None)
@@ -287,16 +289,28 @@ def load_model(
 
 
 def prepare_portrait(
-    image: torch.Tensor, settings: Settings, *, weights: Weights = (), finder: str = "auto"
+    image: Any,  # noqa: ANN401 - pictures have many forms
+    settings: Settings,
+    *,
+    weights: Weights = (),
+    finder: str = "auto",
 ) -> Portrait:
-    """Find the face in a picture (3, h, w) and cut it out at working size.
+    """Find the face in a picture and cut it out at working size.
+
+    Args:
+        image: (3, h, w) RGB in [0, 1], or a picture in another form as ``TalkingPortrait.generate`` takes it.
+        settings: All settings.
+        weights: Where weights of face finders are looked for first.
+        finder: As of ``face_finder``.
 
     Raises:
+        InputError: It is no picture.
         FaceNotFoundError: There is no face, or fewer than asked for.
 
     Warns:
         SonicWarning: The face can be animated, but something about it makes the result worse.
     """
+    image = as_picture(image)
     face = choose_face(image, face_finder(finder, weights), settings)
     for reason in quality_warnings(image, face):
         warnings.warn(reason, SonicWarning, stacklevel=2)

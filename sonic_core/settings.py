@@ -359,7 +359,13 @@ def _check_whole(name: str, value: object) -> None:
 
 
 def _check_box(box: Box) -> None:
-    if len(box) != 4 or not all(_is_number(side) for side in box) or box[2] <= box[0] or box[3] <= box[1]:
+    if (
+        not isinstance(box, (tuple, list))
+        or len(box) != 4
+        or not all(_is_number(side) for side in box)
+        or box[2] <= box[0]
+        or box[3] <= box[1]
+    ):
         raise SettingsError(
             f"face must be left,top,right,bottom in pixels with right > left and bottom > top, got {box}."
         )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+from .errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,9 +44,52 @@ def ignore_progress(stage: str, done: int, total: int) -> None:
     """Take a progress report and do nothing with it."""
 
 
+_MOST_CHANNELS = 64
+"""Channels that a sound has at most; more are samples."""
+
+
+def _in_form(samples: Any) -> torch.Tensor:  # noqa: ANN401 - whatever is given
+    """Make (channels, n) float32 of an array or tensor; what is that already, or still comes, is returned as it is."""
+    if not hasattr(samples, "dtype"):
+        if hasattr(samples, "shape"):
+            return samples
+        raise InputError(f"Expected samples of a sound as a tensor or an array, got {type(samples).__name__}.")
+    import torch  # noqa: PLC0415 - it takes a second, and whoever lists settings needs none
+
+    try:
+        samples = samples if isinstance(samples, torch.Tensor) else torch.tensor(samples)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"Expected samples of a sound as numbers, got {samples.dtype}; make them float32.") from error
+    if samples.dtype.is_complex or samples.dtype is torch.bool:
+        raise InputError(f"Expected samples of a sound as numbers, got {samples.dtype}; make them float32.")
+    samples = _channels_first(samples)
+    if not samples.is_floating_point():
+        limits = torch.iinfo(samples.dtype)
+        half = (limits.max - limits.min + 1) // 2
+        samples = (samples.double() - (half if limits.min == 0 else 0)) / half
+    return samples if samples.dtype is torch.float32 else samples.float()
+
+
+def _channels_first(samples: torch.Tensor) -> torch.Tensor:
+    match tuple(samples.shape):
+        case (1, _, _):
+            return _channels_first(samples[0])
+        case (_,):
+            return samples[None]
+        case (count, channels) if count > _MOST_CHANNELS >= channels > 0:
+            return samples.T
+        case (channels, _) if channels <= _MOST_CHANNELS:
+            return samples
+    raise InputError(f"Expected samples of one sound, (channels, n), got {tuple(samples.shape)}; give one sound.")
+
+
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A sound, whole. A long one read from a file stays on disk and is in memory only where it is being looked at."""
+    """A sound, whole. A long one read from a file stays on disk and is in memory only where it is being looked at.
+
+    Raises:
+        InputError: The samples are none, or the rate is no whole number above 0.
+    """
 
     samples: torch.Tensor
     """(channels, n) float32; full scale is ±1, and every value is finite."""
@@ -54,6 +99,26 @@ class Audio:
     """The file behind the samples, if there is one."""
     surround: bool = True
     """Whether six or eight channels are those of 5.1 and 7.1; if not, they are microphones, each as good as another."""
+
+    def __post_init__(self) -> None:
+        """Bring samples and rate into their form, where it is plain what is meant.
+
+        (n,) is one channel, (1, channels, n) one sound of a batch, (n, channels) what other libraries write; whole
+        numbers are divided by their range.
+
+        Raises:
+            InputError: It is not.
+        """
+        try:
+            rate = int(self.rate)
+        except (TypeError, ValueError, OverflowError):
+            rate = 0
+        if rate < 1 or rate != self.rate:
+            raise InputError(f"Expected a rate of samples per second, a whole number above 0, got {self.rate!r}.")
+        samples = _in_form(self.samples)
+        if samples is not self.samples or rate is not self.rate:
+            object.__setattr__(self, "samples", samples)
+            object.__setattr__(self, "rate", rate)
 
     @property
     def duration(self) -> float:

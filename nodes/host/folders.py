@@ -168,6 +168,8 @@ def check_prefix(prefix: str) -> None:
     """
     from ...sonic_core import SettingsError
 
+    if "\0" in prefix:
+        raise SettingsError(f"filename_prefix must be a name that files can have, got {prefix!r}.")
     folder = os.path.abspath(output_folder(keep=True))
     path = Path(os.path.abspath(os.path.join(folder, prefix)))
     if path == Path(folder) or not path.is_relative_to(folder) or prefix.endswith(("/", "\\")):

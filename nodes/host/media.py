@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ...sonic_core import Audio
 
 
+OVERSHOOT, WHITE = 0.5, 255.0
+"""How far values leave [0, 1] where a filter sharpened, and what white is where a node forgot to divide."""
+
+
 def picture_of(image: torch.Tensor) -> torch.Tensor:
     """Turn an IMAGE (b, h, w, c) into one picture (3, h, w); of several the first, transparent parts become white.
 
@@ -30,6 +34,11 @@ def picture_of(image: torch.Tensor) -> torch.Tensor:
     picture = image[0].float().permute(2, 0, 1)
     if not bool(picture.isfinite().all()):
         raise InputError("The picture holds values that are not numbers (NaN or infinite): look at the node before.")
+    most = float(picture.max())
+    if most > WHITE:
+        raise InputError(f"image must hold values from 0 to 1, got {most:g}: look at the node before.")
+    if most > 1 + OVERSHOOT:
+        picture = picture / WHITE
     if len(picture) == 4:
         picture = picture[:3] * picture[3:] + (1 - picture[3:])
     return picture.expand(3, -1, -1).clamp(0, 1).contiguous()
@@ -62,11 +71,17 @@ def sound_of(audio: Mapping[str, Any], *, lenient: bool = False) -> Audio:
 
     try:
         waveform, rate = audio["waveform"], int(audio["sample_rate"])
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError("audio must be a sound as Load Audio gives it; got nothing that can be heard.") from None
     if waveform.ndim != 3 or len(waveform) != 1:
         raise InputError(
             f"audio must hold one sound, (1, channels, samples), got {tuple(waveform.shape)}: send them one by one."
+        )
+    if rate < 1 or (0 in waveform.shape and not lenient):
+        _, channels, samples = waveform.shape
+        raise InputError(
+            f"audio must hold a sound that can be heard, got {channels} channels of {samples} samples at {rate} per "
+            "second: look at the node before."
         )
     if not waveform.is_floating_point():
         waveform = waveform.float() / import_module("torch").iinfo(waveform.dtype).max

@@ -69,7 +69,7 @@ def read_audio(path: str | os.PathLike[str], start: float = 0.0, duration: float
     """
     if not (math.isfinite(start) and start >= 0):
         raise InputError(f"Expected a start of 0 seconds or more, got {start}.")
-    if duration is not None and not duration > 0:
+    if duration is not None and not (math.isfinite(duration) and duration > 0):
         raise InputError(f"Expected a duration above 0 seconds, got {duration}; leave it out for the whole sound.")
     with memory_errors(), in_a_file(path, _WANTED) as file:
         audio = _read(file, None, start, duration)
@@ -239,7 +239,7 @@ def _granules(container: InputContainer, seconds: float | None) -> int | None:
     track = sound_track(container)
     if seconds is None or track is None or len(container.streams) > 1:
         return None
-    return math.ceil(seconds * max(track.rate or 0, _OPUS_RATE))
+    return math.ceil(min(seconds, _ENDLESS) * max(track.rate or 0, _OPUS_RATE))
 
 
 def _track_frames(container: InputContainer, damaged: list[int]) -> Iterator[av.AudioFrame]:

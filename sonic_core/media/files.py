@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from av.error import FFmpegError
 
@@ -28,6 +28,17 @@ _MOST_PIPED = 4 << 30
 _PIECE = 1 << 20
 
 
+def as_path(path: object, wanted: str) -> Path:
+    """Make a path of a file's name.
+
+    Raises:
+        MediaError: It is no name.
+    """
+    if isinstance(path, str) or (isinstance(path, os.PathLike) and isinstance(path.__fspath__(), str)):
+        return Path(path)
+    raise MediaError(f"Expected {wanted} as the name of a file, got {type(path).__name__}.")
+
+
 def check_readable(path: str | os.PathLike[str], wanted: str) -> Path:
     """Return ``path`` as a path to a file that is there, can be opened and is not empty.
 
@@ -38,7 +49,7 @@ def check_readable(path: str | os.PathLike[str], wanted: str) -> Path:
     Raises:
         MediaError: Nothing is there, it is a folder, a pipe or a device, it may not be opened, or it is empty.
     """
-    path = Path(path)
+    path = as_path(path, wanted)
     try:
         state = path.stat()
         if stat.S_ISREG(state.st_mode) and state.st_size:
@@ -66,8 +77,8 @@ def in_a_file(path: str | os.PathLike[str] | BinaryIO, wanted: str) -> Iterator[
     Raises:
         MediaError: As of ``check_readable``; or more comes than ``_MOST_PIPED``.
     """
-    if isinstance(path, (str, os.PathLike)) and not _is_pipe(path):
-        yield check_readable(path, wanted)
+    if not hasattr(path, "read") and not _is_pipe(path):
+        yield check_readable(cast("str", path), wanted)
         return
     with scratch_folder() as folder:
         copy = folder / "piped"
@@ -80,10 +91,10 @@ def in_a_file(path: str | os.PathLike[str] | BinaryIO, wanted: str) -> Iterator[
         yield copy
 
 
-def _is_pipe(path: str | os.PathLike[str]) -> bool:
+def _is_pipe(path: Any) -> bool:  # noqa: ANN401 - whatever is given
     try:
         return stat.S_ISFIFO(Path(path).stat().st_mode)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return False
 
 
@@ -113,7 +124,7 @@ def check_writable(path: str | os.PathLike[str], suffix: str = ".mp4") -> Path:
         MediaError: The ending is another, the name is too long, the folder is missing or not writable, or the target
             is a folder, a pipe or a device, or may not be replaced.
     """
-    named, path = os.fspath(path), Path(path)
+    path, named = as_path(path, "a name for the output"), os.fspath(path)
     if path.suffix.lower() != suffix:
         raise MediaError(f"Expected an output name that ends in {suffix}, got {path}; change its ending to {suffix}.")
     if not named.endswith(path.name):
@@ -137,7 +148,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> Path:
     Raises:
         MediaError: Something is there, or the folder around it is missing or not writable.
     """
-    path = Path(path)
+    path = as_path(path, "a name for the output")
     with _trying(path):
         if not path.name or path.is_symlink() or _state(path) is not None:
             raise MediaError(

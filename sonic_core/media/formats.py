@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..errors import MediaError, SettingsError
 
@@ -331,7 +330,9 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
     """
     if name is not None:
         return find_format(name)
-    suffix = Path(path).suffix.lower()
+    from .files import as_path  # noqa: PLC0415 - likewise
+
+    suffix = as_path(path, "a name for the output").suffix.lower()
     if not suffix:
         raise SettingsError(
             f"{path} has no ending to tell the format by; add one (.mp4) or name the format "

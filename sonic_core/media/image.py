@@ -39,6 +39,8 @@ FORMATS = (
 
 _WANTED = "a picture (JPEG, PNG, WebP, GIF, BMP or TIFF)"
 _ORIENTATION = 0x0112
+_FULL = np.float32(255)
+"""What white is in pictures of floating-point numbers that Pillow made."""
 _BLANK = 8
 """Levels of 255 below which a frame is black, and as far from 255 white."""
 _MOST_BLANK = 250
@@ -148,11 +150,37 @@ def _decode(path: Path) -> tuple[Pixels, tuple[int, int]]:
             pixels = _channels(opened)
         converted = None if pixels.dtype == np.float32 else _by_codes(pixels, opened)
         pixels = pixels if converted is None else converted
-        turn = _TURNS.get(_orientation(opened))
+        return _upright(pixels, opened), stored
+
+
+def from_pillow(image: Image.Image) -> torch.Tensor:
+    """Take a picture that Pillow opened or made, of any mode, as ``read_image`` takes a file.
+
+    Returns:
+        (3, h, w) RGB float32 in [0, 1], contiguous.
+
+    Raises:
+        InputError: It has no pixels, or its file is damaged.
+    """
+    if 0 in image.size:
+        raise InputError(f"Expected a picture, got one of {image.size[0]}×{image.size[1]} pixels.")
+    opened = _Opened(image, None, image.info.get("icc_profile"), None)
+    try:
+        image.load()
+        pixels = _channels(opened)
+        if pixels.dtype.kind == "f" and pixels.max() > 1:
+            pixels = pixels / _FULL
+        return _tensor(_upright(pixels, opened))
+    except _DECODE_ERRORS as error:
+        raise InputError(f"The picture cannot be read any more ({error}); open it again.") from error
+
+
+def _upright(pixels: Pixels, opened: _Opened) -> Pixels:
+    turn = _TURNS.get(_orientation(opened))
     if turn is None:
-        return pixels, stored
+        return pixels
     pixels = np.rot90(pixels, turn[0])
-    return (pixels[:, ::-1] if turn[1] else pixels), stored
+    return pixels[:, ::-1] if turn[1] else pixels
 
 
 def _open(path: Path) -> _Opened:

@@ -28,6 +28,14 @@ def test_pictures_come_in_and_go_out(host: ModuleType) -> None:
 def test_what_is_no_picture_is_said_in_a_sentence(host: ModuleType) -> None:
     assert "not numbers" in sentence(host, "picture_of", torch.full((1, 4, 4, 3), float("nan")))
     assert "got (4, 4, 3)" in sentence(host, "picture_of", torch.zeros(4, 4, 3))
+    assert "from 0 to 1, got 65535" in sentence(host, "picture_of", torch.full((1, 4, 4, 3), 65535.0))
+
+
+def test_a_picture_that_nobody_divided_does_not_become_white(host: ModuleType) -> None:
+    image = torch.randint(0, 255, (1, 5, 4, 3), dtype=torch.uint8)
+    for given in (image, image.float()):
+        assert torch.allclose(host.image_of(host.picture_of(given)), image / 255, atol=1e-6)
+    assert float(host.picture_of(torch.full((1, 4, 4, 3), 1.1)).max()) == 1
 
 
 def test_sounds_come_in_and_go_out(host: ModuleType) -> None:
@@ -45,6 +53,13 @@ def test_what_is_no_sound_is_said_in_a_sentence(host: ModuleType) -> None:
     assert "not numbers" in sentence(host, "sound_of", {"waveform": torch.full((1, 1, 9), float("nan")), **rate})
     assert "Load Audio" in sentence(host, "sound_of", {})
     assert "Load Audio" in sentence(host, "sound_of", None)
+    heard = {"waveform": torch.zeros(1, 1, 9)}
+    for number in (float("inf"), float("nan"), "often", None):
+        assert "Load Audio" in sentence(host, "sound_of", {**heard, "sample_rate": number})
+    for number in (0, -1, 0.5):
+        assert "at 0 per second" in sentence(host, "sound_of", {**heard, "sample_rate": number}).replace("-1", "0")
+    for shape in ((1, 0, 9), (1, 1, 0)):
+        assert "got" in sentence(host, "sound_of", {"waveform": torch.zeros(shape), **rate})
 
 
 @pytest.mark.parametrize("name", ["../secret.wav", "/etc/passwd", "a/../../secret.wav", "../input2/x.wav"])
@@ -63,7 +78,7 @@ def test_inputs_inside_the_folder_are_found(host: ModuleType, folders: FolderPat
     assert "sub" not in host.input_files()
 
 
-@pytest.mark.parametrize("prefix", ["../x", "/out/x", "", "a/../../x", "a/", "."])
+@pytest.mark.parametrize("prefix", ["../x", "/out/x", "", "a/../../x", "a/", ".", "a\0b"])
 def test_outputs_outside_the_folder_are_refused(host: ModuleType, prefix: str) -> None:
     assert "filename_prefix" in sentence(host, "check_prefix", prefix)
 

@@ -94,7 +94,16 @@ def test_start_and_duration(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "extra", [{"start": -1}, {"start": float("nan")}, {"duration": 0}, {"start": 0.74}, {"start": 9}]
+    "extra",
+    [
+        {"start": -1},
+        {"start": float("nan")},
+        {"duration": 0},
+        {"duration": float("inf")},
+        {"start": 1e300, "duration": 1e300},
+        {"start": 0.74},
+        {"start": 9},
+    ],
 )
 def test_impossible_parts(tmp_path, extra):
     path = encode(tmp_path / "x.wav", sweep(16000), 16000, "pcm_s16le")
