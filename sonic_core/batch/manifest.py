@@ -64,9 +64,13 @@ class Fault(NamedTuple):
     column: str
     text: str
 
+    @property
+    def place(self) -> str:
+        """Where it is: line and column."""
+        return f"line {self.line}{f', {self.column}' if self.column else ''}" if self.line else "folders"
+
     def __str__(self) -> str:
-        place = f"line {self.line}" if self.line else "folders"
-        return f"{place}{f', {self.column}' if self.column else ''}: {self.text}"
+        return f"{self.place}: {self.text}"
 
 
 class Manifest(NamedTuple):

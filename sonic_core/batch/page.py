@@ -19,14 +19,14 @@ from .journal import JournalEntry
 from .manifest import Fault, ManifestRow
 from .work import Outcome
 
-SIDE = 160
+SIDE = 192
 """Pixels of a picture's longer side."""
 MOST_PICTURES = 200
 """Rows that are shown with a picture: a page stays one that opens at once."""
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;background:#fff;color:#1b1f24}
 table{border-collapse:collapse;width:100%}td,th{padding:.5rem .75rem;text-align:left;border-bottom:1px solid #d8dde3;
-vertical-align:middle}img{display:block;border-radius:6px;max-width:10rem}.bad{color:#b3261e}.soft{color:#667}
+vertical-align:middle}img{display:block;border-radius:6px;max-width:6rem;max-height:6rem}td:nth-child(1){width:7rem}td:nth-child(4){white-space:nowrap}.bad{color:#b3261e}.soft{color:#667}
 @media(prefers-color-scheme:dark){body{background:#14171a;color:#e6e8ea}td,th{border-color:#2c3238}.bad{color:#ff8a80}
 .soft{color:#99a}}
 """
@@ -55,11 +55,11 @@ def _written(path: Path, text: str) -> Path:
 
 
 def _page(outcome: Outcome, faults: list[Fault]) -> str:
-    shown = [_row(row, entry, number < MOST_PICTURES) for number, (row, entry) in enumerate(outcome.rows)]
-    shown += [
-        f'<tr><td></td><td>{html.escape(str(fault))}</td><td class="bad">not tried</td><td></td></tr>'
-        for fault in faults
-    ]
+    """What failed comes first: that is what somebody has to look at."""
+    shown = [_bad(fault.place, f"not tried: {fault.text}") for fault in faults]
+    shown += [_bad(row.id, entry.error, entry.took) for row, entry in outcome.failed]
+    made = [(row, entry) for row, entry in outcome.rows if not entry.error]
+    shown += [_row(row, entry, number < MOST_PICTURES) for number, (row, entry) in enumerate(made)]
     bad = len(outcome.failed) + len(faults)
     head = f"{outcome.made} made, {outcome.known} there already, {bad} failed, in {outcome.seconds:.0f} s"
     return (
@@ -69,15 +69,17 @@ def _page(outcome: Outcome, faults: list[Fault]) -> str:
     )
 
 
+def _bad(name: str, why: str, took: float = 0.0) -> str:
+    spent = f"{took:.1f} s" if took else ""
+    return f'<tr><td></td><td>{html.escape(name)}</td><td class="bad">{html.escape(why)}</td><td>{spent}</td></tr>'
+
+
 def _row(row: ManifestRow, entry: JournalEntry, picture: bool) -> str:
-    name, took = html.escape(row.id), f"<td>{entry.took:.1f} s</td>"
-    if entry.error:
-        return f'<tr><td></td><td>{name}</td><td class="bad">{html.escape(entry.error)}</td>{took}</tr>'
-    link = f'<a href="{html.escape(quote(entry.output))}">{name}</a>'
+    link = f'<a href="{html.escape(quote(entry.output))}">{html.escape(row.id)}</a>'
     remarks = "".join(f'<br><span class="soft">{html.escape(text)}</span>' for text in entry.remarks)
     said = f"{entry.seconds:.2f} s, {html.escape(entry.model)}{remarks}"
     image = _picture(row.output) if picture else ""
-    return f"<tr><td>{image}</td><td>{link}</td><td>{said}</td>{took}</tr>"
+    return f"<tr><td>{image}</td><td>{link}</td><td>{said}</td><td>{entry.took:.1f} s</td></tr>"
 
 
 def _picture(path: Path) -> str:
