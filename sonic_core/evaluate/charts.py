@@ -23,7 +23,7 @@ ROOM = 0.06
 
 
 @dataclass(frozen=True, eq=False)
-class Plot:
+class Series:
     """A curve and what it is called."""
 
     name: str
@@ -39,7 +39,7 @@ class Chart:
 
     title: str
     unit: str
-    lines: tuple[Plot, ...]
+    lines: tuple[Series, ...]
     low: float | None = None
     """What the axis begins with; None for a little below the lowest value."""
 
@@ -103,7 +103,7 @@ def paths(values: NDArray[np.float64], fps: float) -> list[list[tuple[float, flo
     return [path for path in found if len(path) > 1]
 
 
-def legend(lines: Sequence[Plot]) -> str:
+def legend(lines: Sequence[Series]) -> str:
     """Name the curves of a chart with several."""
     if len(lines) == 1:
         return ""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..media.files import check_writable, file_errors, written_beside
-from .charts import Chart, Plot, draw, legend
+from .charts import Chart, Series, draw, legend
 from .face import usual
 from .report import NOTHING, ClipReport
 from .summary import Table, tabulate
@@ -159,21 +159,23 @@ def section(report: ClipReport) -> str:
 def charts(report: ClipReport) -> list[Chart]:
     """Choose what is drawn of a video."""
     curve = report.curves
-    opening = [Plot("lips", curve["opening"]), Plot("what the sound predicts", curve["predicted"], "p")]
-    brows = [Plot("brows", curve["brows"])]
+    opening = [Series("lips", curve["opening"]), Series("what the sound predicts", curve["predicted"], "p")]
+    brows = [Series("brows", curve["brows"])]
     if report.reference is not None:
-        opening.insert(0, Plot("reference", beside(report, "opening"), "r"))
-        brows.insert(0, Plot("reference", beside(report, "brows"), "r"))
-    head = [Plot(name, curve[name] - usual(curve[name]), style) for name, style in zip(TURNS, "abc", strict=True)]
-    gaze = [Plot(title, curve[key], style) for key, title, style in (("gaze_x", "right", "a"), ("gaze_y", "down", "b"))]
+        opening.insert(0, Series("reference", beside(report, "opening"), "r"))
+        brows.insert(0, Series("reference", beside(report, "brows"), "r"))
+    head = [Series(name, curve[name] - usual(curve[name]), style) for name, style in zip(TURNS, "abc", strict=True)]
+    gaze = [
+        Series(title, curve[key], style) for key, title, style in (("gaze_x", "right", "a"), ("gaze_y", "down", "b"))
+    ]
     open_eyes = np.where(curve["lids"] > 0, curve["lids"], 0.0) / max(usual(curve["lids"]), 1e-6)
     return [
         Chart("Opening of the lips", "I", tuple(opening), low=0.0),
         Chart("Head, from where it usually is", "°", tuple(head)),
-        Chart("Eyes open", "of their usual height", (Plot("eyes", open_eyes),), low=0.0),
+        Chart("Eyes open", "of their usual height", (Series("eyes", open_eyes),), low=0.0),
         Chart("Gaze", "°", tuple(gaze)),
         Chart("Height of the brows", "I", tuple(brows)),
-        Chart("Warping error", "1/255", (Plot("warping error", curve["warping"]),)),
+        Chart("Warping error", "1/255", (Series("warping error", curve["warping"]),)),
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sonic_core.errors import InputError, MediaError
-from sonic_core.evaluate.charts import Chart, Line, draw, paths, ticks
+from sonic_core.evaluate.charts import Chart, Series, draw, paths, ticks
 from sonic_core.evaluate.page import beside, page, write_report
 from sonic_core.evaluate.report import MEASURES, ClipReport, Moment
 from sonic_core.evaluate.summary import Spread, pair, paired_differences, summarise, tabulate
@@ -80,9 +80,9 @@ def test_a_page_needs_nothing_beside_it(tmp_path):
 def test_curves_break_where_nothing_is_known():
     values = np.array([0.0, 1, np.nan, 2, 3, 4])
     assert [[place for place, _ in path] for path in paths(values, 1.0)] == [[0, 1], [3, 4, 5]]
-    chart = Chart("opening", "I", (Line("lips", values), Line("sound", values, "p")))
+    chart = Chart("opening", "I", (Series("lips", values), Series("sound", values, "p")))
     assert draw(chart, 25.0).count('<path class="line') == 4
-    assert draw(Chart("nothing", "", (Line("lips", np.full(5, np.nan)),)), 25.0) == ""
+    assert draw(Chart("nothing", "", (Series("lips", np.full(5, np.nan)),)), 25.0) == ""
 
 
 def test_an_hour_is_drawn_with_its_peaks_and_few_points():
