@@ -164,7 +164,9 @@ class Greedy:
 
 
 @pytest.mark.parametrize(
-    "take", [lambda: np.zeros(1 << 45), lambda: torch.zeros(1 << 45), lambda: bytearray(1 << 60)], ids=str
+    "take",
+    [lambda: np.zeros(1 << 45), lambda: torch.zeros(1 << 45), lambda: bytearray(1 << 60)],
+    ids=["numpy", "torch", "python"],
 )
 def test_too_little_memory_is_one_sentence(tmp_path, take):
     with pytest.raises(sonic.OutOfMemoryError, match="not enough memory") as said:
