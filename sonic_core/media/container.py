@@ -21,6 +21,7 @@ from .formats import BRIEF, Encoder, Format
 from .pixels import Pixels
 from .reel import STAGE, Reel
 from .source import ffmpeg_name
+from .threads import usual_priority
 from .track import SoundTrack
 
 _PLANES = {"yuv422p10le": 2, "gbrp": 3}
@@ -131,6 +132,9 @@ def picture_stream(container: OutputContainer, file: Format, reel: Reel, options
     context.color_primaries = context.color_trc = BT709
     if file.codec_tag:
         context.codec_tag = file.codec_tag
+    if encoder.name == "libsvtav1":
+        with usual_priority():
+            context.open()
     return stream
 
 

@@ -1,4 +1,4 @@
-"""OpenCV's threads, where they are in the way of others.
+"""Libraries' threads, where they are in the way of others.
 
 Where one thread draws and another encodes, each core has its work already: threads that OpenCV starts for every small
 picture wait for each other, and waiting takes the cores from those who work.
@@ -6,11 +6,16 @@ picture wait for each other, and waiting takes the cores from those who work.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import cv2
+
+_THREADS = Path("/proc/self/task")
+"""Where Linux lists the threads of this process."""
 
 _lock = threading.Lock()
 _held = 0
@@ -33,3 +38,26 @@ def single_threaded() -> Iterator[None]:
             _held -= 1
             if _held == 0:
                 cv2.setNumThreads(_before)
+
+
+@contextmanager
+def usual_priority() -> Iterator[None]:
+    """Keep the calling thread, and those that are started meanwhile, from becoming real-time threads.
+
+    SVT-AV1 makes them so where the program may do that, as root in a container: whoever shares the processors with them
+    then waits for them, which they in turn may wait for.
+    """
+    if not _THREADS.is_dir():
+        yield
+        return
+    policy, parameter, before = os.sched_getscheduler(0), os.sched_getparam(0), _threads()
+    try:
+        yield
+    finally:
+        for thread in {0, *(_threads() - before)}:
+            with suppress(OSError):  # it has ended
+                os.sched_setscheduler(thread, policy, parameter)
+
+
+def _threads() -> set[int]:
+    return {int(thread.name) for thread in _THREADS.iterdir()}

@@ -5,7 +5,9 @@ import os
 import shutil
 import sys
 import warnings
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
@@ -296,3 +298,20 @@ def test_names_that_are_no_text_work_or_are_one_sentence(tmp_path, caplog):
         with pytest.raises(MediaError, match=r"name that is not UTF-8, by which FFmpeg opens nothing; rename it\."):
             refused()
     assert not list((tmp_path / name).iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux lists threads so")
+def test_no_encoder_makes_threads_that_starve_others(tmp_path):
+    """Run as root, SVT-AV1 makes real-time threads of those that it starts and of whoever opens it."""
+    if "libsvtav1" not in av.codecs_available:
+        pytest.skip("this build of PyAV has no SVT-AV1")
+    seen = []
+
+    def frames():
+        for _ in range(8):
+            yield smooth(1)
+            seen.extend(os.sched_getscheduler(int(thread.name)) for thread in Path("/proc/self/task").iterdir())
+
+    clip = replace(clip_of(smooth(8)), read=frames)
+    clip.export(tmp_path / "x.mp4", format="mp4-av1")
+    assert set(seen) == {os.SCHED_OTHER}
