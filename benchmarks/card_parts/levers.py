@@ -97,6 +97,10 @@ def kernel_only(kernel: SDPBackend, bench: Bench) -> Iterator[Any]:
 @contextmanager
 def accelerated(wanted: Mapping[str, Any], bench: Bench) -> Iterator[Any]:
     """Turn on some of the engine's levers and leave the others off; a rehearsal compiles without a compiler."""
+    if wanted.get("fused"):
+        bench.need_card("a kernel of our own")
+    if "attention" in wanted:
+        bench.need_card(f"attention by {wanted['attention']}")
     if wanted.get("fused") and isinstance(failure := card_kernels(bench.device), str):
         raise NotHereError(f"kernels of our own do not run: {failure}")
     if "attention" in wanted and isinstance(failure := attention_seconds(bench.device, wanted["attention"]), str):
