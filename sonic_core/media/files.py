@@ -21,7 +21,8 @@ from .unfinished import Unfinished, remove
 
 _ABANDONED = 24 * 3600.0
 """Seconds after which a temporary name that nobody wrote to was left by a program that was killed."""
-_TEMPORARY = re.compile(r"\..*[.-][0-9a-f]{8}\.part(\.\w+)?")
+_TEMPORARY = re.compile(r"\.sonic-[0-9a-f]{8}\.part(\.\w+)?")
+"""What ``_temporary`` names so, and nobody else: other programs call half files by such endings too."""
 _PERMISSIONS = 0o777
 _MOST_PIPED = 4 << 30
 """Bytes that are taken from a pipe: six hours of CD."""

@@ -149,8 +149,9 @@ def test_names_that_cannot_be_are_refused_before_any_work(tmp_path, name, words)
 
 
 def test_what_a_killed_program_left_goes_after_a_day_and_nothing_else(tmp_path):
-    kept = [".sonic-01234567.part.mp4", ".mine.part.mp4", "sonic-89abcdef.part.mp4", ".hidden", ".x.part"]
-    gone = [".sonic-89abcdef.part.mp4", ".Lied.89abcdef.part.mp4", ".sonic-89abcdef.part"]
+    kept = [".sonic-01234567.part.mp4", ".mine.part.mp4", "sonic-89abcdef.part.mp4", ".hidden", ".x.part",
+            ".Lied.89abcdef.part.mp4", ".film-89abcdef.part"]  # fmt: skip
+    gone = [".sonic-89abcdef.part.mp4", ".sonic-89abcdef.part"]
     for name in (*kept, *gone):
         (tmp_path / name).mkdir() if name.endswith("ef.part") else (tmp_path / name).write_text("x")
     (tmp_path / gone[-1] / "00001.png").write_text("x")
