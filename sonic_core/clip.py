@@ -21,11 +21,11 @@ from .errors import InputError, SettingsError, SonicWarning
 from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.audio import read_track
-from .media.bounds import memory_errors
 from .media.formats import format_of
 from .media.live import write_live
 from .media.reverse import there_and_back
 from .media.video import check_target, probe_video, read_video, write_video
+from .memory import memory_errors
 from .types import Audio, Face, Frames, Placement, Progress, ignore_progress
 
 log = logging.getLogger("sonic")

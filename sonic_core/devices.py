@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +18,6 @@ PRECISIONS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float
 """Number types that can be asked for, by name; "auto" takes the device's best."""
 _NUMBERED = ("cuda", "xpu")
 """Kinds of device of which a machine can have several."""
-_NO_MEMORY = re.compile(
-    r"outofmemory|outof(device|host)memory|(ur|ze|pi)(result)?erroroutofresources"
-    r"|can'?tallocatememory|cannotallocatememory|notenoughmemory|invalidbuffersize:?\d"
-    r"|statusallocfailed|unabletofindanengine"
-)
-"""How the many libraries say it, in small letters without spaces and underscores."""
-_CUDA_OUT_OF_MEMORY = 2
-"""``cudaErrorMemoryAllocation``, as ``torch.AcceleratorError`` tells it."""
 
 
 class Keeper(Protocol):
@@ -197,31 +188,6 @@ def empty_cache(device: torch.device) -> None:
     """Give memory that the allocator holds in reserve back to the device."""
     if device.type != "cpu":
         getattr(torch, device.type).empty_cache()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether ``error``, or what it was raised from, means that a device or the machine has no memory left.
-
-    Libraries below torch have words of their own for it: cuBLAS and cuDNN, ROCm's, Intel's Level Zero, Apple's Metal.
-    """
-    seen: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in seen:
-        if _tells_of_no_memory(cause):
-            return True
-        seen.append(cause)
-        cause = cause.__cause__
-    return False
-
-
-def _tells_of_no_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    if not isinstance(error, RuntimeError):
-        return False
-    if getattr(error, "error_code", None) == _CUDA_OUT_OF_MEMORY:
-        return True
-    return _NO_MEMORY.search(re.sub(r"[\s_]", "", str(error).lower())) is not None
 
 
 def _available(kind: str) -> bool:

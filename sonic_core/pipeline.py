@@ -18,12 +18,12 @@ from .errors import SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
 from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
-from .media.bounds import memory_errors
 from .media.formats import find_format, format_of
 from .media.given import as_picture, as_sound
 from .media.live import LIVE_FORMAT
 from .media.mixing import check_duration, cut
 from .media.video import check_target
+from .memory import memory_errors
 from .models.protocol import Conditions, LooksAhead, Model
 from .models.registry import find_model
 from .post.compose import Compose

@@ -20,8 +20,8 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from ..errors import InputError, MediaError, SonicWarning
+from ..memory import memory_errors
 from ..types import Audio
-from .bounds import memory_errors
 from .chained import chain_of, opened_part
 from .files import check_readable, in_a_file
 from .mixing import BLOCK, mix

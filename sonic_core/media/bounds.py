@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputError, OutOfMemoryError, SonicError
+from ..errors import InputError
 
 MOST_BYTES = 1 << 30
 """Bytes of memory that a picture, or the frames of a film that are in work at a time, may take while they are read."""
 FRAME_BYTES = 32
 """Bytes per pixel of a film's frame: as float and as integers, and the frames that a decoder holds: 8K just passes."""
-_SHORT = ("can't allocate memory", "out of memory", "insufficient memory", "cannot allocate memory", "bad_alloc")
-"""What torch, OpenCV, FFmpeg and the system say where there is not enough memory."""
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn every library's word for too little memory into one sentence.
-
-    Raises:
-        OutOfMemoryError: The block had not enough memory.
-    """
-    try:
-        yield
-    except SonicError:
-        raise
-    except Exception as error:
-        if isinstance(error, MemoryError) or any(words in f"{error}".lower() for words in _SHORT):
-            reason = f"{error}".strip().partition("\n")[0] or "no more could be had"
-            raise OutOfMemoryError(
-                f"There is not enough memory ({reason}); choose a smaller size or a shorter duration, or end other "
-                "programs."
-            ) from error
-        raise
 
 
 def check_memory(path: Path, size: tuple[int, int], per_pixel: float, what: str) -> None:

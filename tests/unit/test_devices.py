@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from sonic_core.devices import OwnKeeper, choose_device, is_out_of_memory, weight
+from sonic_core.devices import OwnKeeper, choose_device, weight
+from sonic_core.memory import is_out_of_memory
 
 GIGABYTE = 10**9
 SIZES = {"clip": 1.26, "vae": 0.26, "audio": 0.26, "unet": 3.05, "interpolator": 0.012}

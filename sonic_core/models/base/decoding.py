@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import torch
 
-from ...devices import is_out_of_memory
 from ...errors import SettingsError, SonicWarning
+from ...memory import is_out_of_memory
 from ...types import Frames
 from .config import LATENT_SIDE
 from .loading import Networks

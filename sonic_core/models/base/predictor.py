@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from ...devices import Keeper, is_out_of_memory, weight
+from ...devices import Keeper, weight
 from ...errors import InputError, SettingsError, SonicWarning
+from ...memory import is_out_of_memory
 from ...settings import DiffusionOptions
 from ...types import Progress
 from .conditions import BaseConditions, ClipSound

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ....devices import is_out_of_memory
 from ....errors import SettingsError, SonicWarning
+from ....memory import is_out_of_memory
 from ....types import Progress, ignore_progress
 from .attend import BACK_ENDS, KernelRefusalError
 from .attention import AttentionContext

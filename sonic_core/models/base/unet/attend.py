@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch.nn import functional
 
-from ....devices import is_out_of_memory
+from ....memory import is_out_of_memory
 
 FUSED = ("cuda", "cpu", "meta")
 """Kinds of devices on which attention never holds its scores."""

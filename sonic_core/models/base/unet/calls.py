@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 import torch
 
-from ....devices import is_out_of_memory
+from ....memory import is_out_of_memory
 from .attention import BatchConditioning
 from .switches import AUTOTUNING
 

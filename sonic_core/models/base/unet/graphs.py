@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from ....devices import is_out_of_memory
 from ....errors import SonicWarning
+from ....memory import is_out_of_memory
 from .attention import AttentionContext, Given
 
 # ruff: noqa: ANN401 - diffusers' modules have no types worth naming
