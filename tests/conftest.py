@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
@@ -186,6 +187,19 @@ def empty_place(monkeypatch, tmp_path):
     monkeypatch.delenv("SONIC_HOME", raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
+
+
+@pytest.fixture(autouse=True)
+def no_reader_stays_at_work():
+    """Whoever reads ahead closes what it reads from: no test leaves a thread that makes items nobody takes."""
+    from sonic_core.media.ahead import threads_at_work
+
+    before = threads_at_work()
+    yield
+    if left := threads_at_work() - before:
+        gc.collect()
+        left = threads_at_work() & left
+    assert not left, "a frame source was left open"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -71,6 +71,12 @@ def attended(work: Callable[[], Item], report: Callable[[], None], every: float 
     return task.result()
 
 
+def threads_at_work() -> set[threading.Thread]:
+    """List the threads that make items for ``read_ahead`` now: none when every reader has ended or been closed."""
+    with _LOCK:
+        return {thread for thread in threading.enumerate() if isinstance(thread, _Worker)} - set(_IDLE)
+
+
 def closable(items: Iterator[Item]) -> Generator[Item, None, None]:
     """Make a generator of any iterator, so that whoever stops early can close it and the file behind it."""
     yield from items

@@ -12,18 +12,12 @@ import pytest
 import torch
 
 from sonic_core.media import ahead
-from sonic_core.media.ahead import MOST_IDLE, attended, read_ahead
-
-
-def makers():
-    """List the threads that are at work."""
-    threads = [thread for thread in threading.enumerate() if thread.name == "sonic-read-ahead"]
-    return [thread for thread in threads if thread not in ahead._IDLE]
+from sonic_core.media.ahead import MOST_IDLE, attended, read_ahead, threads_at_work
 
 
 def test_items_come_in_order_and_all():
     assert list(read_ahead((number for number in range(100)), depth=3)) == list(range(100))
-    assert not makers()
+    assert not threads_at_work()
 
 
 def test_a_thread_that_is_done_makes_the_next_items_too():
@@ -39,14 +33,14 @@ def test_a_thread_that_is_done_makes_the_next_items_too():
 def test_few_threads_wait_for_more():
     readers = [read_ahead(iter_of(itertools.count())) for _ in range(6)]
     assert [next(reader) for reader in readers] == [0] * 6
-    assert len(makers()) == 6
+    assert len(threads_at_work()) == 6
     for reader in readers:
         reader.close()
     assert len(ahead._IDLE) <= MOST_IDLE
     deadline = time.monotonic() + 10
-    while makers() and time.monotonic() < deadline:
+    while threads_at_work() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not makers()
+    assert not threads_at_work()
 
 
 def iter_of(numbers):
@@ -74,7 +68,7 @@ def test_what_the_maker_raises_comes_out_in_its_place():
     assert next(taken) == 1
     with pytest.raises(KeyError, match="second"):
         next(taken)
-    assert not makers()
+    assert not threads_at_work()
 
 
 def test_closing_early_stops_the_maker_and_closes_its_source():
@@ -91,7 +85,7 @@ def test_closing_early_stops_the_maker_and_closes_its_source():
     next(taken)
     taken.close()
     assert closed == [True]
-    assert not makers()
+    assert not threads_at_work()
 
 
 def test_it_runs_ahead_but_not_far():

@@ -69,7 +69,9 @@ def test_nobody_in_a_place_that_may_not_be_seen_gets_answers():
             [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == [0, 0, 2], done.stdout
+    models, doctor, named = json.loads(done.stdout.splitlines()[-1])
+    assert (models, named) == (0, 2), done.stdout
+    assert doctor in {0, 1}, done.stdout  # 1 where Python's packages too lie in a folder that is shut to nobody
     assert "cannot be looked into (Permission denied)" in done.stderr
 
 
