@@ -51,9 +51,16 @@ def crop_box(size: tuple[int, int], box: Box, ratio: float) -> tuple[int, int, i
 def working_size(size: tuple[int, int], min_resolution: int) -> tuple[int, int]:
     """Return height and width of the working picture: the shorter side near ``min_resolution``, both multiples of 64.
 
+    A crop that is square but for the rounding of its corners gives a square: where ``min_resolution`` lies between two
+    multiples, a single pixel would otherwise make one side a whole multiple longer than the other.
+
     >>> working_size((150, 310), 64)
     (64, 128)
+    >>> working_size((200, 201), 416)
+    (384, 384)
     """
+    if abs(size[0] - size[1]) <= 1:
+        size = (min(size), min(size))
     scale = min_resolution / min(size)
     height, width = (max(1, round(side * scale / MULTIPLE)) * MULTIPLE for side in size)
     return height, width

@@ -60,6 +60,12 @@ def test_working_picture_and_mask_equal_the_kit():
         assert np.abs(mask.numpy() - kit["face_mask"][0]).max() < 1e-6
 
 
+@pytest.mark.parametrize("size", [(200, 200), (200, 201), (201, 200)])
+def test_a_square_crop_stays_square_at_every_resolution(size):
+    shapes = {resolution: working_size(size, resolution) for resolution in range(128, 1100)}
+    assert [resolution for resolution, (height, width) in shapes.items() if height != width] == []
+
+
 def test_face_mask_is_the_box_grown_by_a_tenth():
     mask = face_mask((100, 100), (30, 40, 50, 60))
     assert mask.shape == (1, 100, 100)
