@@ -71,10 +71,10 @@ def attended(work: Callable[[], Item], report: Callable[[], None], every: float 
     return task.result()
 
 
-def threads_at_work() -> set[threading.Thread]:
+def threads_at_work() -> frozenset[threading.Thread]:
     """List the threads that make items for ``read_ahead`` now: none when every reader has ended or been closed."""
     with _LOCK:
-        return {thread for thread in threading.enumerate() if isinstance(thread, _Worker)} - set(_IDLE)
+        return frozenset(thread for thread in threading.enumerate() if isinstance(thread, _Worker)) - frozenset(_IDLE)
 
 
 def closable(items: Iterator[Item]) -> Generator[Item, None, None]:
