@@ -210,7 +210,7 @@ class Clip:
     ) -> None:
         """Write the clip into a stream, a pipe to a player for one, while it is being made.
 
-        It is MP4 with H.264 and AAC in fragments, which plays from its first half second on. What is written is
+        It is MP4 with H.264 and AAC in fragments, which plays from its first fifth of a second on. What is written is
         written: where anything is raised, the stream has what came before.
 
         Args:

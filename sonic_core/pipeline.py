@@ -178,12 +178,9 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
     _check_output(job)
     with memory_errors():
         model = load_model(job.model, **job.loading) if isinstance(job.model, str) else job.model
-        sound, settings = _hear(job, model)
-        picture = as_picture(job.image)
-        progress("portrait", 0, 1)
-        portrait = prepare_portrait(picture, settings, weights=model.weights)
-        progress("portrait", 1, 1)
-        _check_size(job, portrait)
+        heard = None if hasattr(job.audio, "read") else _hear(job, model)  # a stream's first bytes may come late
+        portrait = _see(job, model, progress)
+        sound, settings = heard or _hear(job, model)
         conditions = model.model.prepare(portrait, sound, settings, progress)
         made = model.animate(conditions, settings, progress, stages=job.stages)
         return Result(made.clip, model.name, made.report, _write(job, made.clip, progress))
@@ -199,6 +196,16 @@ def _check_output(job: Job) -> None:
     file = format_of(job.output, job.format)
     file.quality(job.crf)
     check_target(job.output, file)
+
+
+def _see(job: Job, model: TalkingPortrait, progress: Progress) -> Portrait:
+    """Read the picture and find the face in it."""
+    picture = as_picture(job.image)
+    progress("portrait", 0, 1)
+    portrait = prepare_portrait(picture, job.settings, weights=model.weights)
+    progress("portrait", 1, 1)
+    _check_size(job, portrait)
+    return portrait
 
 
 def _check_size(job: Job, portrait: Portrait) -> None:
@@ -219,10 +226,10 @@ def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
         sound = read_audio(audio, duration=most) if named else as_sound(audio)
         return trim_audio(sound, settings), settings
     live = job.output is not None and not isinstance(job.output, (str, Path))
-    if not (live and settings.stream and isinstance(model.model, LooksAhead)):
+    ahead = model.model.look_ahead(settings) if live and isinstance(model.model, LooksAhead) else None
+    if ahead is None:
         return trim_audio(read_whole(audio, most), settings), settings
     sound = read_arriving(audio, settings.duration)
-    ahead = model.model.look_ahead(settings)
     log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
     return sound, replace(settings, duration=None)
 

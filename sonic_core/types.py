@@ -24,7 +24,8 @@ Frames: TypeAlias = "torch.Tensor"
 """A chunk of frames: (n, 3, h, w), RGB float32 in [0, 1]."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total). What it raises cancels the work, and everything half-made is removed."""
+"""Called with (stage, done, total), total being 0 where nobody knows it yet. What it raises cancels the work, and
+everything half-made is removed."""
 
 
 @runtime_checkable

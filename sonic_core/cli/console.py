@@ -29,14 +29,15 @@ class ProgressLine:
         now = time.monotonic()
         if stage not in self._stages or done < self._stages[stage][1]:
             self._stages[stage], self._shown = (now, done), 0.0
-        ended = done >= total
-        if total <= 1 or not (ended or now - self._shown >= (0.1 if self._live else 2.0)):
+        ended = done >= total > 0
+        if total == 1 or not (ended or now - self._shown >= (0.1 if self._live else 2.0)):
             return
         self._shown = now
         since, begun = self._stages[stage]
         spent, made = now - since, done - begun  # what an earlier run left took no time in this one
         left = f"{spent / made * (total - done):.0f} s left" if made else "starting"
-        text = f"sonic: {stage} {done}/{total}, " + (f"{spent:.1f} s" if ended else left)
+        far = f"{done}/{total}" if total else f"{done}"
+        text = f"sonic: {stage} {far}, " + (f"{spent:.1f} s" if ended or not total else left)
         _tell(f"\r{text:<60}" + ("\n" if ended else "") if self._live else text + "\n")
 
 

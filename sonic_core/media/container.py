@@ -64,7 +64,7 @@ def write_container(
                     container.mux(stream.encode(frame))
                     if sound is not None:
                         sound.advance(done / reel.fps)
-                reel.progress(STAGE, done, reel.length)
+                reel.progress(STAGE, done, 0 if reel.open_ended else reel.length)
         with file_errors(target):
             container.mux(stream.encode(None))
             if sound is not None:

@@ -16,12 +16,14 @@ from .track import heard
 
 LIVE_FORMAT = "mp4-h264"
 """The format that can be played while it comes."""
-FRAGMENT = 0.5
+FRAGMENT = 0.2
 """Seconds of a fragment: what a player waits for beyond the frames themselves."""
+KEY_FRAMES = 0.5
+"""Seconds from one key frame to the next, at which another player can join in."""
 
 
 def live_format(fps: Fraction) -> Format:
-    """Make the kind of file that is written live: H.264 and AAC in fragments that begin with a key frame.
+    """Make the kind of file that is written live: H.264 and AAC in short fragments, some beginning with a key frame.
 
     The encoder holds no frame back ("zerolatency").
 
@@ -29,12 +31,16 @@ def live_format(fps: Fraction) -> Format:
     """
     plain = find_format(LIVE_FORMAT)
     encoder = plain.encoder
-    every = max(1, round(FRAGMENT * fps))
+    every = max(1, round(KEY_FRAMES * fps))
     options = {**encoder.options, "tune": "zerolatency", "g": str(every)}
     return replace(
         plain,
         encoders=(Encoder(encoder.name, options, encoder.quality, encoder.threads),),
-        container_options={"movflags": "+frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"},
+        container_options={
+            "movflags": "+frag_keyframe+empty_moov+default_base_moof",
+            "frag_duration": str(round(FRAGMENT * 1e6)),
+            "flush_packets": "1",
+        },
     )
 
 
@@ -65,7 +71,7 @@ def write_live(
         crf: Quality of H.264, 0 the best; None for the format's own.
         metadata: Texts to store in the file, by name.
         progress: Called with ("encode", frames done, length).
-        open_ended: Fewer frames may come; the sound ends with them then.
+        open_ended: Fewer frames may come; the sound ends with them then, and progress hears of a length of 0.
 
     Raises:
         SettingsError: The quality is none that there is.

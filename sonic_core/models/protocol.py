@@ -47,6 +47,6 @@ class Model(Protocol):
 class LooksAhead(Protocol):
     """A model that can begin before the whole sound has come."""
 
-    def look_ahead(self, settings: Settings) -> float:
-        """Tell how many seconds of sound the first frame of a stream needs."""
+    def look_ahead(self, settings: Settings) -> float | None:
+        """Tell how many seconds of sound the first frame needs; None where with these settings it needs all of it."""
         ...

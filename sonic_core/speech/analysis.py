@@ -45,13 +45,14 @@ class Speech:
     """(6, n) float32: levels in dB of full scale and a centroid in Hz, as of ``evidence.band_levels``."""
 
     @classmethod
-    def of(cls, audio: Audio) -> Speech:
+    def of(cls, audio: Audio, ear: Ear | None = None) -> Speech:
         """Measure a sound, in one pass over its spectra.
 
         Args:
             audio: Any rate, any channels, any length; memory beside the sound grows by about 0.1 GB per hour.
+            ear: How to listen; None finds that out. A part of a sound is heard with the peak of the whole.
         """
-        ear = choose_ear(audio)
+        ear = ear or choose_ear(audio)
         parts = [(mel_levels(one), measure_tone(one), band_levels(one, ear.peak)) for one in spectra(audio, ear)]
         levels, tone, bands = zip(*parts, strict=True)
         return cls(audio.duration, ear, np.concatenate(levels), np.concatenate(tone), np.concatenate(bands, axis=1))

@@ -75,17 +75,34 @@ def test_a_job_can_be_written_in_every_way(tmp_path):
     assert len(list((tmp_path / "folder").glob("*.png"))) == 10
 
 
-def test_a_sound_that_comes_byte_by_byte_is_read_to_its_end():
-    samples = (np.sin(np.arange(8000) * 0.05) * 9000).astype("<i2")
-    piped = io.BytesIO()
-    with wave.open(piped, "wb") as file:
+def piped(seconds=0.5):
+    """A hum, byte by byte."""
+    samples = (np.sin(np.arange(round(16000 * seconds)) * 0.05) * 9000).astype("<i2")
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(samples.tobytes())
-    piped.seek(0)
-    settings = Settings(min_resolution=384, face=(100, 100, 400, 400), stream=True)
+    stream.seek(0)
+    return stream
+
+
+def test_a_sound_that_comes_byte_by_byte_is_read_to_its_end_for_a_file(tmp_path):
+    settings = Settings(min_resolution=384, face=(100, 100, 400, 400))
     with pytest.warns(sonic.SonicWarning):  # nobody speaks in a hum
-        made = run(replace(JOB, audio=piped, settings=settings, output=io.BytesIO()))
+        made = run(replace(JOB, audio=piped(), settings=settings, output=tmp_path / "out.mp4"))
     assert made.seconds == pytest.approx(0.52, abs=0.021)
+
+
+def test_a_sound_that_comes_byte_by_byte_is_answered_while_it_comes_into_a_stream():
+    settings = Settings(min_resolution=384, face=(100, 100, 400, 400))
+    shown, heard = io.BytesIO(), []
+    made = run(replace(JOB, audio=piped(0.7), settings=settings, output=shown), lambda *report: heard.append(report))
+    assert made.seconds == pytest.approx(0.7, abs=0.001)
+    with av.open(io.BytesIO(shown.getvalue())) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 18
+    with av.open(io.BytesIO(shown.getvalue())) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) == pytest.approx(0.72 * 16000, abs=2 * 1024)
+    assert ("encode", 18, 0) in heard, "nobody knows how long it will be"
 
 
 class Darker:

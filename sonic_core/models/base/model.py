@@ -149,8 +149,10 @@ class BaseModel:
             sound = cut(sound, min(seconds, sound.duration))
         return replace(interpolate(drawn, fps, frame_count(seconds, fps), self.interpolator), audio=sound)
 
-    def look_ahead(self, settings: Settings) -> float:
+    def look_ahead(self, settings: Settings) -> float | None:
         """Tell how many seconds of sound the first frame of a stream needs (protocol ``LooksAhead``)."""
+        if not settings.stream:
+            return None
         steps = choose_sampling(settings, self.networks.config.scheduler).steps
         schedule = Schedule(settings.window, settings.window_overlap, settings.window_shift)
         return Line(_ENDLESS, schedule).look_ahead(steps) / MODEL_FPS

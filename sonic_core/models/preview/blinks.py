@@ -18,13 +18,16 @@ _APART = (0.9, 1.7, 2.6)  # s from one to the next: shortest, more on average in
 _WITH_SHIFT = 0.45  # chance that a blink which is due soon comes with a large shift of the gaze
 
 
-def blink_curve(speaking: np.ndarray, shifts: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+def blink_curve(
+    speaking: np.ndarray, shifts: np.ndarray, stream: np.random.Generator, *, attracted: bool = True
+) -> np.ndarray:
     """Close the eyes now and then: gamma-distributed intervals, shorter in speech, some at the ends of phrases.
 
     Args:
         speaking: 0 in a pause … 1 in speech, (n,).
         shifts: Seconds at which the gaze makes a large shift, (m,); lids like to fall then.
         stream: Where chance comes from.
+        attracted: Whether a blink is moved to such a shift, or to a phrase's end, which may lie ahead.
 
     Returns:
         0 open … 1 shut, (n,).
@@ -38,7 +41,8 @@ def blink_curve(speaking: np.ndarray, shifts: np.ndarray, stream: np.random.Gene
     moment = _FIRST[0] + stream.gamma(2.0, _FIRST[1] / 2)
     while moment * RATE < count:
         twice, haste, hold, slow, shifting = stream.uniform(size=5)
-        moment = _attracted(moment, ends, shifts if shifting < _WITH_SHIFT else shifts[:0])
+        if attracted:
+            moment = _attracted(moment, ends, shifts if shifting < _WITH_SHIFT else shifts[:0])
         parts = (_SHUT[0] + _SHUT[1] * haste, _HELD[0] + _HELD[1] * hold, _OPEN[0] + _OPEN[1] * slow)
         add_bump(blink, moment, parts, 1.0)
         if twice < _TWICE:

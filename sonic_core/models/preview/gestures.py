@@ -50,12 +50,13 @@ class Gestures:
         return Gestures(**{field.name: read_at(getattr(self, field.name), times) for field in fields(self)})
 
 
-def gesture_curves(prosody: Prosody, seed: int) -> Gestures:
+def gesture_curves(prosody: Prosody, seed: int, *, coming: bool = False) -> Gestures:
     """Draw the movements beside speech for a sound.
 
     Args:
         prosody: What the voice does.
         seed: Same seed, same movements.
+        coming: More of the sound will follow: no blink waits for what is not known yet, so that none is taken back.
 
     Returns:
         Curves of as many values as the prosody's, at least 2. All begin at exactly 0, so that the first frame is the
@@ -69,5 +70,5 @@ def gesture_curves(prosody: Prosody, seed: int) -> Gestures:
     curves = head_curves(prosody, breath, gaze[0], stream[2])
     curves |= {"gaze_x": gaze[0], "gaze_y": gaze[1]}
     curves["brows"] = brow_curve(prosody, stream[3])
-    curves["blink"] = blink_curve(prosody.speaking, shifts, stream[4])
+    curves["blink"] = blink_curve(prosody.speaking, shifts, stream[4], attracted=not coming)
     return Gestures(**{name: curve.astype(np.float32) for name, curve in curves.items()})

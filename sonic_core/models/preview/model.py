@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,10 +15,13 @@ from ...clip import Clip, frame_count
 from ...errors import SonicWarning
 from ...faces.doubts import examine
 from ...faces.landmarks import read_landmarks
+from ...media.arriving import ArrivingAudio
 from ...media.threads import single_threaded
 from ...settings import Settings
 from ...speech import Speech
+from ...speech.live import AHEAD, STEP
 from ...types import Audio, Frames, Landmarks, Portrait, Progress, ignore_progress
+from .live import live_poses
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
 from .puppet.drawing import Puppet
@@ -47,8 +51,8 @@ class PreviewConditions:
     audio: Audio
     puppet: Puppet
     """Draws the portrait."""
-    speech: Speech
-    """What mouth, head and brows follow."""
+    speech: Speech | None
+    """What mouth, head and brows follow; None where the sound is still coming."""
 
 
 class PreviewModel:
@@ -66,8 +70,8 @@ class PreviewModel:
             SonicWarning: Nobody speaks in the sound, its channels are damaged, or the mouth cannot be shut or made out.
         """
         del progress
-        speech = Speech.of(audio)
-        for reason in speech.remarks:
+        speech = None if isinstance(audio, ArrivingAudio) else Speech.of(audio)
+        for reason in speech.remarks if speech else ():
             warnings.warn(reason, SonicWarning, stacklevel=2)
         with single_threaded():
             puppet = make_puppet(portrait, put_back=settings.paste_back)
@@ -87,15 +91,23 @@ class PreviewModel:
         length = frame_count(settings.duration or conditions.audio.duration, fps)
         puppet = conditions.puppet
         size = puppet.image.shape[0], puppet.image.shape[1]
-        posed = frame_poses(conditions, settings, length, fps)
+        if conditions.speech is None:
+            read = partial(_draw_live, conditions, settings, length, fps)
+        else:
+            read = partial(_draw, puppet, frame_poses(conditions, settings, length, fps))
         return Clip(
-            read=lambda: _draw(puppet, posed),
+            read=read,
             fps=fps,
             length=length,
             size=size,
             audio=conditions.audio,
             placement=puppet.placement if settings.paste_back else None,
         )
+
+    def look_ahead(self, settings: Settings) -> float:
+        """Tell how many seconds of sound the first frame needs (protocol ``LooksAhead``), whatever the settings."""
+        del settings
+        return STEP + AHEAD
 
 
 def make_puppet(portrait: Portrait, *, put_back: bool = False) -> Puppet:
@@ -121,10 +133,24 @@ def _in_picture(landmarks: Landmarks, portrait: Portrait) -> Landmarks:
 
 
 def frame_poses(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> list[Pose]:
-    """Say how the portrait is posed in each of ``length`` frames."""
+    """Say how the portrait is posed in each of ``length`` frames.
+
+    Raises:
+        ValueError: The sound is still coming.
+    """
+    if conditions.speech is None:
+        raise ValueError("expected a sound that is there, got one that is still coming")
     seed = mixed_seed(settings.seed, conditions.portrait, conditions.audio)
     bounded = conditions.puppet.head.limits.bounded
     return poses(conditions.speech, settings, length, fps, seed=seed, bounded=bounded)
+
+
+def _draw_live(conditions: PreviewConditions, settings: Settings, length: int, fps: Fraction) -> Iterator[Frames]:
+    """Draw what is said while it is being said."""
+    puppet = conditions.puppet
+    seed = mixed_seed(settings.seed, conditions.portrait, None)
+    for posed in live_poses(conditions.audio, settings, length, fps, seed=seed, bounded=puppet.head.limits.bounded):
+        yield from _draw(puppet, posed)
 
 
 def _draw(puppet: Puppet, posed: list[Pose]) -> Iterator[Frames]:

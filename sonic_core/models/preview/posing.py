@@ -15,7 +15,7 @@ from ...speech import Speech
 from ...speech.channels import SILENT
 from ...speech.motion import Motion
 from ...types import Audio, Portrait
-from .gestures import gesture_curves
+from .gestures import Gestures, gesture_curves
 from .puppet.pose import Pose
 
 WIDEST = 0.29
@@ -48,15 +48,21 @@ def poses(
             not limited by it.
     """
     times = np.arange(length) / float(fps)
-    fields = _mouth(speech.motion.at(times), settings.dynamic_scale)
+    fields = mouth_fields(speech.motion.at(times), settings.dynamic_scale)
     if settings.motion_scale > 0:
-        fields |= _rest(speech, settings.motion_scale, times, seed, bounded)
+        gestures = gesture_curves(speech.prosody, seed).at(times)
+        fields |= gesture_fields(gestures, settings.motion_scale, bounded)
+    return poses_of(fields)
+
+
+def poses_of(fields: dict[str, np.ndarray]) -> list[Pose]:
+    """Make a pose of each moment of ``fields``, (m,) each, named as ``Pose``'s own."""
     rows = zip(*(np.asarray(curve, np.float64).tolist() for curve in fields.values()), strict=True)
     return [Pose(**dict(zip(fields, row, strict=True))) for row in rows]
 
 
-def _mouth(mouth: Motion, lively: float) -> dict[str, np.ndarray]:
-    """Express the mouth's motion in the pose's units."""
+def mouth_fields(mouth: Motion, lively: float) -> dict[str, np.ndarray]:
+    """Express the mouth's motion at m moments in the pose's units, (m,) each."""
     gap = WIDEST * lively * np.maximum(mouth.opening, 0).astype(np.float64) ** _GROWTH
     return {
         "gap": soft_limited(gap, -_MOST, _MOST),
@@ -70,9 +76,11 @@ def _mouth(mouth: Motion, lively: float) -> dict[str, np.ndarray]:
     }
 
 
-def _rest(speech: Speech, scale: float, times: np.ndarray, seed: int, bounded: Bounded | None) -> dict[str, np.ndarray]:
-    """Express the gestures in the pose's units; lids fall and eyes wander as far at any scale, only smaller below 1."""
-    gestures = gesture_curves(speech.prosody, seed).at(times)
+def gesture_fields(gestures: Gestures, scale: float, bounded: Bounded | None) -> dict[str, np.ndarray]:
+    """Express gestures at m moments in the pose's units, (m,) each.
+
+    Lids fall and eyes wander as far at any ``scale`` above 0, only smaller below 1.
+    """
     names = ("brows", "yaw", "pitch", "roll", "sway_x", "sway_y")
     found = {name: scale * getattr(gestures, name).astype(np.float64) for name in names}
     angles = (found["yaw"], found["pitch"], found["roll"])
@@ -86,17 +94,19 @@ def _rest(speech: Speech, scale: float, times: np.ndarray, seed: int, bounded: B
     return found | {"gaze_x": across, "gaze_y": down, "blink": gestures.blink}
 
 
-def mixed_seed(seed: int, portrait: Portrait, audio: Audio) -> int:
+def mixed_seed(seed: int, portrait: Portrait, audio: Audio | None) -> int:
     """Mix the user's seed with picture and sound, so that no two people of a batch blink in unison.
 
-    Of the sound its first audible second counts, so that a sound cut shorter begins alike; of the picture the whole as
-    it came and the face's place in it, so that any working size moves alike.
+    Of the sound its first audible second counts, so that a sound cut shorter begins alike, and nothing of one that is
+    None, since it is still coming; of the picture the whole as it came and the face's place in it, so that any working
+    size moves alike.
     """
     digest = hashlib.blake2b(repr((seed, portrait.placement.box)).encode(), digest_size=8)
     source = portrait.placement.source
     steps = [max(1, side // _SAMPLED) for side in source.shape[1:]]
     digest.update(as_bytes(source[:, :: steps[0], :: steps[1]]).transpose(2, 0, 1).tobytes())
-    digest.update((_beginning(audio) * 4096).round().astype("<i2").tobytes())
+    if audio is not None:
+        digest.update((_beginning(audio) * 4096).round().astype("<i2").tobytes())
     return int.from_bytes(digest.digest(), "little")
 
 
