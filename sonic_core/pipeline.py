@@ -26,10 +26,13 @@ from .media.video import check_target
 from .memory import memory_errors
 from .models.protocol import Conditions, LooksAhead, Model
 from .models.registry import find_model
+from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
 from .settings import SETTINGS, Settings
+from .speech import Speech
+from .sync.check import LipsCheck, check_lips
 from .types import Audio, Portrait, Progress, ignore_progress
 from .weights.search import SearchPath, Weights
 
@@ -150,6 +153,8 @@ class Result:
     """What the stages did."""
     output: Path | None
     """The file or folder that was written, if one was."""
+    lips: LipsCheck | None = None
+    """What can be said of lips and sound; None where the sound came byte by byte."""
 
     @property
     def seconds(self) -> float:
@@ -183,7 +188,8 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
         sound, settings = heard or _hear(job, model)
         conditions = model.model.prepare(portrait, sound, settings, progress)
         made = model.animate(conditions, settings, progress, stages=job.stages)
-        return Result(made.clip, model.name, made.report, _write(job, made.clip, progress))
+        written = _write(job, made.clip, progress)
+        return Result(made.clip, model.name, made.report, written, _check(conditions, model, settings, made.report))
 
 
 def _check_output(job: Job) -> None:
@@ -232,6 +238,15 @@ def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     sound = read_arriving(audio, settings.duration)
     log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
     return sound, replace(settings, duration=None)
+
+
+def _check(conditions: Conditions, model: TalkingPortrait, settings: Settings, reports: Reports) -> LipsCheck | None:
+    """Say of lips and sound what is at hand: listening to 20 s takes some 0.06 s where the model did not."""
+    if isinstance(conditions.audio, ArrivingAudio):
+        return None
+    speech = getattr(conditions, "speech", None) or Speech.of(conditions.audio)
+    found = next((one.measurement for one in reports.flat() if isinstance(one, Refinement)), None)
+    return check_lips(speech, lively=settings.dynamic_scale, sync=found, exact=model.model.exact)
 
 
 def _write(job: Job, clip: Clip, progress: Progress) -> Path | None:

@@ -14,13 +14,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..settings import Settings
 from . import batch, ending, evaluate, learn, video, weights
 from .console import ProgressLine, add_weights, answer, say
 from .options import add_settings, loading_of, settings_of
+
+if TYPE_CHECKING:
+    from ..sync.check import LipsCheck
 
 STDIN = STDOUT = "-"
 """The sound that stands for standard input, and the output that stands for standard output."""
@@ -167,6 +170,8 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         raise
     spent = time.monotonic() - started
     say(f"{made.model}: {made.seconds:.2f} s of video in {spent:.1f} s.")
+    if made.lips is not None:
+        say(made.lips.reason)
     return {
         "output": output,
         "model": made.model,
@@ -175,6 +180,19 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         "seconds": made.seconds,
         "size": list(made.clip.size),
         "took_seconds": round(spent, 2),
+        "lips": None if made.lips is None else _plain(made.lips),
+    }
+
+
+def _plain(lips: LipsCheck) -> dict[str, Any]:
+    """Tell of lips and sound in JSON's words."""
+    return {
+        "speech_seconds": round(lips.speech, 2),
+        "pauses": [[round(moment, 2) for moment in pause] for pause in lips.pauses],
+        "closures": lips.closures,
+        "movement": round(lips.movement, 3),
+        "offset_seconds": None if lips.sync is None else round(lips.sync.offset, 4),
+        "words": lips.reason,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -65,6 +65,11 @@ class Reports:
     def reason(self) -> str:
         """All their sentences."""
         return " ".join(part.reason for part in self.parts)
+
+    def flat(self) -> Iterator[Report]:
+        """Go through what every single stage says, those within stages too."""
+        for part in self.parts:
+            yield from part.flat() if isinstance(part, Reports) else (part,)
 
 
 def apply_stages(stages: Iterable[Stage], clip: Clip, progress: Progress = ignore_progress) -> Staged[Reports]:
