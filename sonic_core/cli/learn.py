@@ -13,6 +13,7 @@ TASKS = {
         "learn.lipreading.commands",
         "teach sonic-preview to read lips off a sound, from synthesised speech",
     ),
+    "sync": ("learn.sync.commands", "teach sync whether a mouth and a sound belong together, from no video at all"),
     "landmarks": ("learn.mediapipe", "take the face finder's networks out of MediaPipe's files"),
 }
 """What can be learned: the module that does it, with a ``main``, and a text about it."""

@@ -115,7 +115,25 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     return VideoInfo(size, fps, length, float(length / fps), has_audio, float(stamps[0]), steady, times.told)
 
 
-def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo | None = None) -> Iterator[Frames]:
+@dataclass(frozen=True)
+class Footage:
+    """The frames of a video file, from the beginning at each call."""
+
+    path: Path
+    info: VideoInfo
+
+    def __call__(self) -> Iterator[Frames]:
+        """Read them as they are meant to be seen."""
+        return read_video(self.path, info=self.info)
+
+    def reduced(self, reduction: int) -> Iterator[Frames]:
+        """Read them so many times smaller, for machines that only look, in a third of the time."""
+        return read_video(self.path, info=self.info, reduction=reduction)
+
+
+def read_video(
+    path: str | os.PathLike[str], start: float = 0, info: VideoInfo | None = None, reduction: int = 1
+) -> Iterator[Frames]:
     """Read a video's frames in order as they are meant to be seen.
 
     They are turned and mirrored as the file says, have square pixels and the first one's size, and show a light grey
@@ -128,6 +146,7 @@ def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo |
         path: A video file.
         start: Seconds from the first frame to leave out.
         info: What ``probe_video`` found, where the file has not changed since; it takes as long as some ten frames.
+        reduction: How many times smaller they shall be, for who only looks at them: colours are a little rougher.
 
     Yields:
         (n, 3, h, w) RGB float32 in [0, 1], n at most ``MOST_CHUNK``.
@@ -140,7 +159,7 @@ def read_video(path: str | os.PathLike[str], start: float = 0, info: VideoInfo |
     skip = round(start * info.fps)
     most = max(1, min(MOST_CHUNK, CHUNK_PIXELS // (info.size[0] * info.size[1])))
     chunk: list[Bytes] = []
-    for index, pixels in enumerate(_paced(Path(path), info)):
+    for index, pixels in enumerate(_paced(Path(path), info, reduction)):
         if index >= skip:
             chunk.append(pixels)
         if len(chunk) == most:
@@ -235,11 +254,11 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
     return cast("VideoCodecContext", av.CodecContext.create(name, "r"))
 
 
-def _paced(path: Path, info: VideoInfo) -> Iterator[Bytes]:
+def _paced(path: Path, info: VideoInfo, reduction: int) -> Iterator[Bytes]:
     """Yield exactly ``info.length`` frames (h, w, 3) uint8, the n-th being what is seen at n / fps."""
     shown, pixels = 0, None
     with _opened(path) as (container, stream):
-        display = Display(stream)
+        display = Display(stream, reduction)
         frames = whole_pictures(_decoded(container, stream, path))
         for due, frame in _placed(frames, path, info):
             check_memory(path, (frame.height, frame.width), FRAME_BYTES, "film")

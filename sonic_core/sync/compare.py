@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..speech import Speech
-from ..speech.spectrum import LEVEL_RATE
 from ..types import FaceFinder, Progress, ignore_progress
+from .agreement import agreement
 from .mouth import MouthMotion, mouth_motion
-from .offset import SyncMeasurement, measure_offset
+from .network import sync_network
+from .offset import REACH, SHORTEST, SyncMeasurement, measure_offset
 
 if TYPE_CHECKING:
     from ..clip import Clip
@@ -50,4 +51,11 @@ def compare(motion: MouthMotion, speech: Speech) -> SyncMeasurement:
     Raises:
         InputError: There is less than three seconds of face with sound.
     """
-    return measure_offset(motion.signals, motion.seen, motion.fps, speech.evidence, LEVEL_RATE)
+    seen = float(motion.seen.sum() / motion.fps)
+    if min(seen, speech.duration) < SHORTEST:
+        raise InputError(
+            f"Expected at least {SHORTEST:g} s of a speaking face with sound, got {seen:.1f} s of face and "
+            f"{speech.duration:.1f} s of sound; use a longer clip."
+        )
+    fps = float(motion.fps)
+    return measure_offset(agreement(sync_network(), motion.signals, motion.seen, fps, speech.levels, reach=REACH))

@@ -1,0 +1,61 @@
+"""Make mouths and sounds as various as cameras and microphones do, anew at each step.
+
+Without it a network does as well on clips that are drawn, and far worse on people.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ...sync.network import FRAME_RATE
+
+Random = np.random.Generator
+
+GAIN, MIXED = 0.35, 0.15
+"""Deviation of the logarithm of each curve's gain, and of what goes over from one curve into another."""
+EFFORT = 0.4
+"""Deviation of the logarithm of how widely a mouth moves, from moment to moment."""
+HASTE = 0.5
+"""Frames by which a mouth may be late or early for a moment, a deviation: nobody moves as a model does."""
+OWN, TREMBLE, SWAY = 0.9, 0.35, 1.0
+"""Most of what a mouth does for itself, of the tracker's noise, and of slow change, in deviations of the curve."""
+_OWN_PACE = (0.04, 0.2)
+"""Deviation in seconds of the Gaussian that blurs what a mouth does for itself."""
+_SLOW = 0.5
+"""The same of slow change."""
+_HASTE_PACE = 0.15
+"""The same of being late and early."""
+_BLUR = np.array([0.25, 0.5, 0.25])
+
+
+def vary_mouth(curves: NDArray[np.floating], random: Random) -> NDArray[np.float64]:
+    """Give curves (k, n) another owner, another tracker and another camera."""
+    count, length = curves.shape
+    spread = curves.std(1, keepdims=True) + 1e-9
+    unit = (curves - curves.mean(1, keepdims=True)) / spread
+    mixed = (np.eye(count) + MIXED * random.standard_normal((count, count))) @ unit
+    varied = _drawled(mixed, random) * np.exp(GAIN * random.standard_normal((count, 1)))
+    varied *= np.exp(EFFORT * _wave(random, (1, length), _SLOW * FRAME_RATE))
+    pace = random.uniform(*_OWN_PACE) * FRAME_RATE
+    shared = random.standard_normal((count, count)) @ _wave(random, (count, length), pace) / np.sqrt(count)
+    varied += random.uniform(0, OWN) * shared
+    varied += random.uniform(0, TREMBLE) * random.standard_normal((count, length))
+    varied += random.uniform(0, SWAY) * _wave(random, (count, length), _SLOW * FRAME_RATE)
+    if random.random() < 0.5:
+        varied = ndimage.convolve1d(varied, _BLUR, axis=1, mode="nearest")
+    return varied
+
+
+def _drawled(curves: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
+    """Let curves (k, n) be a little late here and early there; on the whole they are in step."""
+    places = np.arange(curves.shape[1])
+    moved = places + random.uniform(0, HASTE) * _wave(random, (1, len(places)), _HASTE_PACE * FRAME_RATE)[0]
+    return np.stack([np.interp(moved, places, curve) for curve in curves])
+
+
+def _wave(random: Random, shape: tuple[int, int], pace: float) -> NDArray[np.float64]:
+    """Draw curves of deviation 1 that are blurred by ``pace`` frames."""
+    wave = ndimage.gaussian_filter1d(random.standard_normal(shape), pace, axis=1, mode="wrap")
+    return wave / (wave.std(1, keepdims=True) + 1e-9)
