@@ -9,7 +9,6 @@ import numpy as np
 
 from ..types import Audio
 from .channels import SILENT, Ear, choose_ear
-from .evidence import band_levels, mouth_evidence
 from .levelling import make_up
 from .mel import mel_levels
 from .motion import Motion, Said, read_lips, shape_motion
@@ -27,10 +26,7 @@ class Speech:
 
     Made by ``Speech.of``. The fields are what was measured of the sound's spectra, n rows of which row ``i`` is centred
     at ``i / LEVEL_RATE`` seconds; the properties are made of them when they are first asked for, and kept. Those have m
-    = n / 2 rounded up values at ``curves.RATE``, but for the evidence. The sound itself is not held.
-
-    Two views of the same spectra stand side by side, since neither can be made of the other's numbers: mel levels, by
-    which the mouth network was trained, and ``bands``, on which the confidence of ``sync`` is calibrated.
+    = n / 2 rounded up values at ``curves.RATE``. The sound itself is not held.
     """
 
     duration: float
@@ -41,8 +37,6 @@ class Speech:
     """(n, bands) float16: mel levels in dB below the sound's own peak; 29 MB for an hour."""
     tone: np.ndarray
     """(n,) float32: the voice's pitch in semitones above ``tone.LOWEST_TONE``, NaN where none is heard."""
-    bands: np.ndarray
-    """(6, n) float32: levels in dB of full scale and a centroid in Hz, as of ``evidence.band_levels``."""
 
     @classmethod
     def of(cls, audio: Audio, ear: Ear | None = None) -> Speech:
@@ -53,9 +47,9 @@ class Speech:
             ear: How to listen; None finds that out. A part of a sound is heard with the peak of the whole.
         """
         ear = ear or choose_ear(audio)
-        parts = [(mel_levels(one), measure_tone(one), band_levels(one, ear.peak)) for one in spectra(audio, ear)]
-        levels, tone, bands = zip(*parts, strict=True)
-        return cls(audio.duration, ear, np.concatenate(levels), np.concatenate(tone), np.concatenate(bands, axis=1))
+        parts = [(mel_levels(one), measure_tone(one)) for one in spectra(audio, ear)]
+        levels, tone = zip(*parts, strict=True)
+        return cls(audio.duration, ear, np.concatenate(levels), np.concatenate(tone))
 
     @property
     def silent(self) -> bool:
@@ -94,11 +88,6 @@ class Speech:
         if self.silent:
             return Prosody(*np.zeros((3, len(self.activity))))
         return measure_prosody(self.motion.speaking, self._raised, self.tone)
-
-    @cached_property
-    def evidence(self) -> np.ndarray:
-        """(6, n) float32 at ``LEVEL_RATE``: what goes with a mouth's movement, as of ``evidence.mouth_evidence``."""
-        return mouth_evidence(self.bands)
 
     @cached_property
     def remarks(self) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ PHASES = 2
 """Sounds heard per frame: lags are ``1 / (PHASES · FRAME_RATE)`` seconds apart."""
 LAG_STEP = 1 / (PHASES * FRAME_RATE)
 """Seconds between two lags."""
+_BLOCK, _STRETCH = 64, 1500
+"""Windows of a mouth that are compared at a time, and that are seen at a time: a minute, 100 MB."""
 SPAN = 2 * EDGE + WINDOW
 """Frames that one comparison takes in."""
 
@@ -43,25 +45,48 @@ def agreement(
     made = np.full((read.shape[1], 2 * reach + 1), np.nan, np.float32)
     if read.shape[1] < SPAN or len(levels) < LEVELS * SPAN:
         return made
-    mouth = network.see(torch.from_numpy(mouth_view(read))[None])[0]
-    sound = _heard(network, sound_view(levels))
-    places = PHASES * torch.arange(len(mouth))
-    first = EDGE + WINDOW // 2
-    for number, lag in enumerate(range(-reach, reach + 1)):
-        there = places - lag
-        inside = (there >= 0) & (there < len(sound))
-        cosines = (mouth[inside] * sound[there[inside]]).sum(1)
-        made[first : first + len(mouth)][inside.numpy(), number] = cosines.numpy()
+    mouth, sound = torch.from_numpy(mouth_view(read)), torch.from_numpy(sound_view(levels))
+    count, first = read.shape[1] - SPAN + 1, EDGE + WINDOW // 2
+    for start in range(0, count, _STRETCH):
+        seen_now = network.see(mouth[None, :, start : min(start + _STRETCH, count) + SPAN - 1])[0]
+        near = _near(network, sound, PHASES * start - reach, PHASES * len(seen_now) + 2 * reach)
+        made[first + start : first + start + len(seen_now)] = _cosines(seen_now, near, reach).numpy()
     made[~_around(known)] = np.nan
     return made
 
 
-def _heard(network: SyncNetwork, view: NDArray[np.float32]) -> torch.Tensor:
-    """Hear windows ``PHASES`` times a frame: (k, …), the first of which is compared with a mouth's first at lag 0."""
-    step = LEVELS // PHASES
-    parts = [network.hear(torch.from_numpy(view[phase * step :])[None])[0] for phase in range(PHASES)]
-    count = min(map(len, parts))
-    return torch.stack([part[:count] for part in parts], 1).flatten(0, 1)
+def _near(network: SyncNetwork, sound: torch.Tensor, start: int, count: int) -> torch.Tensor:
+    """Hear ``count`` windows of a sound (m, bands), ``PHASES`` a frame, from number ``start`` on: (count, …).
+
+    Number 0 is the one that is compared with a mouth's first at lag 0. Not a number where there is no sound.
+    """
+    begin = max(0, start // PHASES)
+    end = -(-(start + count) // PHASES)
+    part, step = sound[LEVELS * begin : LEVELS * (end + SPAN)], LEVELS // PHASES
+    near = torch.full((count, WINDOW * network.size), torch.nan)
+    if len(part) < LEVELS * SPAN:
+        return near
+    heard = [network.hear(part[None, phase * step :])[0] for phase in range(PHASES)]
+    least = min(map(len, heard))
+    both = torch.stack([one[:least] for one in heard], 1).flatten(0, 1)
+    place = PHASES * begin - start
+    both = both[max(0, -place) : count - place]
+    near[max(0, place) : max(0, place) + len(both)] = both
+    return near
+
+
+def _cosines(mouth: torch.Tensor, near: torch.Tensor, reach: int) -> torch.Tensor:
+    """Multiply windows of a mouth (m, …) with those of the sound near them at every lag: (m, 2 · reach + 1).
+
+    A block of them at a time is one matrix product, of which a slanted band is kept.
+    """
+    lags = torch.arange(2 * reach, -1, -1)
+    made = []
+    for start in range(0, len(mouth), _BLOCK):
+        part = mouth[start : start + _BLOCK]
+        there = near[PHASES * start : PHASES * (start + len(part)) + 2 * reach]
+        made.append((part @ there.T).gather(1, PHASES * torch.arange(len(part))[:, None] + lags))
+    return torch.cat(made)
 
 
 def _around(known: NDArray[np.bool_]) -> NDArray[np.bool_]:

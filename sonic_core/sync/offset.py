@@ -2,7 +2,8 @@
 
 What goes in are cosines between windows of a mouth and of its sound, at every moment and every lag (``agreement``).
 Their mean over a clip has a peak where both belong together. The mean of n cosines of strangers shrinks with √n, so the
-evidence is the height of the peak times the root of the seconds that were compared, and means the same for any length.
+evidence is the height of the peak above the other lags times the root of the seconds that were compared, and means the
+same for any length.
 
 Confidence is calibrated on wrong sounds: the logistic distribution below has the 95th and 99th percentile of their
 evidence, and the confidence is its distribution function: the share of wrong sounds with less evidence.
@@ -34,12 +35,14 @@ REACH = 100
 """Steps up to which sounds are moved: beyond ``FARTHEST`` for those that drift."""
 LAGS = np.arange(-REACH, REACH + 1) * STEP
 """Lags that are compared."""
+PEAK = 0.16
+"""Seconds around the best lag that belong to its peak."""
 BESIDE = 0.125
 """Seconds beside a drift within which a part's own peak is looked for."""
 PART = 5.0
 """Seconds of which a drift is told, about; a whole number of parts fills the clip."""
 
-_MIDDLE, _SPREAD = 0.27, 0.06
+_MIDDLE, _SPREAD = 0.15, 0.078
 """Middle and scale of the logistic distribution of the evidence of wrong sounds, in √s (``benchmarks/sync.py``)."""
 _LEAST = FRAME_RATE
 """Frames that must be compared at a lag for it to count."""
@@ -112,6 +115,13 @@ def measure_offset(cosines: Curve) -> SyncMeasurement:
     )
 
 
+def evidence_of(cosines: Curve) -> float:
+    """Return the height of the peak times the root of the seconds that were compared, if the offset is constant."""
+    known = np.isfinite(cosines)
+    flat = _mean(np.where(known, cosines, 0.0).sum(0), known.sum(0))
+    return _evidence(flat, float(known.any(1).sum()) / FRAME_RATE)
+
+
 def confidence_of(evidence: float) -> float:
     """Return the share of wrong sounds with less evidence."""
     return float(1 / (1 + np.exp(-(evidence - _MIDDLE) / _SPREAD)))
@@ -131,8 +141,14 @@ def _mean(sums: Curve, counts: NDArray[np.integer]) -> Curve:
 
 
 def _evidence(curve: Curve, seconds: float, reach: float = FARTHEST) -> float:
-    """Weigh how high a curve's peak is for what was compared."""
-    return float(curve[_top(curve, reach)]) * seconds**0.5
+    """Weigh how far a curve's peak is above the other lags, for what was compared.
+
+    Their mean is taken off: what a still mouth looks like agrees with speech a little at every lag, and in a long clip
+    a little is much.
+    """
+    best = _top(curve, reach)
+    others = curve[(np.abs(LAGS - LAGS[best]) > PEAK) & (curve != 0)]
+    return float(curve[best] - max(0.0, others.mean() if len(others) else 0.0)) * seconds**0.5
 
 
 def _top(curve: Curve, reach: float) -> int:

@@ -1,6 +1,7 @@
 """A clip is read again and again, and leaves as a file."""
 
 import warnings
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -234,3 +235,18 @@ def test_a_videos_broken_sound_is_silence(tmp_path):
     with pytest.warns(SonicWarning, match="1 samples of the sound in .* taken as silence"):
         audio = open_clip(path).audio
     assert audio is not None and (audio.samples == 0).sum() == 1
+
+
+def test_a_file_that_is_only_looked_at_is_read_smaller(tmp_path):
+    rows = torch.linspace(0.2, 0.8, 64)[None, None, :, None].expand(1, 3, 64, 98)
+    made = Clip(lambda: iter([rows, 1 - rows]), Fraction(25), 2, (64, 98), None)
+    assert made.reduced(3) is made
+    made.export(tmp_path / "rows.mp4", crf=4)
+    clip = open_clip(tmp_path / "rows.mp4")
+    small = clip.reduced(3)
+    assert small.size == (21, 32) and clip.reduced(1) is clip
+    for frame, whole in zip(small.frames(), clip.frames(), strict=True):
+        wanted = whole[:, :63, :96].unflatten(2, (32, 3)).unflatten(1, (21, 3)).mean((2, 4))
+        assert frame.shape == (3, 21, 32) and (frame - wanted).abs().max() < 0.02
+    other = replace(clip, read=lambda: iter([rows]))
+    assert other.reduced(3) is other, "frames of a file that are changed on their way are not those of the file"

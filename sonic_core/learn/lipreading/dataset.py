@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Batch:
     seed: int
 
 
-def make_dataset(folder: Path, clips: int, seed: int, jobs: int) -> None:
+def make_dataset(folder: Path, clips: int, seed: int, jobs: int, languages: Sequence[str] = tuple(TRAINING)) -> None:
     """Speak and store ``clips`` clips of every language of the training set; what is there already is kept.
 
     Args:
@@ -51,13 +52,14 @@ def make_dataset(folder: Path, clips: int, seed: int, jobs: int) -> None:
         clips: Clips per language.
         seed: The same seed says the same things.
         jobs: Processes at a time.
+        languages: Some of the training set's.
     """
     Synthesizer()  # says at once when it is not installed
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [
         Batch(folder / f"{language}_{number}.npz", language, min(BATCH, clips - number * BATCH), seed + number)
         for number in range(-(-clips // BATCH))
-        for language in TRAINING
+        for language in languages
     ]
     missing = [batch for batch in wanted if not batch.path.exists()]
     with ThreadPoolExecutor(jobs) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError
+from ...errors import InputError, SonicWarning
 from ...media.audio import read_audio
 from ...pipeline import load_model
 from ...speech import Speech
@@ -47,7 +48,9 @@ def draw(portrait: Path, sounds: Sequence[Path]) -> list[DrawnClip]:
         raise InputError("Expected at least one sound that a portrait can say, got none; name a folder that has some.")
     model, clips = load_model("sonic-preview"), []
     for path in sounds:
-        clip = model.generate(path, portrait, min_resolution=DRAWN, lip_sync_refinement=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SonicWarning)  # it is small on purpose
+            clip = model.generate(path, portrait, min_resolution=DRAWN)
         motion = mouth_motion(clip)
         speech = Speech.of(read_audio(path))
         clips.append(DrawnClip(moved_curves(speech.motion, clip.length, float(clip.fps)), shown_curves(motion)))

@@ -15,18 +15,12 @@ Random = np.random.Generator
 
 GAIN, MIXED = 0.35, 0.15
 """Deviation of the logarithm of each curve's gain, and of what goes over from one curve into another."""
-EFFORT = 0.4
-"""Deviation of the logarithm of how widely a mouth moves, from moment to moment."""
-HASTE = 0.5
-"""Frames by which a mouth may be late or early for a moment, a deviation: nobody moves as a model does."""
 OWN, TREMBLE, SWAY = 0.9, 0.35, 1.0
 """Most of what a mouth does for itself, of the tracker's noise, and of slow change, in deviations of the curve."""
 _OWN_PACE = (0.04, 0.2)
 """Deviation in seconds of the Gaussian that blurs what a mouth does for itself."""
 _SLOW = 0.5
 """The same of slow change."""
-_HASTE_PACE = 0.15
-"""The same of being late and early."""
 _BLUR = np.array([0.25, 0.5, 0.25])
 
 
@@ -36,8 +30,7 @@ def vary_mouth(curves: NDArray[np.floating], random: Random) -> NDArray[np.float
     spread = curves.std(1, keepdims=True) + 1e-9
     unit = (curves - curves.mean(1, keepdims=True)) / spread
     mixed = (np.eye(count) + MIXED * random.standard_normal((count, count))) @ unit
-    varied = _drawled(mixed, random) * np.exp(GAIN * random.standard_normal((count, 1)))
-    varied *= np.exp(EFFORT * _wave(random, (1, length), _SLOW * FRAME_RATE))
+    varied = mixed * np.exp(GAIN * random.standard_normal((count, 1)))
     pace = random.uniform(*_OWN_PACE) * FRAME_RATE
     shared = random.standard_normal((count, count)) @ _wave(random, (count, length), pace) / np.sqrt(count)
     varied += random.uniform(0, OWN) * shared
@@ -46,13 +39,6 @@ def vary_mouth(curves: NDArray[np.floating], random: Random) -> NDArray[np.float
     if random.random() < 0.5:
         varied = ndimage.convolve1d(varied, _BLUR, axis=1, mode="nearest")
     return varied
-
-
-def _drawled(curves: NDArray[np.float64], random: Random) -> NDArray[np.float64]:
-    """Let curves (k, n) be a little late here and early there; on the whole they are in step."""
-    places = np.arange(curves.shape[1])
-    moved = places + random.uniform(0, HASTE) * _wave(random, (1, len(places)), _HASTE_PACE * FRAME_RATE)[0]
-    return np.stack([np.interp(moved, places, curve) for curve in curves])
 
 
 def _wave(random: Random, shape: tuple[int, int], pace: float) -> NDArray[np.float64]:

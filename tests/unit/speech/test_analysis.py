@@ -99,7 +99,6 @@ def test_channels_that_cancel_open_the_mouth_and_are_told_about(speech):
     heard = Speech.of(sound(said, -said))
     assert np.allclose(opening(heard), opening(Speech.of(speech)), atol=0.03)
     assert len(heard.remarks) == 1 and "opposite" in heard.remarks[0]
-    assert np.allclose(heard.evidence, Speech.of(speech).evidence, atol=0.1)
 
 
 def test_channels_that_nearly_cancel_open_the_mouth_too(speech):
@@ -177,13 +176,13 @@ def test_all_curves_of_a_sound_are_equally_long(speech, count):
         few, many = (1 + count * number // rate for number in (50, 100))
         curves = (*vars(heard.motion).values(), *vars(heard.prosody).values(), heard.activity)
         assert {len(curve) for curve in curves} == {few}
-        assert heard.evidence.shape == (6, many) and len(heard.levels) == len(heard.tone) == many
+        assert len(heard.levels) == len(heard.tone) == many
 
 
 def test_what_is_dear_is_computed_once_and_only_when_it_is_asked_for(speech):
     heard = Speech.of(speech)
-    assert not {"motion", "evidence", "_said"} & set(vars(heard))
-    assert heard.motion is heard.motion and heard.evidence is heard.evidence
+    assert not {"motion", "_said"} & set(vars(heard))
+    assert heard.motion is heard.motion
     assert heard.prosody.speaking.astype(np.float32).tolist() == heard.motion.speaking.tolist()
 
 

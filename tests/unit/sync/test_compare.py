@@ -62,7 +62,7 @@ def test_what_is_known_of_picture_and_sound_is_not_measured_again(talking, talki
     speech = Speech.of(talking.audio)
     found = measure_sync(replace(talking, read=unread), motion=talking_mouth, speech=speech)
     assert found.offset == compare(talking_mouth, speech).offset == pytest.approx(0.0, abs=0.01)
-    assert not set(vars(speech)) & {"evidence", "motion", "_said"}
+    assert not set(vars(speech)) & {"motion", "_said"}
 
 
 def test_a_clip_without_sound_or_face_is_refused_in_one_sentence(talking):

@@ -24,7 +24,7 @@ def test_the_opening_is_what_the_model_made(talking, talking_mouth):
     signals = dict(zip(SIGNALS, talking_mouth.signals, strict=True))
     assert np.corrcoef(np.diff(signals["gap"]), np.diff(made))[0, 1] > 0.8
     assert np.corrcoef(np.diff(signals["jaw"]), np.diff(made))[0, 1] > 0.5
-    assert np.corrcoef(signals["gap"], made)[0, 1] > 0.8, "drifts away"
+    assert np.corrcoef(signals["gap"], made)[0, 1] > 0.7, "drifts away"
 
 
 def test_a_photograph_does_not_speak(astronaut):
