@@ -42,7 +42,7 @@ BESIDE = 0.125
 PART = 5.0
 """Seconds of which a drift is told, about; a whole number of parts fills the clip."""
 
-_MIDDLE, _SPREAD = 0.15, 0.078
+_MIDDLE, _SPREAD = 0.177, 0.071
 """Middle and scale of the logistic distribution of the evidence of wrong sounds, in √s (``benchmarks/sync.py``)."""
 _LEAST = FRAME_RATE
 """Frames that must be compared at a lag for it to count."""

@@ -18,13 +18,13 @@ from ...speech.spectrum import LEVEL_RATE
 from ...sync.agreement import agreement
 from ...sync.mouth import MouthMotion, mouth_motion
 from ...sync.network import FRAME_RATE, LEVELS, SyncNetwork
-from ...sync.offset import REACH, measure_offset
+from ...sync.offset import CONFIDENT, REACH, measure_offset
 from ...sync.views import at_frame_rate, without_trend
 from .pieces import SHORTEST, Piece
 
 STILL = 0.006
 """Deviation of the lips' gap, in eye distances, below which a mouth hardly moves; speaking ones have 0.02 and more."""
-SURE = 0.95
+SURE = CONFIDENT
 """Confidence from which an offset is believed that a clip is shifted by."""
 FARTHEST_OFF = 0.35
 """Seconds of offset beyond which a clip is rather wrong than late."""

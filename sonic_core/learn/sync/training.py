@@ -28,6 +28,9 @@ SAVED, TOLD = 50, 10
 """Steps between two checkpoints, and between two lines that say how far it has come."""
 LATEST_START = 60
 """Steps by which the loss must be a tenth below chance; where it is not, something is broken."""
+LEARNT, ALIKE = 0.1, 0.25
+"""Share by which a loss must be below chance for anything to be learnt, and mean cosine above which all mouths begin to
+look alike; healthy trainings stay below 0.05."""
 _WARM, _LAST = 0.25, 1e-3
 """Share of the steps in which the learning rate rises, and what it ends at, as a share of its highest."""
 _log = logging.getLogger(__name__)
@@ -109,7 +112,7 @@ class SyncTraining:
         """Say how far a loss is from chance."""
         below = 1 - loss / chance
         rows = round(math.exp(chance))
-        if below >= 0.1:
+        if below >= LEARNT:
             words = f"{below:.0%} below chance ({chance:.2f} for {rows} rows)"
         elif self.step >= LATEST_START:
             words = f"= chance for {rows} rows ({chance:.2f}): nothing is learnt, which at this step means a fault"
@@ -119,7 +122,7 @@ class SyncTraining:
         _log.info(
             "step %d of %d: loss %.2f %s; cosines times %.1f; mean cosine between mouths %.3f%s",
             *(self.step, self.plan.steps, loss, words, sharpness, self.alike),
-            ", collapsing" if self.alike > 0.25 else "",
+            ", collapsing" if self.alike > ALIKE else "",
         )
 
     def save(self, path: Path) -> None:

@@ -17,6 +17,8 @@ GAIN, MIXED = 0.35, 0.15
 """Deviation of the logarithm of each curve's gain, and of what goes over from one curve into another."""
 OWN, TREMBLE, SWAY = 0.9, 0.35, 1.0
 """Most of what a mouth does for itself, of the tracker's noise, and of slow change, in deviations of the curve."""
+BLURRED = 0.5
+"""Share of mouths that are blurred by a frame."""
 _OWN_PACE = (0.04, 0.2)
 """Deviation in seconds of the Gaussian that blurs what a mouth does for itself."""
 _SLOW = 0.5
@@ -36,7 +38,7 @@ def vary_mouth(curves: NDArray[np.floating], random: Random) -> NDArray[np.float
     varied += random.uniform(0, OWN) * shared
     varied += random.uniform(0, TREMBLE) * random.standard_normal((count, length))
     varied += random.uniform(0, SWAY) * _wave(random, (count, length), _SLOW * FRAME_RATE)
-    if random.random() < 0.5:
+    if random.random() < BLURRED:
         varied = ndimage.convolve1d(varied, _BLUR, axis=1, mode="nearest")
     return varied
 
