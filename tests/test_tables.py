@@ -21,7 +21,11 @@ FEW = 3
 """Formats that a file may name: what is handled in its own way."""
 LONG = 24
 """Letters from which on the beginning of a sentence is a setting's own."""
-OTHER_FLAGS = {("sonic_core/cli/video.py", "--fps"), ("sonic_core/learn/lipreading/commands.py", "--seed")}
+OTHER_FLAGS = {
+    ("sonic_core/cli/video.py", "--fps"),
+    ("sonic_core/learn/lipreading/commands.py", "--seed"),
+    ("sonic_core/learn/sync/commands.py", "--seed"),
+}
 """Flags of other commands that are called like a setting's."""
 
 

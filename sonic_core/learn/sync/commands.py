@@ -92,7 +92,7 @@ def learn(options: argparse.Namespace) -> None:
     begin = time.monotonic()
     options.folder.mkdir(parents=True, exist_ok=True)
     material = prepare(options)
-    plan = SyncPlan(steps=options.steps, batch=options.batch, seed=options.seed)
+    plan = SyncPlan(options.steps, options.batch, seed=options.seed, pieces=len(material.pieces))
     training = _trained(plan, material, options.folder / "sync.pt", options.fresh)
     if options.videos is not None:
         training = _with_people(options, training, material)

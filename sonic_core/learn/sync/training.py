@@ -48,6 +48,8 @@ class SyncPlan:
     rate: float = 3e-3
     """Learning rate at its highest."""
     seed: int = 0
+    pieces: int = 0
+    """How many there are to learn from: with others a training is another."""
 
 
 def contrast(network: SyncNetwork, batch: SyncBatch) -> tuple[torch.Tensor, torch.Tensor]:
