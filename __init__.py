@@ -14,8 +14,10 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
     from .nodes.load import LoadAudio, LoadAudioFolder, ModelLoader
     from .nodes.portrait import PreData
     from .nodes.refine import LipSyncRefine, TemporalSmooth
+    from .nodes.whole import TalkingVideo
 
     NODE_CLASS_MAPPINGS = {
+        "SonicTalkingPortrait": TalkingVideo,
         "SonicModelLoader": ModelLoader,
         "SonicLoadAudio": LoadAudio,
         "SonicLoadAudioFolder": LoadAudioFolder,
@@ -26,6 +28,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "VideoCombine": VideoCombine,
     }
     NODE_DISPLAY_NAME_MAPPINGS = {
+        "SonicTalkingPortrait": "Sonic Talking Portrait",
         "SonicModelLoader": "Sonic Model Loader",
         "SonicLoadAudio": "Sonic Load Audio",
         "SonicLoadAudioFolder": "Sonic Load Audio Folder",

@@ -27,7 +27,7 @@ LEFT_OUT = ("tests", "benchmarks", ".ci", "Makefile", "sonic_core/learn")
 NEEDED = (
     "__init__.py", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", "nodes/*.py", "nodes/host/*.py",
     "sonic_core/**/*.py", "sonic_core/py.typed", "sonic_core/speech/mouth.safetensors", "web/**/*",
-    "locales/**/*.json", "workflows/*", "assets/portrait.png", "assets/speech.wav", "assets/video.mp4",
+    "locales/**/*.json", "workflows/*", "subgraphs/*", "assets/portrait.png", "assets/speech.wav", "assets/video.mp4",
     "assets/sounds/*.wav", "assets/prompts/*.json", "docs/client.py",
 )  # fmt: skip
 """What the pack reads when it runs, and what its people read."""

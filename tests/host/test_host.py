@@ -15,6 +15,7 @@ from PIL import Image
 from tests.host.harness import PACK, Comfy
 
 IDS = (
+    "SonicTalkingPortrait",
     "SonicModelLoader",
     "SonicLoadAudio",
     "SONIC_PreData",
@@ -28,7 +29,7 @@ IDS = (
 def test_the_host_knows_our_nodes_folders_and_samples(comfy: Comfy) -> None:
     known = comfy.read("/object_info")
     assert {known[name]["python_module"] for name in IDS} == {f"custom_nodes.{PACK}"}
-    assert {known[name]["category"] for name in IDS} == {"Sonic"}
+    assert {known[name]["category"].split("/")[0] for name in IDS} == {"Sonic"}
     assert {"sonic", "insightface"} <= set(comfy.read("/models"))
     assert "sonic_sample_portrait.png" in known["LoadImage"]["input"]["required"]["image"][0]
     assert "sonic_sample_speech.wav" in known["SonicLoadAudio"]["input"]["required"]["audio"][0]
@@ -48,6 +49,21 @@ def test_the_prompt_becomes_a_playable_video(comfy: Comfy, prompt: dict[str, Any
     assert len(frames) == 25
     assert min(frames[0].shape) >= 256
     assert np.abs(frames[0].astype(int) - frames[12]).max() > 8, "nothing moves"
+
+
+def test_one_node_does_what_the_chain_does(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    chosen = {name: prompt["6"]["inputs"][name] for name in ("image", "audio", "duration", "min_resolution")}
+    moving = {name: prompt["7"]["inputs"][name] for name in ("dynamic_scale", "motion_scale", "seed", "paste_back")}
+    inputs = {**chosen, **moving, "model_name": "auto"}
+    one = {name: node for name, node in prompt.items() if name in "348"}
+    one |= {"7": {"class_type": "SonicTalkingPortrait", "inputs": inputs}}
+    run = comfy.run(one)
+    assert _frames_and_seconds_of_sound(comfy, run.file("8")) == (25, 1.0)
+    with av.open(str(comfy.path(run.file("8")))) as video:
+        assert video.streams.video[0].width == 768
+    assert comfy.run(one).cached == set(one)
+    one["7"]["inputs"]["face_box"] = "1,2"
+    assert comfy.run(one).complaint.startswith("face_box - face_box must be empty")
 
 
 def test_a_second_run_takes_what_is_there(comfy: Comfy, prompt: dict[str, Any]) -> None:

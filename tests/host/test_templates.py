@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.host.harness import PACK, Comfy, misfits
+from tests.host.harness import PACK, ROOT, Comfy, misfits
 from tests.host.prompts import NAMES, TITLES, Prompt, bundled, workflow_of
 
 
@@ -19,6 +21,17 @@ def test_it_is_offered_with_a_picture_and_fits(comfy: Comfy, name: str) -> None:
     assert comfy.read(f"{place}.json") == workflow_of(name)
     assert comfy.ask(f"{place}.jpg")[:2] == b"\xff\xd8"
     assert misfits(workflow_of(name), comfy.read("/object_info")) == []
+
+
+def test_the_blueprint_is_offered_as_it_is_shipped(comfy: Comfy) -> None:
+    try:
+        offered = comfy.read("/global_subgraphs")
+    except urllib.error.HTTPError as error:
+        error.close()
+        pytest.skip("this host takes no blueprints from packs")
+    ours = {one["name"]: key for key, one in offered.items() if one["info"]["node_pack"] == f"custom_nodes.{PACK}"}
+    shipped = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "subgraphs").iterdir()}
+    assert {name: json.loads(comfy.read(f"/global_subgraphs/{key}")["data"]) for name, key in ours.items()} == shipped
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,8 +18,8 @@ from tests.host.prompts import TITLES
 from tests.nodes.conftest import ROOT, FolderPaths
 from tests.parity.make_weights import write_set
 
-IDS = {"SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "LipSyncRefine", "TemporalSmooth",
-       "VideoCombine"}  # fmt: skip
+IDS = {"SonicTalkingPortrait", "SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "LipSyncRefine",
+       "TemporalSmooth", "VideoCombine"}  # fmt: skip
 CORE: dict[str, Any] = {
     "LoadImage": {"input": {"required": {"image": (["sonic_sample_portrait.png"],)}}, "output": ["IMAGE", "MASK"]},
     "LoadVideo": {"input": {"required": {"file": (["sonic_sample_video.mp4"],)}}, "output": ["VIDEO"]},

@@ -12,6 +12,10 @@ from tests.nodes.conftest import ROOT
 WORDS = {
     "portrait": "SONIC_PreData",
     "talking head": "SonicSampler",
+    "talking portrait": "SonicTalkingPortrait",
+    "talking photo": "SonicTalkingPortrait",
+    "speech to video": "SonicTalkingPortrait",
+    "照片说话": "SonicTalkingPortrait",
     "avatar": "SonicSampler",
     "digital human": "SonicSampler",
     "speech": "SonicLoadAudio",
