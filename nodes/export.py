@@ -37,7 +37,10 @@ class VideoCombine:
         keep = "On: kept in the outputs folder. Off: only shown, and gone when ComfyUI ends."
         return {
             "required": {
-                "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
+                "video": (
+                    "VIDEO",
+                    {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video.", "lazy": True},
+                ),
                 "filename_prefix": ("STRING", {"default": "sonic/portrait", "tooltip": name}),
                 "crf": ("INT", {"default": 18, "min": 0, "max": 100, "tooltip": quality}),
                 "save_output": ("BOOLEAN", {"default": True, "tooltip": keep}),
@@ -50,6 +53,23 @@ class VideoCombine:
     def VALIDATE_INPUTS(cls, filename_prefix: str | None) -> bool | str:
         """Say before anything runs when the file could not be written."""
         return True if filename_prefix is None else host.problem(host.check_prefix, filename_prefix)
+
+    def check_lazy_status(
+        self,
+        filename_prefix: str,
+        crf: int,
+        *,
+        format: str = "mp4-h264",
+        frame_rate: float = 0.0,
+        sound: str = "whole",
+        audio: Any = None,
+        **_others: object,
+    ) -> list[str]:
+        """Refuse, before the video is made, what could not be written; what is linked is known by then."""
+        host.check_prefix(filename_prefix)
+        host.check_writing(format, crf, frame_rate, sound)
+        host.check_audible(audio)
+        return ["video"]
 
     def combine(
         self,
@@ -93,7 +113,7 @@ def _further_inputs() -> dict[str, Any]:
     )
     return {
         "format": (host.formats(), {"default": "mp4-h264", "tooltip": describe_formats()}),
-        "frame_rate": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 240.0, "step": 0.01, "tooltip": rate}),
+        "frame_rate": ("FLOAT", {"default": 0.0, "min": 0.0, "max": host.MOST_RATE, "step": 0.01, "tooltip": rate}),
         "pingpong": ("BOOLEAN", {"default": False, "tooltip": back}),
         "sound": (["whole", "trimmed"], {"default": "whole", "tooltip": sound}),
         "audio": ("AUDIO", {"tooltip": "A sound in place of the video's own."}),

@@ -44,7 +44,7 @@ class Sampler:
         return {
             "required": {
                 "model": ("SONIC_MODEL", {"tooltip": "The same model as for Sonic PreData."}),
-                "conditions": ("SONIC_CONDITIONS", {"tooltip": "From Sonic PreData."}),
+                "conditions": ("SONIC_CONDITIONS", {"tooltip": "From Sonic PreData.", "lazy": True}),
                 "inference_steps": widget("inference_steps"),
                 "dynamic_scale": widget("dynamic_scale", step=0.05),
                 "motion_scale": widget("motion_scale", step=0.05),
@@ -65,17 +65,15 @@ class Sampler:
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
-    @classmethod
-    def VALIDATE_INPUTS(cls, window: int | None = None, window_overlap: int | None = None) -> bool | str:
-        """Say before anything runs when windows overlap whole.
+    def check_lazy_status(self, **chosen: Any) -> list[str]:
+        """Refuse, before anything is prepared, what no clip can be made with.
 
-        The host checks every other number, and does not check those that are named here.
+        The host checks each number against its range, but not two against each other, and lets "not a number" pass.
         """
-        from ..sonic_core import check_possible
+        from ..sonic_core import SETTINGS, check_possible
 
-        given = {"window": window, "window_overlap": window_overlap}
-        chosen = {name: value for name, value in given.items() if value is not None}
-        return host.problem(lambda: check_possible(**chosen))
+        check_possible(**{name: value for name, value in chosen.items() if name in SETTINGS})
+        return ["conditions"]
 
     def sample(
         self,

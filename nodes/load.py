@@ -189,9 +189,13 @@ class LoadAudioFolder:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, folder: str | None, pattern: str | None) -> bool | str:
-        """Say before anything runs when there is nothing to read."""
-        return True if folder is None else host.problem(host.sound_files, folder, pattern or "*")
+    def VALIDATE_INPUTS(cls, folder: str | None) -> bool | str:
+        """Say before anything runs when there is no such folder.
+
+        The host tells a complaint of every input that is named here, so only one is; the others are checked first
+        thing when the node runs.
+        """
+        return True if folder is None else host.problem(host.check_folder, folder)
 
     @classmethod
     def IS_CHANGED(cls, folder: str | None = None, pattern: str | None = None, **_others: object) -> str:

@@ -45,7 +45,10 @@ class LipSyncRefine:
         force = "On: correct any constant offset, however large and however unsure. Look at the curve first."
         return {
             "required": {
-                "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
+                "video": (
+                    "VIDEO",
+                    {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video.", "lazy": True},
+                ),
                 "max_offset": (
                     "FLOAT",
                     {
@@ -65,6 +68,14 @@ class LipSyncRefine:
             "optional": {"audio": ("AUDIO", {"tooltip": "A sound in place of the video's own."})},
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
+
+    def check_lazy_status(self, max_offset: float, audio: Any = None, **_others: object) -> list[str]:
+        """Refuse, before the video is made, what nothing can be measured with."""
+        from ..sonic_core import Align
+
+        Align(max_offset)
+        host.check_audible(audio)
+        return ["video"]
 
     def refine(
         self, video: Any, max_offset: float, force: bool, audio: Any = None, unique_id: str | None = None
@@ -114,7 +125,10 @@ class TemporalSmooth:
         )
         return {
             "required": {
-                "video": ("VIDEO", {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video."}),
+                "video": (
+                    "VIDEO",
+                    {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video.", "lazy": True},
+                ),
                 "strength": (
                     "FLOAT",
                     {
@@ -130,6 +144,13 @@ class TemporalSmooth:
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
+
+    def check_lazy_status(self, strength: float, method: str, **_others: object) -> list[str]:
+        """Refuse, before the video is made, what it cannot be steadied with."""
+        from ..sonic_core import Smooth
+
+        Smooth(strength=strength, method=method)
+        return ["video"]
 
     def smooth(self, video: Any, strength: float, method: str, unique_id: str | None = None) -> tuple[Any]:
         """Make the steadied video."""

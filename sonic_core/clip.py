@@ -41,6 +41,16 @@ _UNTOLD = 0.5
 """Seconds for which the last frame is held without a word."""
 
 
+def check_sound_choice(sound: str) -> None:
+    """Raise where ``sound`` is none of the choices.
+
+    Raises:
+        SettingsError: It is not.
+    """
+    if sound not in SOUND_CHOICES:
+        raise SettingsError(f"sound must be one of {', '.join(SOUND_CHOICES)}; got {sound!r}.")
+
+
 @dataclass(frozen=True, eq=False)
 class Clip:
     """A stream of frames and its sound.
@@ -258,8 +268,7 @@ class Clip:
         Returns:
             The clip, perhaps held, and the samples of its sound to write; None for those that there are.
         """
-        if sound not in SOUND_CHOICES:
-            raise SettingsError(f"sound must be one of {', '.join(SOUND_CHOICES)}; got {sound!r}.")
+        check_sound_choice(sound)
         if self.audio is None or not audible:
             return self, None
         have, wanted = self.audio.samples.shape[1], round(self.length / self.fps * self.audio.rate)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from .clip import SOUND_CHOICES, Clip, Source
+from .clip import SOUND_CHOICES, Clip, Source, check_sound_choice
 from .devices import Hardware, Keeper
 from .errors import SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
@@ -195,9 +195,11 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
 def _check_output(job: Job) -> None:
     if job.output is None:
         return
+    check_sound_choice(job.sound)
     if not isinstance(job.output, (str, Path)):
         if job.format not in (None, LIVE_FORMAT):
             raise SettingsError(f"A stream is written as {LIVE_FORMAT}, which plays while it comes; got {job.format}.")
+        find_format(LIVE_FORMAT).quality(job.crf)
         return
     file = format_of(job.output, job.format)
     file.quality(job.crf)

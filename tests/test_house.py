@@ -129,6 +129,7 @@ INSIDE: dict[str, dict[str, str]] = {
     "host/routes.py": {"media.waveform": "the outline of a sound is drawn by the canvas alone"},
     "host/show.py": {"media.footage": "what was written is looked at again", "media.formats": "as what it was meant"},
     "host/video.py": {
+        "clip": "what becomes of a sound is looked at before there is a clip",
         "media.ahead": "a clip is handed on frame by frame",
         "media.formats": "a file's name is the host's matter, its ending the format's",
         "media.sequence": "and the first of a folder of pictures is shown",

@@ -11,6 +11,7 @@ from .conflicts import Claims
 from .folders import (
     AUTO,
     SOUND_SAMPLES,
+    check_folder,
     check_prefix,
     checkpoint_files,
     checkpoint_path,
@@ -24,19 +25,23 @@ from .folders import (
     search_path,
     sound_files,
 )
-from .media import audio_of, image_of, picture_of, shown, sound_of
+from .media import audio_of, check_audible, image_of, picture_of, shown, sound_of
 from .memory import HostKeeper, keepers, precision
 from .progress import face_finder, heed_cancel, log, progress_of, warnings_shown
 from .routes import open_routes
 from .show import figures, run_id, show_now
-from .video import clip_of, formats, saved, video_of, workflow_metadata
+from .video import MOST_RATE, check_writing, clip_of, formats, saved, video_of, workflow_metadata
 
 __all__ = [
     "AUTO",
+    "MOST_RATE",
     "SOUND_SAMPLES",
     "HostKeeper",
     "audio_of",
+    "check_audible",
+    "check_folder",
     "check_prefix",
+    "check_writing",
     "checkpoint_files",
     "checkpoint_path",
     "clip_of",

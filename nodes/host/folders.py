@@ -83,6 +83,28 @@ def input_folders() -> list[str]:
     return sorted((file.name for file in folders if file.is_dir() and not file.name.startswith(".")), key=_naturally)
 
 
+def check_folder(folder: str) -> Path:
+    """Find a folder of the host's inputs folder.
+
+    Args:
+        folder: A path below the inputs folder.
+
+    Raises:
+        InputError: There is no such folder, or it leads out of the inputs folder.
+    """
+    from ...sonic_core import InputError
+
+    inputs = os.path.abspath(import_module("folder_paths").get_input_directory())
+    path = Path(os.path.abspath(os.path.join(inputs, folder)))
+    if not path.is_relative_to(inputs):
+        raise InputError(f"{folder} leads out of the inputs folder: choose a folder inside it.")
+    if not path.is_dir():
+        raise InputError(
+            f"There is no folder {folder!r} in {inputs}: make it and put sounds into it, or choose another."
+        )
+    return path
+
+
 def sound_files(folder: str, pattern: str = "*") -> list[Path]:
     """List the sounds and videos in a folder of the host's inputs folder, 2 before 10.
 
@@ -95,14 +117,9 @@ def sound_files(folder: str, pattern: str = "*") -> list[Path]:
     """
     from ...sonic_core import InputError
 
-    inputs = os.path.abspath(import_module("folder_paths").get_input_directory())
-    path = Path(os.path.abspath(os.path.join(inputs, folder)))
-    if not path.is_relative_to(inputs):
-        raise InputError(f"{folder} leads out of the inputs folder: choose a folder inside it.")
-    if not path.is_dir():
-        raise InputError(
-            f"There is no folder {folder!r} in {inputs}: make it and put sounds into it, or choose another."
-        )
+    path = check_folder(folder)
+    if not pattern:
+        raise InputError("pattern is empty, which no file's name is: * takes every sound of the folder.")
     names = [name for name in _sounding(path) if fnmatch(name, pattern)]
     if not names:
         raise InputError(

@@ -94,6 +94,18 @@ def sound_of(audio: Mapping[str, Any], *, lenient: bool = False) -> Audio:
     return Audio(waveform[0].float().cpu().contiguous(), rate)
 
 
+def check_audible(audio: Mapping[str, Any] | None) -> None:
+    """Raise where a sound that takes the place of a video's own could not be heard.
+
+    Raises:
+        InputError: It is no sound, holds several, or has no length.
+    """
+    from ...sonic_core import InputError
+
+    if audio is not None and 0 in sound_of(audio, lenient=True).samples.shape:
+        raise InputError("audio holds a sound of no length: link another, or none to keep the video's own.")
+
+
 def audio_of(audio: Audio) -> dict[str, Any]:
     """Turn the engine's sound into an AUDIO."""
     return {"waveform": audio.samples[None], "sample_rate": audio.rate}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CHUNK = 16
 """Frames that are turned over at a time."""
+MOST_RATE = 240.0
+"""Frames per second that a video may be written at, like the setting ``fps``."""
 GLIMPSE = 0.5
 """Seconds between two frames that are shown while a video is made."""
 
@@ -130,6 +132,22 @@ def formats() -> list[str]:
     from ...sonic_core import available_formats
 
     return list(available_formats())
+
+
+def check_writing(format: str, crf: float, frame_rate: float, sound: str) -> None:  # noqa: A002
+    """Raise where no clip could be written so, as ``saved`` would when the clip is made.
+
+    Raises:
+        SettingsError: The format is not there, has no such quality, or a value is none that there is.
+    """
+    from ...sonic_core import SettingsError
+    from ...sonic_core.clip import check_sound_choice
+    from ...sonic_core.media.formats import find_format
+
+    find_format(format).quality(crf)
+    if not 0 <= frame_rate <= MOST_RATE:
+        raise SettingsError(f"frame_rate must be from 0, the video's own, to {MOST_RATE:g}; got {frame_rate}.")
+    check_sound_choice(sound)
 
 
 def saved(clip: Clip, prefix: str, keep: bool, *, format: str, **more: Any) -> tuple[dict[str, str], bool]:  # noqa: A002

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import urllib.parse
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.host.harness import PACK, Comfy
@@ -163,19 +165,48 @@ def test_files_outside_the_folders_are_refused_before_anything_runs(comfy: Comfy
     assert "must name files inside the outputs folder" in comfy.run(prompt).complaint
 
 
-def test_windows_that_cannot_advance_are_refused_before_anything_runs(comfy: Comfy, prompt: dict[str, Any]) -> None:
-    prompt["7"]["inputs"] |= {"window": 14, "window_overlap": 14}
+@pytest.mark.parametrize(
+    ("node", "chosen", "words"),
+    [
+        ("7", {"window": 14, "window_overlap": 14}, "window_overlap must be below window, 14; got 14."),
+        ("8", {"crf": 60}, "crf must be from 0 (best) to 51 for mp4-h264, got 60."),
+        ("8", {"frame_rate": math.nan}, "frame_rate must be from 0, the video's own, to 240; got nan."),
+        ("6", {"duration": math.nan}, "duration must be above 0 seconds, got nan"),
+        ("6", {"duration": 60.0}, "Expected a duration of at most the sound's 7.89 s, got 60.00 s"),
+        ("4", {"start": 100.0}, "Expected at least 0.1 s of sound from 100 s on, got 0 s"),
+    ],
+)
+def test_what_cannot_be_is_refused_once_and_before_anything_is_rendered(
+    comfy: Comfy, prompt: dict[str, Any], node: str, chosen: dict[str, Any], words: str
+) -> None:
+    prompt["7"]["inputs"]["seed"] = 4711  # made by no other run
+    prompt[node]["inputs"] |= chosen
     run = comfy.run(prompt)
-    assert set(run.refused["node_errors"]) == {"7"}
-    assert "window_overlap must be below window, 14; got 14." in run.complaint
+    failed = run.events["execution_error"]
+    assert (failed["node_id"], run.complaint.count(words)) == (node, 1)
+    assert "7" not in failed["executed"], "nothing is animated first"
+    assert node in {"4", "6"} or "6" not in failed["executed"], "no face is looked for first"
 
 
-def test_a_pattern_that_nothing_matches_is_refused_before_anything_runs(comfy: Comfy, prompt: dict[str, Any]) -> None:
-    choice = {"folder": "sonic_samples", "pattern": "*.nothing", "filename_prefix": "batch/"}
+def test_what_is_linked_is_refused_before_anything_is_rendered_too(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    prompt["7"]["inputs"]["seed"] = 4712
+    prompt["9"] = {"class_type": "PrimitiveString", "inputs": {"value": "../x"}}
+    prompt["8"]["inputs"]["filename_prefix"] = ["9", 0]
+    run = comfy.run(prompt)
+    assert run.complaint == "filename_prefix must name files inside the outputs folder, got '../x'."
+    assert set(run.events["execution_error"]["executed"]) == {"9"}
+
+
+@pytest.mark.parametrize(("pattern", "words"), [("*.nothing", "*.nothing"), ("", "pattern is empty")])
+def test_a_pattern_that_nothing_matches_is_refused_before_anything_is_rendered(
+    comfy: Comfy, prompt: dict[str, Any], pattern: str, words: str
+) -> None:
+    choice = {"folder": "sonic_samples", "pattern": pattern, "filename_prefix": "batch/"}
     prompt["4"] = {"class_type": "SonicLoadAudioFolder", "inputs": choice}
     run = comfy.run(prompt)
-    assert set(run.refused["node_errors"]) == {"4"}
-    assert "*.nothing" in run.complaint
+    assert words in run.complaint
+    assert run.events["execution_error"]["node_id"] == "4"
+    assert not {"6", "7"} & set(run.events["execution_error"]["executed"])
 
 
 def _frames(path: Path) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,15 +19,19 @@ from sonic_core.settings import RANGES
 from tests.nodes.conftest import ROOT, FolderPaths
 
 
-def inputs_of(pack: ModuleType, node: str) -> dict[str, Any]:
-    described = pack.NODE_CLASS_MAPPINGS[node].INPUT_TYPES()
-    return {**described["required"], **described.get("optional", {})}
+def described(pack: ModuleType, node: str) -> dict[str, Any]:
+    asked = pack.NODE_CLASS_MAPPINGS[node].INPUT_TYPES()
+    return {**asked["required"], **asked.get("optional", {})}
+
+
+def errors_of(pack: ModuleType) -> ModuleType:
+    return import_module(f"{pack.__name__}.sonic_core.errors")
 
 
 def test_every_advised_range_reaches_the_canvas(pack: ModuleType) -> None:
     found = set()
     for node in pack.NODE_CLASS_MAPPINGS:
-        for name, (_, options) in inputs_of(pack, node).items():
+        for name, (_, options) in described(pack, node).items():
             advised = options.get("advised")
             if advised is None:
                 continue
@@ -39,17 +46,39 @@ def test_every_advised_range_reaches_the_canvas(pack: ModuleType) -> None:
     assert found >= set(RANGES) | {"max_offset", "strength"}
 
 
-def test_windows_that_overlap_whole_are_refused_before_anything_runs(pack: ModuleType) -> None:
-    check = pack.NODE_CLASS_MAPPINGS["SonicSampler"].VALIDATE_INPUTS
-    assert check(window=25, window_overlap=24) is True
-    assert check(window=25, window_overlap=25) == "window_overlap must be below window, 25; got 25."
-    assert "window must be between 2 and 128, got 1" in str(check(window=1, window_overlap=0))
-    assert "window_overlap must be between" in str(check(window=25, window_overlap=-1))
-    assert check(window=None, window_overlap=30) is check(window=10, window_overlap=None) is check() is True
+def test_what_no_clip_can_be_made_with_is_refused_before_anything_is_prepared(pack: ModuleType) -> None:
+    check = pack.NODE_CLASS_MAPPINGS["SonicSampler"]().check_lazy_status
+    others = {"model": object(), "conditions": None, "unique_id": "7", "paste_back": True}
+    assert check(**others, window=25, window_overlap=24) == ["conditions"]
+    for chosen, words in [
+        ({"window": 25, "window_overlap": 25}, "window_overlap must be below window, 25; got 25."),
+        ({"window": 1, "window_overlap": 0}, "window must be between 2 and 128, got 1"),
+        ({"fps": math.nan}, "fps must be between 1 and 240, got nan"),
+        ({"dynamic_scale": math.nan}, "dynamic_scale must be between 0 and 4, got nan"),
+    ]:
+        with pytest.raises(errors_of(pack).SettingsError, match=re.escape(words)):
+            check(**others, **chosen)
+    assert described(pack, "SonicSampler")["conditions"][1]["lazy"], "else the host prepares first"
+
+
+def test_what_nothing_can_be_repaired_with_is_refused_before_the_video_is_made(pack: ModuleType) -> None:
+    refine, smooth = (
+        pack.NODE_CLASS_MAPPINGS[name]().check_lazy_status for name in ("LipSyncRefine", "TemporalSmooth")
+    )
+    sound = {"waveform": torch.zeros(1, 1, 100), "sample_rate": 16000}
+    assert refine(video=None, max_offset=0.05, force=False, audio=sound) == ["video"]
+    assert smooth(video=None, strength=1.0, method="ema", unique_id="5") == ["video"]
+    with pytest.raises(errors_of(pack).SettingsError, match="max_offset must be"):
+        refine(max_offset=math.nan)
+    with pytest.raises(errors_of(pack).InputError, match="audio holds a sound of no length"):
+        refine(max_offset=0.05, audio={"waveform": torch.zeros(1, 1, 0), "sample_rate": 16000})
+    with pytest.raises(errors_of(pack).SettingsError, match="strength of smoothing"):
+        smooth(strength=math.nan, method="ema")
+    assert all(described(pack, name)["video"][1]["lazy"] for name in ("LipSyncRefine", "TemporalSmooth"))
 
 
 def test_checking_says_nothing_of_what_is_advised(pack: ModuleType, recwarn: pytest.WarningsRecorder) -> None:
-    assert pack.NODE_CLASS_MAPPINGS["SonicSampler"].VALIDATE_INPUTS(window=2, window_overlap=1) is True
+    assert pack.NODE_CLASS_MAPPINGS["SonicSampler"]().check_lazy_status(window=2, window_overlap=1) == ["conditions"]
     assert not recwarn.list
 
 

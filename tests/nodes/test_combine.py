@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -255,6 +256,37 @@ def test_what_cannot_be_had_is_one_sentence(pack: ModuleType, canvas: Canvas, tm
         with pytest.raises(errors.SettingsError, match=words):
             combined(pack, video(), **options)
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"crf": 60}, "crf must be from 0 (best) to 51 for mp4-h264, got 60."),
+        ({"crf": 64, "format": "webm-vp9"}, "crf must be from 0 (best) to 63 for webm-vp9, got 64."),
+        ({"format": "avi"}, "format must be one of mp4-h264, "),
+        ({"frame_rate": float("nan")}, "frame_rate must be from 0, the video's own, to 240; got nan."),
+        ({"frame_rate": 1000.0}, "frame_rate must be from 0"),
+        ({"sound": "half"}, "sound must be one of whole, trimmed; got 'half'."),
+        ({"filename_prefix": "../x"}, "filename_prefix must name files inside the outputs folder, got '../x'."),
+        ({"filename_prefix": "a\0b"}, "filename_prefix must be a name that files can have, got 'a\\x00b'."),
+        ({"audio": sound(0.0)}, "audio holds a sound of no length"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_video_is_made(
+    pack: ModuleType, canvas: Canvas, options: dict[str, Any], words: str
+) -> None:
+    node = pack.NODE_CLASS_MAPPINGS["VideoCombine"]()
+    asked = {"filename_prefix": "a/film", "crf": 18, "save_output": True, "unique_id": "8", "prompt": {}} | options
+    with pytest.raises(sys.modules[f"{pack.__name__}.sonic_core.errors"].SonicError, match=re.escape(words)):
+        node.check_lazy_status(**asked)
+    assert node.INPUT_TYPES()["required"]["video"][1]["lazy"], "else the host makes it first"
+
+
+@pytest.mark.parametrize("options", [{}, {"crf": 100, "format": "webp"}, {"crf": 99, "format": "gif"},
+                                     {"audio": sound(), "frame_rate": 240.0}])  # fmt: skip
+def test_what_can_be_written_asks_for_the_video(pack: ModuleType, canvas: Canvas, options: dict[str, Any]) -> None:
+    asked = {"filename_prefix": "a/film", "crf": 18, "save_output": True, "video": None} | options
+    assert pack.NODE_CLASS_MAPPINGS["VideoCombine"]().check_lazy_status(**asked) == ["video"]
 
 
 def test_only_videos_are_warned_of_names_that_mean_pictures(pack: ModuleType, canvas: Canvas, tmp_path: Path) -> None:

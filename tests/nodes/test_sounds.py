@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import sys
@@ -87,26 +88,36 @@ def test_files_are_chosen_by_pattern_and_sorted_by_their_numbers(host: ModuleTyp
 @pytest.mark.parametrize("folder", ["..", "../outside", "/etc", "voices/../../outside"])
 def test_no_folder_leads_out_of_the_inputs(node: Any, inputs: Path, folder: str) -> None:
     speech(inputs.parent / "outside/a.wav")
-    assert "leads out of the inputs folder" in str(node.VALIDATE_INPUTS(folder, "*"))
+    assert "leads out of the inputs folder" in str(node.VALIDATE_INPUTS(folder))
     assert node.IS_CHANGED(folder, "*") == ""
     with pytest.raises(Exception, match="leads out"):
         node().load(folder, "*", "sonic/", None)
 
 
+@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("pattern", ["../*", "../outside/a.wav", "*/a.wav"])
 def test_no_pattern_leads_out_of_the_folder(node: Any, inputs: Path, pattern: str) -> None:
     speech(inputs / "outside/a.wav")
     speech(inputs / "voices/b.wav")
-    assert "No sound or video in" in str(node.VALIDATE_INPUTS("voices", pattern))
+    with pytest.raises(Exception, match="No sound or video in"):
+        node().load("voices", pattern, "sonic/", None)
 
 
 def test_what_is_not_there_is_said_in_a_sentence_before_anything_runs(node: Any, inputs: Path) -> None:
     speech(inputs / "voices/a.wav")
-    assert node.VALIDATE_INPUTS("voices", "*") is True
-    assert node.VALIDATE_INPUTS(folder=None, pattern="*") is True, "what is linked is not known yet"
-    assert node.VALIDATE_INPUTS("voices", None) is True
-    assert "There is no folder 'gone'" in str(node.VALIDATE_INPUTS("gone", "*"))
-    assert "called like '*.mp3'" in str(node.VALIDATE_INPUTS("voices", "*.mp3"))
+    assert node.VALIDATE_INPUTS("voices") is True
+    assert node.VALIDATE_INPUTS(folder=None) is True, "what is linked is not known yet"
+    assert "There is no folder 'gone'" in str(node.VALIDATE_INPUTS("gone"))
+    for pattern, words in [("*.mp3", r"called like '\*\.mp3'"), ("", "pattern is empty")]:
+        with pytest.raises(Exception, match=words):
+            node().load("voices", pattern, "sonic/", None)
+
+
+def test_a_complaint_is_told_of_the_field_that_is_wrong(pack: ModuleType) -> None:
+    """The host tells what VALIDATE_INPUTS says of every input that is named there, one by one."""
+    for name, node in pack.NODE_CLASS_MAPPINGS.items():
+        check = getattr(node, "VALIDATE_INPUTS", None)
+        assert check is None or len(inspect.getfullargspec(check).args) <= 2, name
 
 
 def test_it_runs_again_when_a_file_comes_goes_or_changes(node: Any, inputs: Path) -> None:
@@ -135,6 +146,16 @@ def test_what_has_no_sound_is_left_out_and_named(node: Any, inputs: Path, told: 
     (inputs / "voices/a.wav").unlink()
     with pytest.raises(Exception, match="None of the 1 files in "):
         node().load("voices", "*", "x_", "1")
+
+
+@pytest.mark.parametrize("prefix", ["a\0b", "../", "/etc/"])
+def test_names_that_no_file_can_have_are_refused_before_a_sound_is_read(
+    node: Any, inputs: Path, told: list, prefix: str
+) -> None:
+    speech(inputs / "voices/a.wav").write_text("not a sound")
+    with pytest.raises(Exception, match="filename_prefix must"):
+        node().load("voices", "*", prefix, "1")
+    assert told == [], "nothing was read"
 
 
 def test_names_outside_the_outputs_are_refused_before_anything_is_read(node: Any, inputs: Path) -> None:

@@ -145,8 +145,15 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(tmp_path, monkeypatch, c
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(sonic.MediaError, match="folder"):
-        run(Job("no picture", "no sound", model="no model", output=tmp_path / "no" / "out.mp4"))
+    nothing = Job("no picture", "no sound", model="no model")
+    for change, kind, words in [
+        ({"output": tmp_path / "no" / "out.mp4"}, sonic.MediaError, "folder"),
+        ({"output": tmp_path / "out.mp4", "sound": "half"}, sonic.SettingsError, "sound must be one of whole, trimmed"),
+        ({"output": io.BytesIO(), "sound": "half"}, sonic.SettingsError, "sound must be one of whole, trimmed"),
+        ({"output": io.BytesIO(), "crf": 60}, sonic.SettingsError, r"crf must be from 0 \(best\) to 51"),
+    ]:
+        with pytest.raises(kind, match=words):
+            run(replace(nothing, **change))
 
 
 @pytest.mark.parametrize(("stage", "done"), [("portrait", 0), ("portrait", 1), ("encode", 3)])
