@@ -89,22 +89,33 @@ class ModelLoader:
         unique_id: str | None = None,
     ) -> tuple[TalkingPortrait]:
         """Load the model."""
-        from ..sonic_core import load_model
+        from ..sonic_core import CheckpointError, load_model
 
         weights, number = host.search_path(*host.checkpoint_path(svd_checkpoint)), host.precision(precision)
         keeper, *others = host.keepers()
         with host.warnings_shown(unique_id):
             others = others if cards == "all" else []
-            model = load_model(
-                model_name,
-                weights=weights,
-                precision=number,
-                keeper=keeper,
-                others=others,
-                acceleration=acceleration.strip() or host.AUTO,
-            )
+            try:
+                model = load_model(
+                    model_name,
+                    weights=weights,
+                    precision=number,
+                    keeper=keeper,
+                    others=others,
+                    acceleration=acceleration.strip() or host.AUTO,
+                )
+            except CheckpointError as error:
+                raise CheckpointError(_shortly(model_name, str(error))) from error
         host.log.info("%s: %s", model_name, model.name)
         return (model,)
+
+
+def _shortly(model_name: str, reason: str) -> str:
+    """Say at the canvas how missing files are had, and in the log which they are and where each belongs."""
+    if not reason.startswith(f"{model_name} needs files that are missing"):
+        return reason
+    host.log.warning(reason)
+    return host.lacking(model_name) or reason
 
 
 class LoadAudio:

@@ -122,6 +122,11 @@ INSIDE: dict[str, dict[str, str]] = {
         "media.audio": "the sound of what we kept is read",
         "media.video": "and its frames, which nobody else reads",
     },
+    "host/downloads.py": {
+        "weights.catalog": "sizes are written as everywhere",
+        "weights.download": "what is fetched from the canvas is fetched as from the command line",
+        "weights.hub": "from an address that the canvas offers",
+    },
     "host/progress.py": {
         "faces": "a finder that listens for the host's cancel is of no use elsewhere",
         "media.pixels": "a preview is rounded as every picture is",

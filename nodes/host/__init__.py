@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .conflicts import Claims
+from .downloads import lacking
 from .folders import (
     AUTO,
     SOUND_SAMPLES,
@@ -54,6 +55,7 @@ __all__ = [
     "input_folders",
     "input_path",
     "keepers",
+    "lacking",
     "log",
     "mark_of",
     "output_folder",

@@ -54,6 +54,12 @@ def search_path(*files: Path) -> SearchPath:
     return SearchPath(files, tuple(dict.fromkeys(known)))
 
 
+def weights_folder() -> Path:
+    """Name the folder into which weights are fetched: ``$SONIC_HOME``, else the host's first one for this pack."""
+    named = os.environ.get("SONIC_HOME")
+    return Path(named).expanduser() if named else Path(import_module("folder_paths").get_folder_paths("sonic")[0])
+
+
 def _lay_samples(assets: Path, inputs: Path) -> None:
     """Copy the samples among the host's inputs where they are missing; never overwrite or fail."""
     goals = {file: inputs / f"sonic_sample_{file.name}" for name in SAMPLES for file in assets.glob(f"{name}.*")}

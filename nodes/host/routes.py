@@ -10,11 +10,15 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .conflicts import Claims
+from .downloads import Downloads, described
 from .folders import input_path
 
-WAVEFORM, PACK = "/sonic/waveform", "/sonic/pack"
+WAVEFORM, PACK, WEIGHTS = "/sonic/waveform", "/sonic/pack", "/sonic/weights"
+DOWNLOADED = "sonic.download"
+"""What the canvas hears while weights are fetched."""
 COUNT = 600
 """Parts of a waveform where the canvas does not say how many."""
 
@@ -40,6 +44,49 @@ def open_routes(claims: Claims) -> None:
     if all(route.path != PACK for route in server.routes):  # a second copy of this pack may have been first
         server.routes.get(WAVEFORM)(waveform)
         server.routes.get(PACK)(pack)
+        _open_weights(server)
+
+
+def _open_weights(server: Any) -> None:
+    """Tell of weights, and fetch them where the canvas itself asks for that."""
+    downloads = Downloads(lambda state: server.send_sync(DOWNLOADED, state))
+
+    async def weights(request: Any) -> Any:
+        return await _answered(lambda: described(request.query.get("name", ""), downloads.state))
+
+    async def start(request: Any) -> Any:
+        asked = await _asked(request)
+        given = [asked.get(name, "") for name in ("name", "mirror", "token")]
+        return await _answered(lambda: downloads.start(*given))
+
+    async def stop(request: Any) -> Any:
+        await _asked(request)
+        return await _answered(downloads.stop)
+
+    server.routes.get(WEIGHTS)(weights)
+    server.routes.post(f"{WEIGHTS}/download")(start)
+    server.routes.post(f"{WEIGHTS}/stop")(stop)
+
+
+async def _asked(request: Any) -> dict[str, str]:
+    """Read what the canvas asks for: JSON of texts, which pages of others cannot send here unasked.
+
+    Raises:
+        Exception: The host's own answer: 415, 403 or 400.
+    """
+    web = import_module("aiohttp.web")
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="Expected application/json.")
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise web.HTTPForbidden(text="Only the canvas itself may ask for this.")
+    try:
+        asked = await request.json()
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict) or not all(isinstance(value, str) for value in asked.values()):
+        raise web.HTTPBadRequest(text="Expected a JSON object of texts.")
+    return asked
 
 
 async def _answered(work: Callable[[], dict[str, Any]]) -> Any:

@@ -15,13 +15,14 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import CheckpointError
-from .catalog import CATALOG, HUB, File, Part, size_in_words
-from .search import exists, home_folder, is_folder
+from .catalog import CATALOG, File, Part, size_in_words
+from .hub import Hub, named_hub
+from .search import SearchPath, Weights, exists, home_folder, is_folder
 from .store import find_file, find_part
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Wanted:
     part: Part
     file: File
     goal: Path
+    hub: Hub
 
     @property
     def origin(self) -> str:
@@ -92,12 +94,16 @@ class _Remote:
         return self.wanted.goal.with_name(f"{self.wanted.goal.name}.{mark}.incomplete")
 
 
-def plan_download(name: str, folder: str | Path | None = None) -> DownloadPlan:
+def plan_download(
+    name: str, folder: str | Path | None = None, *, weights: Weights = (), hub: Hub | None = None
+) -> DownloadPlan:
     """Find out which files of a model or finder are still to be fetched, without fetching any.
 
     Args:
         name: ``sonic-base`` or ``yoloface``.
         folder: Where to put them; made if it does not exist. Default: ``$SONIC_HOME``, else ``~/.cache/sonic``.
+        weights: Where parts may be besides, so that they need not be fetched.
+        hub: Where to fetch from. Default: what ``HF_ENDPOINT`` names, else the hub itself.
 
     Raises:
         CheckpointError: There is nothing of that name to fetch.
@@ -106,7 +112,8 @@ def plan_download(name: str, folder: str | Path | None = None) -> DownloadPlan:
     if entry is None:
         raise CheckpointError(f"Expected one of {', '.join(NAMES)} to download, got {name!r}; see 'models'.")
     goal = home_folder([folder] if folder else [])
-    first = [goal] if is_folder(goal) else []
+    known, hub = SearchPath.of(weights), hub or named_hub()
+    first = replace(known, given=(*([goal] if is_folder(goal) else []), *known.given))
     wanted, there = [], []
     for part in [part for part in entry.parts if part.required or part.name == name]:
         path = find_part(part, first)
@@ -114,7 +121,7 @@ def plan_download(name: str, folder: str | Path | None = None) -> DownloadPlan:
             there.append(path)
             continue
         files = [file for file in (*part.files, *part.extras) if find_file(goal, file) is None]
-        wanted += [Wanted(part, file, goal / file.at) for file in files]
+        wanted += [Wanted(part, file, goal / file.at, hub) for file in files]
     return DownloadPlan(name, goal, tuple(wanted), tuple(there))
 
 
@@ -147,17 +154,6 @@ def free_space(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or f"https://{HUB}").rstrip("/")
-
-
-def _headers() -> dict[str, str]:
-    from huggingface_hub.utils import build_hf_headers  # noqa: PLC0415
-
-    headers = build_hf_headers(token=os.environ.get("HF_TOKEN") or None)
-    return {**headers, "Accept-Encoding": "identity"}  # compressed bytes cannot be continued in the middle
-
-
 def _check_online() -> None:
     try:
         import huggingface_hub  # noqa: F401, PLC0415 (optional)
@@ -171,9 +167,9 @@ def _ask(wanted: Wanted) -> _Remote:
     """Ask the hub for a file's size and mark."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
 
-    url = hf_hub_url(wanted.part.repository, wanted.file.path, endpoint=_endpoint())
+    url = hf_hub_url(wanted.part.repository, wanted.file.path, endpoint=wanted.hub.address)
     with _said_plainly(wanted):
-        known: Any = get_hf_file_metadata(url, headers=_headers())
+        known: Any = get_hf_file_metadata(url, headers=wanted.hub.headers())
     sure = bool(known.etag) and known.size is not None
     return _Remote(wanted, url, known.size or wanted.file.bytes, known.etag or "", sure)
 
@@ -202,7 +198,8 @@ def _fetch_one(remote: _Remote, progress: Progress) -> Path:
         file.report()
         if file.tell() < remote.size:
             size = remote.size if remote.sure else None
-            http_get(remote.url, cast("Any", file), resume_size=file.tell(), headers=_headers(), expected_size=size)
+            headers = remote.wanted.hub.headers()
+            http_get(remote.url, cast("Any", file), resume_size=file.tell(), headers=headers, expected_size=size)
     _verify(remote, partial, progress)
     with _said_plainly(remote.wanted):
         partial.replace(goal)
@@ -246,7 +243,7 @@ def _verify(remote: _Remote, partial: Path, progress: Progress) -> None:
             progress(f"checking {remote.wanted.goal.name}, MB", min(-(-done // MEGABYTE), total), total)
     if digest.hexdigest() != remote.etag:
         partial.unlink()
-        raise CheckpointError(f"{remote.wanted.file.at} arrived damaged and was removed; run the same command again.")
+        raise CheckpointError(f"{remote.wanted.file.at} arrived damaged and was removed; {remote.wanted.hub.again}.")
 
 
 @contextmanager
@@ -322,36 +319,33 @@ def _said_plainly(wanted: Wanted, partial: Path | None = None) -> Iterator[None]
 
 def _explain_answer(status: int, wanted: Wanted) -> str:
     """Say what the hub's refusal means, and what to do."""
-    by_hand = f"or put the file at {wanted.goal} by hand."
+    hub = wanted.hub
     if status in {401, 403}:
         return (
             f"{wanted.origin} was refused ({status}): accept the licence on the page {wanted.part.source} while logged "
-            f"in there, set HF_TOKEN to a token of yours (or log in: hf auth login) and run the same command; {by_hand}"
+            f"in there, {hub.log_in} and {hub.again}{_by_hand(wanted)}"
         )
     if status == 404:
-        return (
-            f"{wanted.origin} is not there (404 from {_endpoint()}); if HF_ENDPOINT names a mirror, take another, "
-            f"{by_hand}"
-        )
-    return (
-        f"{_endpoint()} answered {status} for {wanted.origin}; run the same command again later, it continues, "
-        f"{by_hand}"
-    )
+        return f"{wanted.origin} is not there (404 from {hub.address}); {hub.elsewhere}{_by_hand(wanted)}"
+    return f"{hub.address} answered {status} for {wanted.origin}; {hub.again} later, it continues{_by_hand(wanted)}"
+
+
+def _by_hand(wanted: Wanted) -> str:
+    """End a sentence with what people can always do, where they can."""
+    return f", or put the file at {wanted.goal} by hand." if wanted.hub.by_hand else "."
 
 
 def _explain_failure(error: Exception, wanted: Wanted, partial: Path | None) -> str:
     """Say why no answer came or could be kept, and what to do."""
+    hub = wanted.hub
     if getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
-        return f"The disk is full; make room for {wanted.goal} and run the same command again, it continues."
+        return f"The disk is full; make room for {wanted.goal} and {hub.again}, it continues."
     if isinstance(error, PermissionError):
         return f"{error.filename or wanted.goal} cannot be written to; name another folder with --weights."
     have = partial.stat().st_size if partial is not None and partial.is_file() else 0
     if have:
-        return (
-            f"The connection was cut at {size_in_words(have)} of {wanted.file.at}; run the same command again, it "
-            "continues there."
-        )
+        return f"The connection was cut at {size_in_words(have)} of {wanted.file.at}; {hub.again}, it continues there."
     return (
-        f"{_endpoint()} cannot be reached for {wanted.origin}; check the network, HF_ENDPOINT and HTTPS_PROXY, or put "
-        f"the file at {wanted.goal} by hand."
+        f"{hub.address} cannot be reached for {wanted.origin}; check the network and HTTPS_PROXY, {hub.elsewhere}"
+        f"{_by_hand(wanted)}"
     )

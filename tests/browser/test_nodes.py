@@ -28,8 +28,9 @@ def test_the_person_at_the_canvas_reads_which_weights_are_missing(canvas: Canvas
     assert canvas.press_run() != "execution_success"
     said = canvas.complaint()
     canvas.shoot("missing_weights")
-    assert "sonic-base needs files that are missing" in said
-    assert all(f"put it into {comfy.home}/models/{folder}" in said for folder in ("sonic", "checkpoints"))
+    assert "sonic-base needs 8.2 GB of files that are missing: press Download on Sonic Model Loader" in said
+    assert f"{comfy.python} -m sonic_core download sonic-base --weights {comfy.home}/models/sonic" in said
+    assert all(f"put it into {comfy.home}/models/{folder}" in comfy.log for folder in ("sonic", "checkpoints"))
     assert canvas.ours == []
 
 

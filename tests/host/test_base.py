@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.host.conftest import Shelf
-from tests.host.harness import Comfy
+from tests.host.harness import ROOT, Comfy
 
 FILES = ("unet.pth", "audio2token.pth", "audio2bucket.pth", "flownet.pkl", "svd_xt.safetensors")
 WINDOWS = 6
@@ -42,11 +42,14 @@ def test_missing_weights_are_listed_and_found_once_they_are_there(
 ) -> None:
     run = comfy.run(diffusing)
     assert run.events["execution_error"]["node_type"] == "SonicModelLoader"
-    lines = run.complaint.splitlines()
+    said, command = run.complaint.splitlines()
+    assert said == "sonic-base needs 8.2 GB of files that are missing: press Download on Sonic Model Loader, or run"
+    wanted = f"{comfy.python} -m sonic_core download sonic-base --weights {comfy.home}/models/sonic"
+    assert command == f"cd {ROOT} && {wanted}"
     for name in FILES:
-        assert any(name in line for line in lines), name
-    assert f"put it into {comfy.home}/models/sonic, from huggingface.co" in run.complaint
-    assert f"svd_xt.safetensors in {comfy.home}/models/checkpoints" in run.complaint
+        assert name in comfy.log
+    assert f"put it into {comfy.home}/models/sonic, from huggingface.co" in comfy.log
+    assert f"svd_xt.safetensors in {comfy.home}/models/checkpoints" in comfy.log
     shelf.fill()
     assert comfy.run(diffusing).complaint == ""
 

@@ -5,6 +5,7 @@ import { addAdvice, ADVICE, learnAdvice, repeatAdvice } from "./advice.js";
 import { hearWarnings, tellConflicts } from "./messages.js";
 import { addPlayer, addSound, keepSound, SOUND } from "./sound.js";
 import { addVideoLine, markPictures, restoreVideoLines } from "./video.js";
+import { addDownload, hearDownloads } from "./weights.js";
 import { loadWords } from "./words.js";
 
 /** Load the style sheet that lies beside this file. */
@@ -37,12 +38,14 @@ app.registerExtension({
   nodeCreated(node) {
     addAdvice(node);
     if (node.comfyClass === "SonicLoadAudio") keepSound(node);
+    if (node.comfyClass === "SonicModelLoader") addDownload(node);
     if (node.comfyClass === "LipSyncRefine") markPictures(node);
     if (node.comfyClass === "VideoCombine") addVideoLine(node);
   },
   onNodeOutputsUpdated: restoreVideoLines,
   setup() {
     hearWarnings();
+    hearDownloads();
     return tellConflicts();
   },
 });

@@ -14,7 +14,7 @@ export async function loadWords() {
 /**
  * Say something in the language of the canvas, else in English, else as it is called.
  *
- * @param {string} group "sound", "advice", "video", "messages" or "reasons".
+ * @param {string} group "sound", "advice", "video", "weights", "messages" or "reasons".
  * @param {string} name What is to be said.
  * @param {Record<string, string | number>} values What stands for {…} in it.
  */
