@@ -110,6 +110,12 @@ class ModelLoader:
         return (model,)
 
 
+def _linked(what: str) -> tuple[str, dict[str, Any]]:
+    """Describe an input for a name that another node gives."""
+    tip = f"The name of a {what} in the inputs folder, from another node; it takes the place of the one chosen here."
+    return "STRING", {"forceInput": True, "tooltip": tip}
+
+
 def _shortly(model_name: str, reason: str) -> str:
     """Say at the canvas how missing files are had, and in the log which they are and where each belongs."""
     if not reason.startswith(f"{model_name} needs files that are missing"):
@@ -141,7 +147,8 @@ class LoadAudio:
                 ),
                 "start": ("FLOAT", {**seconds, "tooltip": "Where to begin, in seconds."}),
                 "duration": ("FLOAT", {**seconds, "tooltip": "How many seconds to take; 0 takes all that follows."}),
-            }
+            },
+            "optional": {"path": _linked("file")},
         }
 
     @classmethod
@@ -157,11 +164,13 @@ class LoadAudio:
         state = host.input_path(audio).stat()
         return f"{state.st_mtime_ns} {state.st_size}"
 
-    def load(self, audio: str, start: float, duration: float, **_canvas: object) -> tuple[dict[str, Any], float]:
+    def load(
+        self, audio: str, start: float, duration: float, path: str = "", **_canvas: object
+    ) -> tuple[dict[str, Any], float]:
         """Read the sound."""
         from ..sonic_core import read_audio
 
-        sound = read_audio(host.input_path(audio), start=start, duration=duration or None)
+        sound = read_audio(host.input_path(path or audio), start=start, duration=duration or None)
         return host.audio_of(sound), sound.duration
 
 
@@ -196,6 +205,7 @@ class LoadAudioFolder:
                 "pattern": ("STRING", {"default": "*", "tooltip": which}),
                 "filename_prefix": ("STRING", {"default": "sonic/batch/", "tooltip": name}),
             },
+            "optional": {"path": _linked("folder")},
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
@@ -219,10 +229,10 @@ class LoadAudioFolder:
             return ""
 
     def load(
-        self, folder: str, pattern: str, filename_prefix: str, unique_id: str | None = None
+        self, folder: str, pattern: str, filename_prefix: str, unique_id: str | None = None, *, path: str = ""
     ) -> tuple[list[dict[str, Any]], list[float], list[str]]:
         """Read the sounds; what has none that can be used is left out, with a warning."""
-        paths = host.sound_files(folder, pattern)
+        paths = host.sound_files(path or folder, pattern)
         host.check_prefix(filename_prefix + paths[0].stem)
         with host.warnings_shown(unique_id):
             sounds = _read_all(paths, host.progress_of(unique_id))

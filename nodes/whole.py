@@ -56,6 +56,7 @@ class TalkingVideo:
     FUNCTION = "talk"
     RETURN_TYPES = ("VIDEO",)
     RETURN_NAMES = ("video",)
+    OUTPUT_IS_LIST = (True,)
     OUTPUT_TOOLTIPS = Sampler.OUTPUT_TOOLTIPS
 
     def __init__(self) -> None:
@@ -69,6 +70,8 @@ class TalkingVideo:
         required = {name: prepare["required"][name] for name in PICTURE_AND_SOUND} | loader["required"]
         required |= {name: prepare["required"][name] for name in CUTTING}
         required |= {name: sampler["required"][name] for name in MOVING}
+        each = "A picture with a face in it; each picture of a batch becomes a video of its own."
+        required["image"] = ("IMAGE", {"tooltip": each})
         kind, options = required["paste_back"]
         required["paste_back"] = (kind, {**options, "default": True})  # what went in whole is expected back whole
         optional = {name: prepare["optional"][name] for name in CHOOSING}
@@ -94,14 +97,17 @@ class TalkingVideo:
         unique_id: str | None = None,
         **chosen: Any,
     ) -> dict[str, Any]:
-        """Make the video."""
-        model = self._model(model_name, unique_id)
-        answer = self._prepare.prepare(model, image, audio, **chosen, unique_id=unique_id)
-        prepared, _ = answer["result"]
-        progress = host.progress_of(unique_id)
-        with host.warnings_shown(unique_id, prepared.told):
-            made = model.animate(prepared.conditions, prepared.settings, progress)
-            return {**answer, "result": (host.video_of(made.clip, progress, show=True),)}
+        """Make the video, of several pictures one each."""
+        model, videos, shown = self._model(model_name, unique_id), [], []
+        for one in image.split(1) or [image]:
+            answer = self._prepare.prepare(model, one, audio, **chosen, unique_id=unique_id)
+            prepared, _ = answer["result"]
+            progress = host.progress_of(unique_id)
+            with host.warnings_shown(unique_id, prepared.told):
+                made = model.animate(prepared.conditions, prepared.settings, progress)
+                videos.append(host.video_of(made.clip, progress, show=True))
+            shown += answer["ui"]["images"]
+        return {"ui": {"images": shown}, "result": (videos,)}
 
     def _model(self, name: str, node: str | None) -> TalkingPortrait:
         """Load the model, or take the last one while its weights are the same."""

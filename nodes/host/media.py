@@ -30,7 +30,12 @@ def picture_of(image: torch.Tensor) -> torch.Tensor:
     if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
         raise InputError(f"image must be (pictures, height, width, 1, 3 or 4 colours), got {tuple(image.shape)}.")
     if len(image) > 1:
-        warnings.warn(f"{len(image)} pictures came in: only the first is animated.", SonicWarning, stacklevel=2)
+        warnings.warn(
+            f"{len(image)} pictures came in: only the first is animated. For a video of each, put Rebatch Images with "
+            "batch_size 1 before this node, or use Sonic Talking Portrait.",
+            SonicWarning,
+            stacklevel=2,
+        )
     picture = image[0].float().permute(2, 0, 1)
     if not bool(picture.isfinite().all()):
         raise InputError("The picture holds values that are not numbers (NaN or infinite): look at the node before.")

@@ -305,7 +305,7 @@ def _misfits_of_node(node: Mapping[str, Any], described: Mapping[str, Any]) -> I
     for name, (kind, *options) in inputs_of(described).items():
         asked = options[0] if options else {}
         choices = kind if isinstance(kind, list) else asked.get("options")
-        if choices is None and kind not in WIDGETS:
+        if choices is None and (kind not in WIDGETS or asked.get("forceInput")):
             if name not in linked and name in described["input"]["required"]:
                 yield f"{node['type']}.{name} is not linked"
             continue

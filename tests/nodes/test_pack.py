@@ -101,7 +101,11 @@ def _plugs(pack: ModuleType, kind: str) -> set[str]:
     """Name the inputs of a node that have no widget."""
     inputs = described(pack)[kind]["input"]
     every = {**inputs["required"], **inputs.get("optional", {})}
-    return {name for name, (type_, *_) in every.items() if isinstance(type_, str) and type_ not in WIDGETS}
+    return {
+        name
+        for name, (kind, options) in every.items()
+        if isinstance(kind, str) and (kind not in WIDGETS or options.get("forceInput"))
+    }
 
 
 def test_only_one_folder_is_taken_for_templates() -> None:

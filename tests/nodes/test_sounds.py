@@ -162,3 +162,22 @@ def test_names_outside_the_outputs_are_refused_before_anything_is_read(node: Any
     speech(inputs / "voices/a.wav")
     with pytest.raises(Exception, match="filename_prefix must name files inside the outputs folder"):
         node().load("voices", "*", "../../", None)
+
+
+def test_a_name_from_another_node_takes_the_place_of_the_one_chosen(
+    pack: ModuleType, node: Any, inputs: Path, told: list
+) -> None:
+    speech(inputs / "voices/a.wav")
+    speech(inputs / "others/b.wav")
+    _, _, names = node().load("voices", "*", "x_", path="others", unique_id="1")
+    assert names == ["x_b"]
+    with pytest.raises(Exception, match="leads out of the inputs folder"):
+        node().load("voices", "*", "x_", path="../others")
+    one = pack.NODE_CLASS_MAPPINGS["SonicLoadAudio"]
+    _, seconds = one().load("gone.wav", 0.0, 1.0, path="others/b.wav")
+    assert seconds == 1.0
+    with pytest.raises(Exception, match="leads out of the inputs folder"):
+        one().load("others/b.wav", 0.0, 1.0, path="../others/b.wav")
+    for described in (node.INPUT_TYPES(), one.INPUT_TYPES()):
+        kind, options = described["optional"]["path"]
+        assert (kind, options["forceInput"]) == ("STRING", True), "a socket, which no older workflow has"

@@ -92,7 +92,7 @@ def test_it_makes_what_the_engine_makes_at_its_door(
     pack: ModuleType, host: ModuleType, canvas: Host, portrait: torch.Tensor
 ) -> None:
     sonic = import_module(f"{pack.__name__}.sonic_core")
-    (video,) = node_of(pack).talk(portrait, sound(), model_name="sonic-preview", unique_id="4", **CHOSEN)["result"]
+    ((video,),) = node_of(pack).talk(portrait, sound(), model_name="sonic-preview", unique_id="4", **CHOSEN)["result"]
     assert {node for node, _, _ in canvas.bars} == {"4"}
     warnings.simplefilter("ignore", sonic.SonicWarning)
     settings = sonic.Settings(**{name: value for name, value in CHOSEN.items() if name != "face_box"})
@@ -107,7 +107,7 @@ def test_it_makes_what_the_three_nodes_make_one_after_the_other(
     pack: ModuleType, host: ModuleType, canvas: Host, portrait: torch.Tensor
 ) -> None:
     chosen = CHOSEN | {"paste_back": False}
-    (one,) = node_of(pack).talk(portrait, sound(), model_name="sonic-preview", unique_id="4", **chosen)["result"]
+    ((one,),) = node_of(pack).talk(portrait, sound(), model_name="sonic-preview", unique_id="4", **chosen)["result"]
     loader, prepare, sampler = (pack.NODE_CLASS_MAPPINGS[name]() for name in NAMES)
     (model,) = loader.load("sonic-preview")
     told = []
@@ -119,6 +119,21 @@ def test_it_makes_what_the_three_nodes_make_one_after_the_other(
     assert torch.equal(frames_of(host, one), frames_of(host, three))
 
 
+def test_each_picture_of_a_batch_becomes_a_video(
+    pack: ModuleType, host: ModuleType, canvas: Host, portrait: torch.Tensor
+) -> None:
+    several = torch.cat([portrait, portrait.flip(2), portrait])
+    node = node_of(pack)
+    answer = node.talk(several, sound(), model_name="sonic-preview", unique_id="4", **CHOSEN)
+    (videos,) = answer["result"]
+    first, mirrored, last = (frames_of(host, video) for video in videos)
+    assert node.OUTPUT_IS_LIST == (True,)
+    assert torch.equal(first, last)
+    assert float((first[0] - mirrored[0].flip(2)).abs().mean()) < 0.02 < float((first - mirrored).abs().mean())
+    assert len(answer["ui"]["images"]) == 3
+    assert not [said for said in canvas.warnings if "only the first" in said]
+
+
 def test_its_inputs_are_those_of_the_three_nodes_in_their_words(pack: ModuleType) -> None:
     known: dict[str, Any] = {}
     for name in NAMES:
@@ -127,7 +142,7 @@ def test_its_inputs_are_those_of_the_three_nodes_in_their_words(pack: ModuleType
     described = node_of(pack).INPUT_TYPES()
     ours = {**described["required"], **described["optional"]}
     different = {name for name, one in ours.items() if one != known[name]}
-    assert different == {"paste_back"}
+    assert different == {"image", "paste_back"}
     assert ours["paste_back"][1] == known["paste_back"][1] | {"default": True}
     assert ours["model_name"][1]["default"] == "auto"
 

@@ -174,14 +174,15 @@ class Sound {
   }
 
   async #reload() {
-    const name = isLinked(this.node, "audio") ? "" : widgetOf(this.node, "audio").value;
+    const linked = isLinked(this.node, "audio") || isLinked(this.node, "path");
+    const name = linked ? "" : widgetOf(this.node, "audio").value;
     this.name = name;
     const { seconds = 0, peaks = [], message = "" } = name ? await waveformOf(name) : {};
     if (this.name !== name) return; // another was chosen meanwhile
     this.#seconds = seconds;
     this.player.load(seconds ? addressOf(name) : "");
     this.wave.draw(peaks);
-    this.#fail(name ? message : word("sound", isLinked(this.node, "audio") ? "linked" : "none"));
+    this.#fail(name ? message : word("sound", linked ? "linked" : "none"));
   }
 
   #redraw() {
