@@ -49,3 +49,8 @@ def test_sub_categories_have_chinese_words(pack: ModuleType) -> None:
     places = [node.CATEGORY.split("/") for node in pack.NODE_CLASS_MAPPINGS.values()]
     assert {top for top, _ in places} == {"Sonic"}
     assert {inner for _, inner in places} == set(chinese)
+
+
+def test_every_node_stays_among_the_extensions(pack: ModuleType) -> None:
+    """The newest canvas lists a node that is marked as essential no more among extensions, where people look for it."""
+    assert [name for name, node in pack.NODE_CLASS_MAPPINGS.items() if hasattr(node, "ESSENTIALS_CATEGORY")] == []
