@@ -113,7 +113,10 @@ def test_a_part_that_asks_for_a_licence_says_what_to_do_at_the_canvas(
     assert filled.bodies() == [], "refused before any of the large files is fetched"
 
 
-def test_a_stopped_download_goes_on_where_it_was(rooms: ModuleType, filled: Any, tmp_path: Path) -> None:
+def test_a_stopped_download_goes_on_where_it_was(
+    rooms: ModuleType, filled: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "OFTEN", 0.0)  # every piece is told
     filled.files["LeonJoe13/Sonic/Sonic/unet.pth"] = bytes(40_000_000)
     downloads = rooms.Downloads(lambda state: state.get("done", 0) >= 10 and downloads.stop())
     downloads.start("sonic-base", filled.address)
