@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .media.audio import read_audio
     from .media.formats import available_formats, describe_formats, describe_quality
     from .media.image import read_image
+    from .models.preview.dub.dubbing import Dubbing
     from .models.registry import MODEL_NAMES, weight_files
     from .pipeline import Job, Result, TalkingPortrait, load_model, prepare_portrait, run, trim_audio
     from .post.align import Align, Refinement, refine
@@ -70,6 +71,7 @@ __all__ = [
     "ClipReport",
     "Compose",
     "Conditions",
+    "Dubbing",
     "Face",
     "FaceFinder",
     "FaceNotFoundError",
@@ -140,6 +142,7 @@ _LAZY = {
     "Clip": "clip",
     "ClipReport": "evaluate.report",
     "Compose": "post.compose",
+    "Dubbing": "models.preview.dub.dubbing",
     "Job": "pipeline",
     "Layer": "post.compose",
     "MODEL_NAMES": "models.registry",

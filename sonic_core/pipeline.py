@@ -12,9 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from .clip import SOUND_CHOICES, Clip, Source, check_sound_choice
+from .clip import SOUND_CHOICES, Clip, Source, check_sound_choice, open_clip
 from .devices import Hardware, Keeper
-from .errors import SettingsError, SonicWarning
+from .errors import InputError, SettingsError, SonicWarning
 from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
 from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
@@ -24,8 +24,8 @@ from .media.live import LIVE_FORMAT
 from .media.mixing import check_duration, cut
 from .media.video import check_target
 from .memory import memory_errors
-from .models.protocol import Conditions, LooksAhead, Model
-from .models.registry import find_model
+from .models.protocol import Conditions, Dubs, LooksAhead, Model
+from .models.registry import AUTO, DUBBING, find_model
 from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
@@ -56,18 +56,21 @@ class TalkingPortrait:
     def generate(
         self,
         audio: str | Path | Audio | Mapping[str, Any] | BinaryIO,
-        image: Any,  # noqa: ANN401 - pictures have many forms
+        image: Any = None,  # noqa: ANN401 - pictures have many forms
         *,
+        video: str | Path | Clip | None = None,
         settings: Settings | None = None,
         progress: Progress = ignore_progress,
         **options: Any,  # noqa: ANN401
     ) -> Clip:
-        """Make the portrait say the sound.
+        """Make the portrait, or the person of a video, say the sound.
 
         Args:
             audio: A sound file, or a sound, or a stream of a file's bytes.
             image: A picture file, its bytes or a stream of them; a PIL image; or a tensor or NumPy array: (3, h, w) or
                 (h, w, 3), grey or with opacity, alone in its batch or without one, in [0, 1], 0 … 255 or 0 … 65535.
+            video: In place of a picture, a video file or a clip whose person says the sound: mouth, jaw and lower
+                cheeks are new, every other pixel stays as it was. The ``Result`` of ``run`` tells how many those are.
             settings: All settings at once; or give single ones as ``options``, named as in ``Settings``.
             progress: Hears (stage, done, total).
             **options: Fields of ``Settings``.
@@ -82,7 +85,7 @@ class TalkingPortrait:
             OutOfMemoryError: There is not enough memory.
         """
         settings = _merged(settings, options)
-        return run(Job(image, audio, settings, self), progress).clip
+        return run(Job(image, audio, settings, self, video=video), progress).clip
 
     def animate(
         self,
@@ -120,7 +123,7 @@ class Job:
     """One talking video that is asked for: plain data, of which ``run`` makes it."""
 
     image: Any
-    """A picture file, or a picture in any form that ``TalkingPortrait.generate`` takes."""
+    """A picture file, or a picture in any form that ``TalkingPortrait.generate`` takes; None where there is a video."""
     audio: str | Path | Audio | Mapping[str, Any] | BinaryIO
     """A sound file, a sound, or a stream of bytes, which is answered while it comes where the model can do so."""
     settings: Settings = field(default_factory=Settings)
@@ -139,6 +142,8 @@ class Job:
     pingpong: bool = False
     sound: str = SOUND_CHOICES[0]
     metadata: Mapping[str, str] | None = None
+    video: str | Path | Clip | None = None
+    """In place of a picture, a video file or a clip whose person says the sound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,14 +187,46 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
     """
     _check_output(job)
     with memory_errors():
-        model = load_model(job.model, **job.loading) if isinstance(job.model, str) else job.model
+        _check_given(job)
+        model = _loaded(job)
+        if job.video is not None:
+            return _dub(job, model, _hear(job, model)[0], progress)
         heard = None if hasattr(job.audio, "read") else _hear(job, model)  # a stream's first bytes may come late
         portrait = _see(job, model, progress)
         sound, settings = heard or _hear(job, model)
         conditions = model.model.prepare(portrait, sound, settings, progress)
         made = model.animate(conditions, settings, progress, stages=job.stages)
         written = _write(job, made.clip, progress)
-        return Result(made.clip, model.name, made.report, written, _check(conditions, model, settings, made.report))
+        speech = None if isinstance(sound, ArrivingAudio) else getattr(conditions, "speech", None) or Speech.of(sound)
+        return Result(made.clip, model.name, made.report, written, _check(speech, model, settings, made.report))
+
+
+def _check_given(job: Job) -> None:
+    if (job.image is None) == (job.video is None):
+        raise InputError(
+            "Expected a picture or a video of the person who shall speak, got "
+            f"{'neither' if job.image is None else 'both'}; give image or video."
+        )
+
+
+def _loaded(job: Job) -> TalkingPortrait:
+    """Load the job's model; where a video is dubbed, "auto" is the one that can."""
+    if not isinstance(job.model, str):
+        return job.model
+    return load_model(DUBBING if job.video is not None and job.model == AUTO else job.model, **job.loading)
+
+
+def _dub(job: Job, model: TalkingPortrait, sound: Audio, progress: Progress) -> Result:
+    """Let the person of a video say the sound."""
+    if not isinstance(model.model, Dubs):
+        raise SettingsError(f"{model.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
+    video = job.video if isinstance(job.video, Clip) else open_clip(cast("str | Path", job.video))
+    _check_format(job, video.size)
+    made = model.model.dub(video, sound, job.settings, face_finder("auto", model.weights), progress)
+    following = apply_stages(job.stages or (), made.clip, progress)
+    report = Reports((made.report, *following.report.parts))
+    written = _write(job, following.clip, progress)
+    return Result(following.clip, model.name, report, written, _check(Speech.of(sound), model, job.settings, report))
 
 
 def _check_output(job: Job) -> None:
@@ -218,11 +255,15 @@ def _see(job: Job, model: TalkingPortrait, progress: Progress) -> Portrait:
 
 def _check_size(job: Job, portrait: Portrait) -> None:
     """Raise before anything is animated where the format has no pictures of such a size."""
+    shown = portrait.placement.source if job.settings.paste_back else portrait.image
+    _check_format(job, (shown.shape[1], shown.shape[2]))
+
+
+def _check_format(job: Job, size: tuple[int, int]) -> None:
     if job.output is None:
         return
     file = format_of(job.output, job.format) if isinstance(job.output, (str, Path)) else find_format(LIVE_FORMAT)
-    shown = portrait.placement.source if job.settings.paste_back else portrait.image
-    file.check_size((shown.shape[1], shown.shape[2]))
+    file.check_size(size)
 
 
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
@@ -234,7 +275,8 @@ def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
         sound = read_audio(audio, duration=most) if named else as_sound(audio)
         return trim_audio(sound, settings), settings
     live = job.output is not None and not isinstance(job.output, (str, Path))
-    ahead = model.model.look_ahead(settings) if live and isinstance(model.model, LooksAhead) else None
+    answers = live and job.video is None and isinstance(model.model, LooksAhead)
+    ahead = cast("LooksAhead", model.model).look_ahead(settings) if answers else None
     if ahead is None:
         return trim_audio(read_whole(audio, most), settings), settings
     sound = read_arriving(audio, settings.duration)
@@ -242,11 +284,10 @@ def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     return sound, replace(settings, duration=None)
 
 
-def _check(conditions: Conditions, model: TalkingPortrait, settings: Settings, reports: Reports) -> LipsCheck | None:
-    """Say of lips and sound what is at hand: listening to 20 s takes some 0.06 s where the model did not."""
-    if isinstance(conditions.audio, ArrivingAudio):
+def _check(speech: Speech | None, model: TalkingPortrait, settings: Settings, reports: Reports) -> LipsCheck | None:
+    """Say of lips and sound what is at hand; nothing of a sound that came byte by byte."""
+    if speech is None:
         return None
-    speech = getattr(conditions, "speech", None) or Speech.of(conditions.audio)
     found = next((one.measurement for one in reports.flat() if isinstance(one, Refinement)), None)
     return check_lips(speech, lively=settings.dynamic_scale, sync=found, exact=model.model.exact)
 

@@ -51,6 +51,10 @@ def _words(help: str, limits: Range | None = None, more: str = "", otherwise: st
 QUALITIES = ("exact", "fast", "live")
 """How much of a diffusion model's denoising is computed, by name; what each is, the field ``quality`` says."""
 
+LONGER = ("hold", "loop", "bounce", "cut")
+"""What becomes of a video that is dubbed with a longer sound."""
+_CHOICES = {"quality": QUALITIES, "when_longer": LONGER}
+
 _MORE = "([more](docs/models.md#sonic-base))"
 
 
@@ -225,6 +229,13 @@ class Settings(DiffusionOptions):
         ),
     )
     face_index: int = field(default=0, metadata=_words("Which face: 0 is the largest."))
+    when_longer: str = field(
+        default="hold",
+        metadata=_words(
+            "Of a video that is dubbed with a longer sound: hold its last frame, loop it, bounce it forward and back, "
+            "or cut both to the shorter one.",
+        ),
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fps", exact_fps(self.fps))
@@ -237,8 +248,8 @@ class Settings(DiffusionOptions):
             _advise(name, getattr(self, name), limits)
         if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be a whole number from 0 to 2^64 − 1, got {self.seed}.")
-        if self.quality not in QUALITIES:
-            raise SettingsError(f"quality must be one of {', '.join(QUALITIES)}; got {self.quality!r}.")
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
         if self.stream and self.published:
             raise SettingsError(
                 "stream gives the first frames before the last are begun, which the published schedule cannot: its "
@@ -280,7 +291,7 @@ def _table() -> dict[str, Setting]:
             kinds.get(str(one.type), float),
             one.default,
             one.metadata["words"],
-            QUALITIES if one.name == "quality" else (),
+            _CHOICES.get(one.name, ()),
             one.name in alone,
         )
         for one in listed
@@ -356,6 +367,11 @@ def _is_number(value: object) -> TypeGuard[float]:
 def _check_whole(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise SettingsError(f"{name} must be a whole number, got {value!r}.")
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
 
 
 def _check_box(box: Box) -> None:

@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_public_names_are_frozen():
     assert sorted(sonic_core.__all__) == [
-        "Align", "Audio", "CheckpointError", "Clip", "ClipReport", "Compose", "Conditions", "Face", "FaceFinder",
-        "FaceNotFoundError", "InputError", "Job", "Layer", "MODEL_NAMES", "MediaError", "Model", "OutOfMemoryError",
+        "Align", "Audio", "CheckpointError", "Clip", "ClipReport", "Compose", "Conditions", "Dubbing", "Face",
+        "FaceFinder", "FaceNotFoundError", "InputError", "Job", "Layer", "MODEL_NAMES", "MediaError", "Model",
+        "OutOfMemoryError",
         "PRECISIONS", "Placement", "Portrait", "Progress", "Refinement", "Result", "Retime", "SETTINGS", "SearchPath",
         "Settings", "SettingsError", "Smooth", "SmoothReport", "SonicError", "SonicWarning", "Source", "Stage",
         "Staged", "SyncMeasurement", "TalkingPortrait", "Watching", "Weights", "at_rate", "available_formats",

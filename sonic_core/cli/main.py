@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..settings import Settings
-from . import batch, ending, evaluate, learn, video, weights
+from . import batch, dub, ending, evaluate, learn, video, weights
 from .console import ProgressLine, add_weights, answer, say
 from .options import add_settings, loading_of, settings_of
 
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
     faces.add_argument("--landmarks", action="store_true", help="tell the 468 points of each face as well")
 
-    for more in (batch, video, evaluate, weights, learn):
+    for more in (batch, dub, video, evaluate, weights, learn):
         more.add_commands(partial(_command, commands))
     _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
     return parser

@@ -17,7 +17,7 @@ SIDES = 4
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Offer every setting, as the one table tells it, and what belongs to this program."""
     for one in SETTINGS.values():
-        _add_setting(parser, one)
+        add_setting(parser, one)
     parser.add_argument("--model", default=AUTO, metavar="NAME", help=f"{either(MODEL_NAMES)} (%(default)s)")
     add_format(parser)
     add_weights(parser, "weights, a folder or a file of them,")
@@ -35,7 +35,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
 
 
-def _add_setting(parser: argparse.ArgumentParser, one: Setting) -> None:
+def add_setting(parser: argparse.ArgumentParser, one: Setting) -> None:
     """Offer a setting: a switch for what is on or off, else a value."""
     told = (one.words.otherwise if one.default is True else one.words.help).replace("%", "%%")
     if one.kind is bool:

@@ -301,6 +301,20 @@ def read_mirrored(pixels: Pixels, region: Region) -> Reading:
     return Reading(np.column_stack([places, inside[:, 2] * region.side / side]), float(presence[0]), region)
 
 
+def read_both(pixels: Pixels, region: Region) -> Reading:
+    """Let the mesh look at a region and, together with that, at it in the mirror: the mean of both trembles less."""
+    side, matrix = FaceMesh.side, region.matrix(FaceMesh.side)
+    inside = cut(pixels, region, side)
+    with torch.inference_mode():
+        points, presence = load_network(FaceMesh)(as_input([inside, inside[:, ::-1]]))
+    straight, other = points.double().numpy()
+    other = other[mirror_points()]
+    other[:, 0] = side - 1 - other[:, 0]
+    mean = (straight + other) / 2
+    places = back(mean[:, :2], matrix)
+    return Reading(np.column_stack([places, mean[:, 2] * region.side / side]), float(presence.min()), region)
+
+
 def _mirrored(matrix: Matrix, side: int) -> Matrix:
     """Return the map into the mirror image of a cut."""
     matrix = np.array([(-1.0,), (1.0,)]) * matrix

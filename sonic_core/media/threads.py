@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
+import torch
 
 _THREADS = Path("/proc/self/task")
 """Where Linux lists the threads of this process."""
@@ -38,6 +39,17 @@ def single_threaded() -> Iterator[None]:
             _held -= 1
             if _held == 0:
                 cv2.setNumThreads(_before)
+
+
+@contextmanager
+def lone_networks() -> Iterator[None]:
+    """Let torch compute in the calling thread alone: between two layers of a small network its threads only wait."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from ..types import Audio, Portrait, Progress, ignore_progress
 
 if TYPE_CHECKING:
     from ..clip import Clip
+    from ..post.stage import Report, Staged
     from ..settings import Settings
+    from ..types import FaceFinder
 
 
 class Conditions(Protocol):
@@ -49,4 +51,20 @@ class LooksAhead(Protocol):
 
     def look_ahead(self, settings: Settings) -> float | None:
         """Tell how many seconds of sound the first frame needs; None where with these settings it needs all of it."""
+        ...
+
+
+@runtime_checkable
+class Dubs(Protocol):
+    """A model that lets the person of a video say another sound."""
+
+    def dub(
+        self,
+        video: Clip,
+        audio: Audio,
+        settings: Settings,
+        finder: FaceFinder,
+        progress: Progress = ignore_progress,
+    ) -> Staged[Report]:
+        """Give the video with another mouth; it is looked through at once, and painted while it is read."""
         ...

@@ -70,6 +70,8 @@ def _load_preview(_weights: Weights, _hardware: Hardware) -> Model:
 
 MODELS = (ModelSpec(BASE, _load_base, DiffusionOptions), ModelSpec(PREVIEW, _load_preview))
 """Every model, in the order in which "auto" asks for their weights; the last is always there."""
+DUBBING = PREVIEW.name
+"""The model that "auto" stands for where a video is dubbed."""
 MODEL_NAMES = (AUTO, *(spec.name for spec in MODELS))
 """What ``load_model`` understands."""
 

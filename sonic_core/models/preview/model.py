@@ -17,10 +17,12 @@ from ...faces.doubts import examine
 from ...faces.landmarks import read_landmarks
 from ...media.arriving import ArrivingAudio
 from ...media.threads import single_threaded
+from ...post.stage import Staged
 from ...settings import Settings
 from ...speech import Speech
 from ...speech.live import AHEAD, STEP
-from ...types import Audio, Frames, Landmarks, Portrait, Progress, ignore_progress
+from ...types import Audio, FaceFinder, Frames, Landmarks, Portrait, Progress, ignore_progress
+from .dub.dubbing import Dubbing, dub
 from .live import live_poses
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
@@ -108,6 +110,17 @@ class PreviewModel:
         """Tell how many seconds of sound the first frame needs (protocol ``LooksAhead``), whatever the settings."""
         del settings
         return STEP + AHEAD
+
+    def dub(
+        self,
+        video: Clip,
+        audio: Audio,
+        settings: Settings,
+        finder: FaceFinder,
+        progress: Progress = ignore_progress,
+    ) -> Staged[Dubbing]:
+        """Let the person of a video say a sound that is already cut to its duration (protocol ``Dubs``)."""
+        return dub(video, audio, settings, finder, progress)
 
 
 def make_puppet(portrait: Portrait, *, put_back: bool = False) -> Puppet:

@@ -103,7 +103,9 @@ class Interior:
         right, bottom = np.ceil(points.max(0)).astype(int) + 4
         return slice(int(top), min(int(bottom), height)), slice(int(left), min(int(right), width))
 
-    def paint(self, frame: Array, lower: Array, window: Window, project: Project, pose: Pose) -> None:
+    def paint(
+        self, frame: Array, lower: Array, window: Window, project: Project, pose: Pose, *, scale: float = 1.0
+    ) -> None:
         """Put the mouth of a frame together, in place.
 
         Args:
@@ -112,12 +114,14 @@ class Interior:
             window: What ``window`` gave for this pose.
             project: How the head stands in this frame.
             pose: The pose.
+            scale: Pixels of the frame for each of the portrait.
         """
         amounts = self._shapes.measure(pose)
         if not amounts.parts.any() or lower.size == 0:
             return
         edges = [project(line).astype(np.float64) for line in self._shapes.lines(pose)]
-        bench = _Bench(edges, window, self._unit, self._half_ramp, _HAIR * self._unit * self._hairs(amounts))
+        unit = scale * self._unit
+        bench = _Bench(edges, window, unit, scale * self._half_ramp, _HAIR * unit * self._hairs(amounts))
         part = frame[window]
         lit = (1 - amounts.own if self._shapes.parting.shown else amounts.trim) * (1 - amounts.tuck)
         bench.join(part, lower, self._lip_light, lit)
@@ -151,11 +155,11 @@ class Interior:
         colour = cv2.remap(
             table, bench.across * (table.shape[1] - 1), bench.depth * (table.shape[0] - 1), cv2.INTER_LINEAR
         )
-        rim = np.maximum(1 - bench.under / (_WET_DEEP * self._unit), 0)
+        rim = np.maximum(1 - bench.under / (_WET_DEEP * bench.unit), 0)
         colour += _tripled(rim * _WET_LIP) * ((palette.lip * (1 + _WET)).astype(np.float32) - colour)
         teeth = self._view_teeth(bench, project)
         shut = max(1 - amounts.gap / self._shapes.own_gap, 0.0) if self._own else 0.0
-        lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * (1 + shut) * self._unit), 0)
+        lid = np.maximum(1 - bench.over / (_SHADOW_DEEP * (1 + shut) * bench.unit), 0)
         lit = 1 - (1 - _SHADOW) * lid * np.sqrt(lid)
         lit *= _DIM + (1 - _DIM) * float(np.clip(amounts.gap / _DIM_UNTIL, 0, 1))
         lit *= 1 - _ROUND_DIM * amounts.rounding
@@ -166,7 +170,7 @@ class Interior:
         colour += cv2.cvtColor(teeth, cv2.COLOR_RGBA2RGB)
         shadow = _tripled(1 - lit)
         colour *= (1 - shadow) * (1 + shadow * self._warmth)
-        narrow = np.clip(bench.height / (_NARROW * self._unit), 0, 1)
+        narrow = np.clip(bench.height / (_NARROW * bench.unit), 0, 1)
         seam = palette.seam.astype(np.float32)
         colour -= seam
         colour *= _tripled(narrow * narrow * (3 - 2 * narrow))
@@ -194,7 +198,7 @@ class _Bench:
         self, edges: list[NDArray[np.float64]], window: Window, unit: float, half_ramp: float, hair: float
     ) -> None:
         """Lay out two edges (n, 2) in the frame's pixels over a window of it."""
-        self._window, self._half_ramp, self._unit = window, half_ramp, unit
+        self._window, self._half_ramp, self.unit = window, half_ramp, unit
         upper, lower = edges
         left, right = upper[0], upper[-1]
         self._span = max(float(np.hypot(*(right - left))), 1.0)
@@ -279,8 +283,8 @@ class _Bench:
         cover = self._ramp(below * table[..., 3])
         if lit:
             deep, wide = np.array(lip_light.shape[:2]) - 1
-            scale = np.float32(deep / ((ABOVE + DEEP) * self._unit))
-            where = self._place * np.float32(wide / self._span), (below + np.float32(ABOVE * self._unit)) * scale
+            scale = np.float32(deep / ((ABOVE + DEEP) * self.unit))
+            where = self._place * np.float32(wide / self._span), (below + np.float32(ABOVE * self.unit)) * scale
             lift = cv2.remap(lip_light, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             lower += np.float32(lit) * lift
         near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]

@@ -184,7 +184,7 @@ class LipShapes:
     def _lay_fields(self, points: Matrix, nodes: Array) -> None:
         """Read both fields at the nodes, join them away from the mouth, and cut off where they are nothing."""
         flat = nodes.reshape(-1, 2).astype(np.float64)
-        fade = _fade(points, flat, self.axes)
+        fade = fade_out(points, flat, self.axes)
         near = fade > 0
         places = flat[near]
         apart, below = _apart(points, self.parting, places)
@@ -254,7 +254,7 @@ def _ring(points: Matrix, around: Controls) -> Controls:
     return Controls(places, moves)
 
 
-def _fade(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
+def fade_out(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
     """Fade the fields out beyond the oval and from the tip of the nose to its bridge: (n,) 0 … 1."""
     oval = points[list(OVAL), :2]
     middle = (oval.min(0) + oval.max(0)) / 2

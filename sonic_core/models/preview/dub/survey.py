@@ -1,0 +1,257 @@
+"""Look through a video once: where the person's face is, where its mouth is hidden, and which frames show it shut.
+
+Of each frame a few hundred numbers are kept, of a long video in a file that is mapped; of the pictures only some
+candidates for a reference.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ....clip import Clip
+from ....faces.geometry import RIGID, eye_distance, head_pose
+from ....faces.landmarks import Reading, complete
+from ....faces.person_track import PersonTracker, Sight
+from ....faces.regions import Pixels, Region
+from ....media.ahead import closable, read_ahead
+from ....media.spool import room
+from ....media.threads import lone_networks, single_threaded
+from ....post.flow import Picture, as_pixels, is_cut, thumbnail
+from ....types import FaceFinder, Landmarks, Progress
+from .bending import MOVING
+from .covering import COLOURS, find_covered, read_colours
+
+STAGE = "track"
+"""The name under which progress is reported."""
+KEPT = tuple(sorted({*RIGID, *MOVING}))
+"""Points of the mesh that are kept of each frame."""
+SMALLEST = 14.0
+"""Eye distance in pixels below which a mouth is too small to be drawn."""
+FARTHEST = 45.0
+"""Degrees to a side beyond which a face is seen in profile, and left as it is."""
+BIN = 12.0
+"""Degrees of a head's turn: of each so many, the best frame of a scene is a candidate for a reference."""
+MOST = 24
+"""Candidates that are kept."""
+AROUND = 0.6
+"""Eye distances around the face that are cut out with a candidate."""
+_SHUT, _OPEN = 0.03, 0.03  # I: mesh's gap of shut lips; how much more makes a frame worse by 1
+_THICK, _PURSED, _TURNED, _BLURRED = 8.0, 0.06, 15.0, 2.0
+# a frame is worse by 1 for lips thinner by 1/8 I, a mouth wider or narrower by so many I, a head turned by so many
+# degrees; and by so much at the most for being less sharp
+_SHARP_SIDE = 96  # pixels of the cut in which sharpness is measured
+_AWAY, _LARGER, _ELSEWHERE = 10.0, 0.5, 0.5
+# degrees from a scene's usual turn, and doublings from its size, by which a reference is worse by 1; for being of
+# another scene
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A frame that may be a reference."""
+
+    number: int
+    """Of the frame."""
+    scene: int
+    pixels: Pixels
+    """(h, w, 3) bytes: the face and what is around it."""
+    landmarks: Landmarks
+    """The face in these pixels."""
+    cost: float
+    """How bad it is, in shares of what is noticed."""
+    turn: tuple[float, float]
+    """Yaw and pitch in degrees."""
+    unit: float
+    """Eye distance in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What is known of a video."""
+
+    there: NDArray[np.bool_]
+    """(n,): whether the person's face is seen."""
+    fit: NDArray[np.bool_]
+    """(n,): whether it is large enough and turned to the camera too."""
+    hidden: NDArray[np.bool_]
+    """(n,): whether something is before the mouth."""
+    scenes: NDArray[np.int32]
+    """(n,): the scene that each frame belongs to, counted from 0."""
+    candidates: tuple[Candidate, ...]
+    chosen: NDArray[np.int32]
+    """(scenes,): number among the candidates of each scene's reference; −1 for none."""
+    _rows: NDArray[np.float32]
+
+    def candidate(self, number: int) -> Candidate:
+        """Return the reference of a frame, which must have one."""
+        return self.candidates[self.chosen[self.scenes[number]]]
+
+    def points(self, number: int) -> NDArray[np.float64]:
+        """Return the mesh of a frame, (468, 3), smoothed with its neighbours; only those of ``KEPT`` are known."""
+        points = np.zeros((468, 3))
+        points[list(KEPT)] = self._smoothed(number)
+        return points
+
+    def _smoothed(self, number: int) -> NDArray[np.float64]:
+        near = [n for n in range(number - REACH, number + REACH + 1) if self._beside(n, number)]
+        if len(near) < len(PARABOLA):
+            near = [n for n in near if abs(n - number) <= min(number - near[0], near[-1] - number)]
+            weights = np.full(len(near), 1 / len(near))
+        else:
+            weights = np.array(PARABOLA)
+        return np.einsum("n,npc->pc", weights, self._rows[near, : 3 * len(KEPT)].reshape(len(near), -1, 3))
+
+    def _beside(self, number: int, other: int) -> bool:
+        if not 0 <= number < len(self.there) or self.scenes[number] != self.scenes[other]:
+            return False
+        between = slice(min(number, other), max(number, other) + 1)
+        return bool(self.there[between].all())
+
+
+REACH = 2
+PARABOLA = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
+"""Weights of a frame and two on either side: a parabola through them, which keeps a head's movement and lets the
+tremor of the points be 0.7 of what it was."""
+
+
+def survey(clip: Clip, finder: FaceFinder, index: int, progress: Progress) -> Survey:
+    """Look through a video.
+
+    Args:
+        clip: Read once.
+        finder: Finds the faces.
+        index: Which face: 0 is the largest.
+        progress: Called with ("track", frames done, frames in all).
+
+    Raises:
+        FaceNotFoundError: The person is never seen.
+    """
+    tracker, watch = PersonTracker(finder, index), _Watch(clip.length)
+    last: Picture | None = None
+    with single_threaded(), lone_networks(), closing(read_ahead(closable(clip.frames()))) as frames:
+        for number, frame in enumerate(frames):
+            thumb = _thumbnail(frame)
+            if last is not None and is_cut(last, thumb):
+                tracker.forget()
+                watch.scene += 1
+            last = thumb
+            watch.see(number, tracker.follow(frame), frame)
+            progress(STAGE, number + 1, clip.length)
+    tracker.check()
+    return watch.sum_up()
+
+
+def _thumbnail(frame: torch.Tensor) -> Picture:
+    """Shrink a frame to what scenes are compared by; a large one is thinned out before."""
+    step = max(1, max(frame.shape[1:]) // 480)
+    return thumbnail(np.ascontiguousarray(as_pixels(frame[:, ::step, ::step])))
+
+
+class _Watch:
+    """Gathers what is seen."""
+
+    def __init__(self, length: int) -> None:
+        self.scene = 0
+        self._columns = 3 * len(KEPT) + 3 * len(COLOURS)
+        self._rows, self._mapped = room(length, self._columns)
+        self._there, self._fit, self._scenes = (
+            np.zeros(length, bool),
+            np.zeros(length, bool),
+            np.zeros(length, np.int32),
+        )
+        self._turns = np.zeros((length, 3), np.float32)
+        self._best: dict[tuple[int, int], Candidate] = {}
+        self._width = self._sharpest = 0.0
+        self._count = 0
+
+    def see(self, number: int, sight: Sight | None, frame: torch.Tensor) -> None:
+        """Take the person in a frame."""
+        self._scenes[number] = self.scene
+        row = self._rows[number]
+        row[:] = 0
+        if sight is None:
+            return
+        pose, unit = head_pose(sight.points), eye_distance(sight.points)
+        self._there[number] = True
+        self._fit[number] = unit >= SMALLEST and abs(pose.yaw) <= FARTHEST
+        self._turns[number] = pose.yaw, pose.pitch, np.log2(max(unit, 1.0))
+        row[: 3 * len(KEPT)] = sight.points[list(KEPT)].reshape(-1)
+        row[3 * len(KEPT) :] = read_colours(sight, unit).reshape(-1)
+        if self._fit[number]:
+            self._consider(number, sight, (pose.yaw, pose.pitch), unit)
+
+    def _consider(self, number: int, sight: Sight, turn: tuple[float, float], unit: float) -> None:
+        """Keep a frame where it is the best of its scene that is turned like it."""
+        cost = self._cost(sight, turn, unit)
+        place = self.scene, round(turn[0] / BIN)
+        known = self._best.get(place)
+        if known is not None and known.cost <= cost:
+            return
+        left, top, right, bottom = _box(sight, unit)
+        x, y = sight.origin
+        pixels = np.ascontiguousarray(sight.pixels[top:bottom, left:right])
+        points = sight.points - (x + left, y + top, 0)
+        landmarks = complete(pixels, Reading(points, sight.presence, Region(0, 0, 1)))
+        self._best[place] = Candidate(number, self.scene, pixels, landmarks, cost, turn, unit)
+        if len(self._best) > MOST:
+            del self._best[max(self._best, key=lambda one: self._best[one].cost)]
+
+    def _cost(self, sight: Sight, turn: tuple[float, float], unit: float) -> float:
+        """Tell how bad a frame is as a reference."""
+        points = sight.points
+        gap, upper, lower, width = (
+            float(np.linalg.norm(points[one] - points[other])) / unit
+            for one, other in ((13, 14), (0, 13), (14, 17), (61, 291))
+        )
+        self._count += 1
+        self._width += (width - self._width) / self._count
+        sharp = _sharpness(sight, unit)
+        self._sharpest = max(self._sharpest, sharp)
+        return (
+            max(gap - _SHUT, 0) / _OPEN
+            - _THICK * (upper + lower)
+            + abs(width - self._width) / _PURSED
+            + float(np.hypot(*turn)) / _TURNED
+            - _BLURRED * sharp / max(self._sharpest, 1e-6)
+        )
+
+    def sum_up(self) -> Survey:
+        """Decide what is hidden, and which reference each scene has."""
+        colours = self._rows[:, 3 * len(KEPT) :].reshape(len(self._rows), -1, 3)
+        hidden = find_covered(colours, self._fit, self._scenes)
+        candidates = tuple(one for one in self._best.values() if not hidden[one.number])
+        chosen = np.full(self.scene + 1, -1, np.int32)
+        for scene in range(self.scene + 1):
+            here = self._fit & (self._scenes == scene)
+            if here.any() and candidates:
+                usual = np.median(self._turns[here], axis=0)
+                chosen[scene] = int(np.argmin([_unfit(one, scene, usual) for one in candidates]))
+        return Survey(self._there, self._fit, hidden, self._scenes, candidates, chosen, self._rows)
+
+
+def _unfit(one: Candidate, scene: int, usual: NDArray[np.floating]) -> float:
+    """Tell how little a candidate suits a scene whose usual yaw, pitch and size (doublings) are known."""
+    away = float(np.hypot(*(np.array(one.turn) - usual[:2]))) / _AWAY
+    larger = abs(float(np.log2(one.unit) - usual[2])) / _LARGER
+    return one.cost + away + larger + _ELSEWHERE * (one.scene != scene)
+
+
+def _box(sight: Sight, unit: float) -> tuple[int, int, int, int]:
+    """Choose what is cut out around a face, in the sight's pixels."""
+    points = sight.points[:, :2] - sight.origin
+    height, width = sight.pixels.shape[:2]
+    left, top = np.clip(points.min(0) - AROUND * unit, 0, (width - 1, height - 1)).astype(int)
+    right, bottom = np.clip(points.max(0) + AROUND * unit, (left + 1, top + 1), (width, height)).astype(int)
+    return int(left), int(top), int(right), int(bottom)
+
+
+def _sharpness(sight: Sight, unit: float) -> float:
+    """Measure how sharp a face is: the deviation of its Laplacian at a fixed size."""
+    left, top, right, bottom = _box(sight, -0.2 * unit)
+    part = cv2.resize(sight.pixels[top:bottom, left:right], (_SHARP_SIDE, _SHARP_SIDE), interpolation=cv2.INTER_AREA)
+    return float(cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_32F).std())
