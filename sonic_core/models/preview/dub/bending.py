@@ -23,10 +23,12 @@ MOVING = tuple(dict.fromkeys((*JAW, *BESIDE, *LIPS_UPPER_OUTER, *LIPS_LOWER_OUTE
 """Points that are brought to where the new mouth has them."""
 STILL = (2, 98, 327, 129, 358, 50, 280, 205, 425, 132, 361, 93, 323, 234, 454, 1, 6, 33, 263)
 """Points that stay where they are."""
-RINGS = 1.35, 1.7
+RINGS = 1.3, 1.7
 """Times the oval: what stays too, the nearer one only above the chin."""
 STIFFNESS = 3e-3
 """Bending against passing through, lengths in eye distances: one point that is read badly moves little."""
+SPAN, BELOW = (1.0, 1.3), 0.55
+"""Times the oval from where bending fades, and where it has; how much further that is below the chin, on the neck."""
 COARSE = 4
 """Nodes of the reference's grid, each way, for one at which bending is known."""
 
@@ -45,7 +47,7 @@ class Bending:
         places = np.concatenate((points[list(MOVING), :2], points[list(STILL), :2], rings)) / unit
         nodes = np.ascontiguousarray(grid.nodes[::COARSE, ::COARSE])
         flat = nodes.reshape(-1, 2).astype(np.float64)
-        fade = fade_out(points, flat, reference.lips.axes)
+        fade = fade_out(points, flat, reference.lips.axes, span=SPAN, below=BELOW)
         some = fade > 0
         shares = np.zeros((len(flat), len(MOVING)))
         spline = ThinPlate(places, np.eye(len(places), len(MOVING)), STIFFNESS)

@@ -22,6 +22,8 @@ LEAST_BEND = 0.08
 """Pixels by which a pixel is moved at least: less is not seen, and leaves it as it is."""
 LEAST_COVER = 1 / 512
 """Cover from which what is drawn is laid over a pixel."""
+ALL = 255
+"""What marks a pixel in a mask."""
 EASE = 4
 """Frames in which the mouth passes from the video's to the new one, where a stretch is left as it was."""
 KEPT = 3
@@ -75,6 +77,7 @@ class Painter:
         own = _as_pixels(frame, window)
         brush = _Brush(double, stand, pose, window, strength)
         made, changed = brush.paint(own, points)
+        cv2.bitwise_and(changed, _differ(made, own), dst=changed)
         count = cv2.countNonZero(changed)
         if not count:
             return frame, 0
@@ -83,6 +86,11 @@ class Painter:
         for plane, values in zip(frame, cv2.split(own), strict=True):
             plane.numpy()[window] = values
         return frame, count
+
+
+def _differ(one: Floats, other: Floats) -> NDArray[np.uint8]:
+    """Mark with 255 where two pictures (h, w, 3) differ."""
+    return np.asarray(cv2.bitwise_not(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0))), np.uint8)
 
 
 def _as_pixels(frame: torch.Tensor, window: Window) -> Floats:
@@ -139,7 +147,7 @@ class _Brush:
         if inner is not None:
             cover = reference.cover(places[inner])
             self._draw(made[inner], places[inner], cover, inner)
-            meant[inner] |= (self.strength * cover > LEAST_COVER).astype(np.uint8)
+            meant[inner][self.strength * cover > LEAST_COVER] = ALL
         return made, meant
 
     def _draw(self, view: Floats, places: Floats, cover: Floats, inner: Window) -> None:

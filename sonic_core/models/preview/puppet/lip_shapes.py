@@ -254,8 +254,23 @@ def _ring(points: Matrix, around: Controls) -> Controls:
     return Controls(places, moves)
 
 
-def fade_out(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
-    """Fade the fields out beyond the oval and from the tip of the nose to its bridge: (n,) 0 … 1."""
+def fade_out(
+    points: Matrix,
+    places: Matrix,
+    axes: Matrix,
+    *,
+    span: tuple[float, float] = (_FADE_FROM, _FADE_TO),
+    below: float = _FADE_BELOW,
+) -> Matrix:
+    """Fade the fields out beyond the oval and from the tip of the nose to its bridge: (n,) 0 … 1.
+
+    Args:
+        points: (468, 3) the mesh.
+        places: (n, 2) in the same pixels.
+        axes: The head's.
+        span: Times the oval, from where and up to where.
+        below: How much further that is below the chin.
+    """
     oval = points[list(OVAL), :2]
     middle = (oval.min(0) + oval.max(0)) / 2
     turn = np.arctan2(*(oval - middle).T[::-1])
@@ -266,8 +281,8 @@ def fade_out(points: Matrix, places: Matrix, axes: Matrix) -> Matrix:
     far = np.hypot(*away.T) / radius
     down = axes[1, :2] / np.hypot(*axes[1, :2])
     low = np.clip(away @ down / np.maximum(np.hypot(*away.T), 1e-6), 0, 1) ** 2
-    reach = 1 + _FADE_BELOW * low
-    outer = 1 - smooth_rise((far - _FADE_FROM * reach) / ((_FADE_TO - _FADE_FROM) * reach))
+    reach = 1 + below * low
+    outer = 1 - smooth_rise((far - span[0] * reach) / ((span[1] - span[0]) * reach))
     high, tip = float((points[list(_HIGH), :2] @ down).max()), points[1, :2] @ down
     return outer * smooth_rise((places @ down - high) / max(tip - high, 1.0))
 

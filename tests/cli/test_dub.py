@@ -1,0 +1,75 @@
+"""The command ``dub``: a video, a sound, and what came of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sonic_core.cli.main import main
+from sonic_core.clip import open_clip
+from tests.cli.test_video import run
+
+
+@pytest.fixture(scope="module")
+def video(talking, tmp_path_factory):
+    return talking.cut(25, 20).export(tmp_path_factory.mktemp("video") / "video.mp4", crf=12)
+
+
+@pytest.fixture(scope="module")
+def sound(talking, tmp_path_factory):
+    """A file whose sound is 1.2 s."""
+    return talking.cut(100, 30).export(tmp_path_factory.mktemp("sound") / "sound.mp4", crf=40)
+
+
+def test_dub_tells_what_it_did(capsys, video, sound, tmp_path):
+    out = tmp_path / "out.mp4"
+    status, shown, told = run(
+        capsys, "dub", video, "--audio", sound, "--output", out, "--when-longer", "bounce", "--json"
+    )
+    made = json.loads(shown)
+    assert status == 0 and "sonic: track 20/20" in told
+    assert 0 < made.pop("changed_share") < 0.5 and made.pop("took_seconds") > 0
+    assert made == {
+        "output": str(out),
+        "model": "sonic-preview",
+        "frames": 30,
+        "frames_without_face": 0,
+        "frames_left": 0,
+        "scenes": 1,
+        "fps": 25.0,
+        "seconds": 1.2,
+        "size": [384, 384],
+    }
+    clip = open_clip(out)
+    assert (clip.length, clip.size) == (30, (384, 384)) and clip.audio is not None
+    status, shown, _ = run(capsys, "dub", video, "--audio", sound, "--output", out, "--when-longer", "cut")
+    assert status == 0 and f"{out}: dubbing: the mouth is new in 20 of 20 frames; " in shown
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"VIDEO": "nothing.mp4"}, "nothing.mp4"),
+        ({"--audio": "nothing.wav"}, "nothing.wav"),
+        ({"--output": "out.avi"}, "ends in"),
+        ({"--when-longer": "rewind"}, "when_longer must be one of hold, loop, bounce, cut; got 'rewind'"),
+        ({"--face-index": "3"}, "Expected face 3 in the video"),
+        ({"--duration": "99"}, "99"),
+    ],
+)
+def test_what_cannot_be_dubbed_is_one_sentence_and_leaves_nothing(
+    capsys, video, sound, tmp_path, monkeypatch, changed, said
+):
+    monkeypatch.chdir(tmp_path)
+    given = {"VIDEO": str(video), "--audio": str(sound), "--output": "out.mp4", **changed}
+    arguments = [given.pop("VIDEO"), *(part for pair in given.items() for part in pair)]
+    status, out, err = run(capsys, "dub", *arguments)
+    lines = [line for line in err.splitlines() if not line.startswith("sonic: track")]
+    assert (status, out, len(lines)) == (2, "", 1) and said in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sound_is_wanted(capsys, video):
+    assert main(["dub", str(video), "--output", "out.mp4"]) == 2
+    assert "--audio" in capsys.readouterr().err

@@ -1,0 +1,253 @@
+"""The person of a video says another sound, and all but the lower face stays as it was, to the bit."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+import sonic_core as sonic
+from sonic_core import Audio, Clip, Job, Settings, run
+from sonic_core.faces.geometry import eye_distance
+from sonic_core.faces.person_track import PersonTracker
+from sonic_core.models.preview.dub.covering import COLOURS, find_covered
+from sonic_core.models.preview.dub.lengths import lengthen, numbers
+from sonic_core.models.preview.posing import poses
+from sonic_core.speech import Speech
+
+RATE = Fraction(25)
+HIGH, WIDE, TOP, LEFT = 448, 640, 40, 150
+"""A picture, and where a talking head of 384 pixels lies in it."""
+
+
+def clip_of(frames, audio=None):
+    return Clip(lambda: (frame[None] for frame in frames), RATE, len(frames), tuple(frames[0].shape[1:]), audio)
+
+
+@pytest.fixture(scope="module")
+def frames(talking):
+    """Frames 25 to 85 of the bundled clip, which speaks, in a larger picture of noise; bytes, as files have them."""
+    noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, HIGH, WIDE)).astype(np.float32)) / 255
+    shown = []
+    for frame in talking.cut(25, 60).frames():
+        whole = noise.clone()
+        whole[:, TOP : TOP + 384, LEFT : LEFT + 384] = (frame * 255).round() / 255
+        shown.append(whole)
+    return shown
+
+
+@pytest.fixture(scope="module")
+def sound(talking):
+    """Speech that the mouth of ``frames`` does not say: what is heard four seconds later."""
+    rate = talking.audio.rate
+    return Audio(talking.audio.samples[:, 4 * rate : round(6.4 * rate)], rate)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return sonic.load_model("sonic-preview")
+
+
+@pytest.fixture(scope="module")
+def dubbed(model, frames, sound):
+    made = run(Job(None, sound, model=model, video=clip_of(frames)))
+    return made, list(made.clip.frames())
+
+
+def gaps(frames):
+    tracker, found = PersonTracker(), []
+    for frame in frames:
+        points = tracker.follow(frame).points
+        found.append(np.linalg.norm(points[13] - points[14]) / eye_distance(points))
+    return np.array(found)
+
+
+def test_every_pixel_but_those_of_the_lower_face_is_the_videos_to_the_bit(dubbed, frames):
+    made, shown = dubbed
+    tracker, differing = PersonTracker(), 0
+    for before, after in zip(frames, shown, strict=True):
+        points = tracker.follow(before).points
+        differs = (before != after).any(0)
+        differing += int(differs.sum())
+        rows, columns = np.flatnonzero(differs.any(1)), np.flatnonzero(differs.any(0))
+        unit = eye_distance(points)
+        assert rows[0] > points[[33, 133, 362, 263], 1].max(), "eyes and brows are the video's"
+        assert rows[-1] < points[152, 1] + 2.0 * unit and columns[0] > points[:, 0].min() - 1.0 * unit
+        assert columns[-1] < points[:, 0].max() + 1.0 * unit
+        assert float(after.min()) >= 0 and float(after.max()) <= 1
+    report = made.report.parts[0]
+    assert report.changed_share == pytest.approx(differing / (len(frames) * HIGH * WIDE))
+    assert 0.05 < report.changed_share < 0.27, "the face fills half of the picture"
+    assert (report.frames, report.frames_without_face, report.frames_left, report.scenes) == (60, 0, 0, 1)
+
+
+def test_the_mouth_says_the_new_sound_and_not_the_old_one(dubbed, frames, sound):
+    _, shown = dubbed
+    asked = [pose.gap for pose in poses(Speech.of(sound), Settings(motion_scale=0.0), 60, RATE, seed=0)]
+    new, old = gaps(shown), gaps(frames)
+    assert np.corrcoef(asked, old)[0, 1] < 0.5, "else this would show nothing"
+    assert np.corrcoef(new, asked)[0, 1] > 0.85
+    assert abs(np.corrcoef(new - new.mean(), old)[0, 1] - np.corrcoef(asked, old)[0, 1]) < 0.2
+
+
+def test_reading_twice_gives_the_same_frames_at_the_videos_rate(dubbed, frames):
+    made, shown = dubbed
+    assert all(torch.equal(one, other) for one, other in zip(made.clip.frames(), shown, strict=True))
+    assert (made.clip.fps, made.clip.size, made.clip.length) == (RATE, (HIGH, WIDE), len(frames))
+
+
+def test_frames_without_the_face_pass_untouched(model, frames, sound):
+    grey = torch.full_like(frames[0], 0.5)
+    shown = [*frames[:10], *[grey] * 6, *frames[16:26]]
+    made = run(Job(None, sound, Settings(when_longer="cut"), model, video=clip_of(shown)))
+    after = list(made.clip.frames())
+    assert all(torch.equal(after[number], grey) for number in range(10, 16))
+    report = made.report.parts[0]
+    assert report.frames_without_face == 6 and report.scenes == 3
+    assert not torch.equal(after[4], shown[4]) and not torch.equal(after[20], shown[20]), "found again after the cut"
+
+
+def test_after_a_cut_another_person_is_left_alone(model, frames, sound):
+    other = frames[30].flip(0).flip(2)
+    assert PersonTracker().follow(other) is not None
+    shown = [*frames[:8], *[other] * 8, *frames[16:24]]
+    made = run(Job(None, sound, Settings(when_longer="cut"), model, video=clip_of(shown)))
+    after = list(made.clip.frames())
+    assert all(torch.equal(one, other) for one in after[8:16])
+    assert made.report.parts[0].frames_without_face == 8
+    assert not torch.equal(after[20], shown[20])
+
+
+def test_what_passes_before_the_mouth_is_left_as_it_was_and_said(model, frames, sound):
+    shown = [frame.clone() for frame in frames[:40]]
+    tracker = PersonTracker()
+    mouth = np.stack([tracker.follow(frame).points[[0, 17, 61, 291], :2].mean(0) for frame in shown]).astype(int)
+    for number in range(16, 26):
+        x, y = mouth[number]
+        shown[number][:, y - 26 : y + 120, x - 34 : x + 34] = torch.tensor((0.1, 0.12, 0.15))[:, None, None]
+    made = run(Job(None, sound, Settings(when_longer="cut"), model, video=clip_of(shown)))
+    after = list(made.clip.frames())
+    assert all(torch.equal(after[number], shown[number]) for number in range(16, 26))
+    assert not torch.equal(after[5], shown[5]) and not torch.equal(after[35], shown[35])
+    report = made.report.parts[0]
+    assert 10 <= report.frames_left <= 18
+    assert f"{report.frames_left} are left as they were" in report.reason
+
+
+def test_colours_of_a_face_that_speaks_hide_nothing_and_of_a_hand_do():
+    generator = np.random.default_rng(1)
+    colours = 0.5 + 0.02 * generator.standard_normal((40, len(COLOURS), 3)).astype(np.float32)
+    scenes, seen = np.zeros(40, np.int32), np.ones(40, bool)
+    assert not find_covered(colours, seen, scenes).any()
+    colours[10:20, :12] = 0.05
+    covered = find_covered(colours, seen, scenes)
+    assert covered[10:20].all() and not covered[:5].any() and not covered[25:].any()
+
+
+def test_of_two_people_the_one_that_is_asked_for_speaks(model, frames, sound):
+    both = [torch.cat((frame[:, :, LEFT : LEFT + 384], frame[:, :, LEFT : LEFT + 384].flip(2)), 2) for frame in frames]
+    both = [frame.clone() for frame in both[:12]]
+    settings = Settings(when_longer="cut", face_index=1)
+    after = list(run(Job(None, sound, settings, model, video=clip_of(both))).clip.frames())
+    changed = torch.stack([(one != other).any(0) for one, other in zip(both, after, strict=True)]).any(0)
+    assert changed[:, :384].any() != changed[:, 384:].any(), "one of them alone"
+    with pytest.raises(sonic.FaceNotFoundError, match="2 at most were seen together"):
+        run(Job(None, sound, Settings(face_index=2), model, video=clip_of(both[:3])))
+
+
+def test_a_video_goes_on_as_asked():
+    assert [numbers(4, "hold")(shown) for shown in range(6)] == [0, 1, 2, 3, 3, 3]
+    assert [numbers(4, "loop")(shown) for shown in range(6)] == [0, 1, 2, 3, 0, 1]
+    assert [numbers(4, "bounce")(shown) for shown in range(9)] == [0, 1, 2, 3, 2, 1, 0, 1, 2]
+    assert [numbers(1, "bounce")(shown) for shown in range(3)] == [0, 0, 0]
+    grey = [torch.full((3, 32, 48), level / 255) for level in (10, 60, 110, 160)]
+    for how in ("hold", "loop", "bounce"):
+        longer = list(lengthen(clip_of(grey), 11, how).frames())
+        assert len(longer) == 11
+        assert all(torch.equal(frame, grey[numbers(4, how)(shown)]) for shown, frame in enumerate(longer)), how
+    assert len(list(lengthen(clip_of(grey), 3, "hold").frames())) == 3
+
+
+@pytest.mark.parametrize(("how", "length"), [("hold", 60), ("loop", 60), ("bounce", 60), ("cut", 8)])
+def test_a_sound_longer_than_the_video_is_said_to_its_end(model, frames, sound, how, length):
+    few = frames[:8]
+    clip = run(Job(None, sound, Settings(when_longer=how), model, video=clip_of(few))).clip
+    assert clip.length == length and clip.audio.duration == pytest.approx(length / 25, abs=1e-3)
+    number = numbers(8, how)
+    for shown, frame in enumerate(clip.frames()):
+        assert torch.equal(frame[:, :TOP], few[number(shown)][:, :TOP])
+        if shown > 20:
+            break
+
+
+def test_a_video_longer_than_the_sound_stays_whole_and_its_mouth_shuts(model, frames, sound):
+    short = Audio(sound.samples[:, : sound.rate], sound.rate)
+    clip = run(Job(None, short, model=model, video=clip_of(frames))).clip
+    assert clip.length == 60 and clip.audio.duration == 1.0
+    assert gaps(list(clip.frames()))[-15:].max() < 0.085
+    assert run(Job(None, short, Settings(when_longer="cut"), model, video=clip_of(frames))).clip.length == 25
+    assert run(Job(None, short, Settings(duration=0.4), model, video=clip_of(frames))).clip.length == 10
+
+
+def test_no_more_than_a_few_frames_are_held(model, frames, sound):
+    alive: list[weakref.ref] = []
+    most = 0
+
+    def read():
+        nonlocal most
+        for frame in frames:
+            made = frame.clone()[None]
+            alive.append(weakref.ref(made))
+            most = max(most, sum(one() is not None for one in alive))
+            yield made
+
+    video = replace(clip_of(frames), read=read)
+    made = run(Job(None, sound, model=model, video=video))
+    gc.collect()
+    for _ in made.clip.read():
+        pass
+    assert most <= 10
+
+
+def test_who_gives_a_picture_and_a_video_or_neither_is_told(model, frames, sound):
+    with pytest.raises(sonic.InputError, match="got both"):
+        model.generate(sound, frames[0], video=clip_of(frames))
+    with pytest.raises(sonic.InputError, match="got neither"):
+        model.generate(sound)
+
+
+def test_a_video_without_a_face_is_refused_in_one_sentence(model, sound, tmp_path):
+    grey = clip_of([torch.full((3, 96, 128), 0.5)] * 4)
+    with pytest.raises(sonic.FaceNotFoundError, match="none was found in any frame"):
+        run(Job(None, sound, model=model, video=grey, output=tmp_path / "out.mp4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tiny_face_is_left_and_said(model, frames, sound):
+    heads = [frame[None, :, TOP : TOP + 384, LEFT : LEFT + 384] for frame in frames[:6]]
+    small = [torch.nn.functional.interpolate(head, size=(48, 48), mode="area")[0] for head in heads]
+    small = [torch.nn.functional.pad(frame, (30, 30, 20, 20), value=0.4) for frame in small]
+    with pytest.raises(sonic.InputError, match="too small"):
+        run(Job(None, sound, model=model, video=clip_of(small)))
+
+
+def test_cancelling_leaves_nothing(model, frames, sound, tmp_path):
+    def stop(stage, done, total):
+        if stage == "track" and done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Job(None, sound, model=model, video=clip_of(frames), output=tmp_path / "out.mp4"), stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_diffusion_model_says_that_it_does_not_dub(tiny_set, frames, sound):
+    with pytest.warns(sonic.SonicWarning, match="processor"):
+        base = sonic.load_model("sonic-base", weights=tiny_set, device="cpu")
+    with pytest.raises(sonic.SettingsError, match="sonic-base animates pictures; expected sonic-preview"):
+        base.generate(sound, video=clip_of(frames))
