@@ -47,6 +47,13 @@ def test_dub_tells_what_it_did(capsys, video, sound, tmp_path):
     assert status == 0 and f"{out}: dubbing: the mouth is new in 20 of 20 frames; " in shown
 
 
+@pytest.fixture
+def given(video, sound, tmp_path, monkeypatch):
+    """An empty folder, and what is asked for there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path, {"VIDEO": str(video), "--audio": str(sound), "--output": "out.mp4"}
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -58,16 +65,14 @@ def test_dub_tells_what_it_did(capsys, video, sound, tmp_path):
         ({"--duration": "99"}, "99"),
     ],
 )
-def test_what_cannot_be_dubbed_is_one_sentence_and_leaves_nothing(
-    capsys, video, sound, tmp_path, monkeypatch, changed, said
-):
-    monkeypatch.chdir(tmp_path)
-    given = {"VIDEO": str(video), "--audio": str(sound), "--output": "out.mp4", **changed}
+def test_what_cannot_be_dubbed_is_one_sentence_and_leaves_nothing(capsys, given, changed, said):
+    folder, given = given
+    given = given | changed
     arguments = [given.pop("VIDEO"), *(part for pair in given.items() for part in pair)]
     status, out, err = run(capsys, "dub", *arguments)
     lines = [line for line in err.splitlines() if not line.startswith("sonic: track")]
     assert (status, out, len(lines)) == (2, "", 1) and said in lines[0]
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_a_sound_is_wanted(capsys, video):

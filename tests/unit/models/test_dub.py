@@ -230,7 +230,7 @@ def test_a_video_without_a_face_is_refused_in_one_sentence(model, sound, tmp_pat
 
 def test_a_tiny_face_is_left_and_said(model, frames, sound):
     heads = [frame[None, :, TOP : TOP + 384, LEFT : LEFT + 384] for frame in frames[:6]]
-    small = [torch.nn.functional.interpolate(head, size=(48, 48), mode="area")[0] for head in heads]
+    small = [torch.nn.functional.interpolate(head, size=(40, 40), mode="area")[0] for head in heads]
     small = [torch.nn.functional.pad(frame, (30, 30, 20, 20), value=0.4) for frame in small]
     with pytest.raises(sonic.InputError, match="too small"):
         run(Job(None, sound, model=model, video=clip_of(small)))

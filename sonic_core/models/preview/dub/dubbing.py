@@ -86,6 +86,7 @@ def dub(video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progr
         SonicWarning: Nobody speaks in the sound, or the mouth is never shut in the video.
     """
     length = _length(video, audio, settings)
+    video = video.cut(0, min(length, video.length))
     found = survey(video, finder, settings.face_index, progress)
     painter = Painter(found)
     if not painter.strength.any():
