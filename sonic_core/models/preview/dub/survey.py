@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ....clip import Clip
+from ....faces.doubts import examine
 from ....faces.geometry import RIGID, eye_distance, head_pose
 from ....faces.landmarks import Reading, complete
 from ....faces.person_track import PersonTracker, Sight
@@ -44,9 +45,11 @@ SMALLEST = 14.0
 """Eye distance in pixels below which a mouth is too small to be drawn."""
 FARTHEST = 45.0
 """Degrees to a side beyond which a face is seen in profile, and left as it is."""
+THINNED = 192
+"""Pixels of a frame's longer side that are looked at, at least, to see whether a scene ends."""
 BIN = 12.0
 """Degrees of a head's turn: of each so many, the best frame of a scene is a candidate for a reference."""
-MOST = 24
+MOST = 16
 """Candidates that are kept."""
 AROUND = 0.6
 """Eye distances around the face that are cut out with a candidate."""
@@ -157,7 +160,7 @@ def survey(clip: Clip, finder: FaceFinder, index: int, progress: Progress) -> Su
 
 def _thumbnail(frame: torch.Tensor) -> Picture:
     """Shrink a frame to what scenes are compared by; a large one is thinned out before."""
-    step = max(1, max(frame.shape[1:]) // 480)
+    step = max(1, max(frame.shape[1:]) // THINNED)
     return thumbnail(np.ascontiguousarray(as_pixels(frame[:, ::step, ::step])))
 
 
@@ -233,7 +236,11 @@ class _Watch:
         """Decide what is hidden, and which reference each scene has."""
         colours = self._rows[:, 3 * len(KEPT) :].reshape(len(self._rows), -1, 3)
         hidden = find_covered(colours, self._fit, self._scenes)
-        candidates = tuple(one for one in self._best.values() if not hidden[one.number])
+        candidates = tuple(
+            one
+            for one in self._best.values()
+            if not (hidden[one.number] or examine(one.pixels, one.landmarks).mouth_hidden)
+        )
         chosen = np.full(self.scene + 1, -1, np.int32)
         for scene in range(self.scene + 1):
             here = self._fit & (self._scenes == scene)
