@@ -14,6 +14,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
     from .nodes.load import LoadAudio, LoadAudioFolder, ModelLoader
     from .nodes.portrait import PreData
     from .nodes.refine import LipSyncRefine, TemporalSmooth
+    from .nodes.speakers import AddSpeaker
     from .nodes.whole import TalkingVideo
 
     NODE_CLASS_MAPPINGS = {
@@ -21,6 +22,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "SonicModelLoader": ModelLoader,
         "SonicLoadAudio": LoadAudio,
         "SonicLoadAudioFolder": LoadAudioFolder,
+        "SonicSpeaker": AddSpeaker,
         "SONIC_PreData": PreData,
         "SonicSampler": Sampler,
         "LipSyncRefine": LipSyncRefine,
@@ -32,6 +34,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "SonicModelLoader": "Sonic Model Loader",
         "SonicLoadAudio": "Sonic Load Audio",
         "SonicLoadAudioFolder": "Sonic Load Audio Folder",
+        "SonicSpeaker": "Sonic Speaker",
         "SONIC_PreData": "Sonic PreData",
         "SonicSampler": "Sonic Sampler",
         "LipSyncRefine": "Sonic Lip Sync Refine",

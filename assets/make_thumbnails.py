@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 import wave
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,20 @@ ASSETS = Path(__file__).resolve().parent
 sys.path.insert(0, str(ASSETS.parent))
 
 from benchmarks.portrait_parts.sitter import Sitter  # noqa: E402 - this file runs without the project being installed
-from sonic_core import Settings, open_clip, refine  # noqa: E402
+from sonic_core import (  # noqa: E402
+    Settings,
+    face_finder,
+    gather_cast,
+    hear_speakers,
+    load_model,
+    open_clip,
+    read_audio,
+    read_image,
+    refine,
+)
 from sonic_core.errors import SonicWarning  # noqa: E402
-from sonic_core.media.audio import read_audio  # noqa: E402
+from sonic_core.media.pixels import as_bytes  # noqa: E402
+from sonic_core.models.preview.model import frame_poses  # noqa: E402
 from sonic_core.post.curve import draw_curve  # noqa: E402
 
 SIDE = 512
@@ -80,6 +92,23 @@ def batch() -> Image.Image:
     return canvas
 
 
+def talk() -> Image.Image:
+    """Show the pair at the moment at which one of them speaks with the widest mouth and the other listens."""
+    model, settings = load_model("sonic-preview"), Settings()
+    sounds = hear_speakers({1: read_audio(ASSETS / "speech.wav", start=2.0, duration=2.0)}, settings)
+    cast = gather_cast(read_image(ASSETS / "pair.jpg"), sounds, settings, face_finder("embedded", everybody=True))
+    conditions = model.prepare_cast(cast, settings)
+    clip = model.animate(conditions, settings).clip
+    parts = [frame_poses(part.conditions, settings, clip.length, clip.fps) for part in conditions.parts]
+    awake = [max(pose.blink for pose in poses) < AWAKE for poses in zip(*parts, strict=True)]
+    wide = int(np.argmax([pose.gap * seen for pose, seen in zip(parts[0], awake, strict=True)]))
+    pixels = as_bytes(next(islice(clip.frames(), wide, None)))
+    canvas = Image.new("RGB", (SIDE, SIDE), PAPER)
+    height = round(SIDE * pixels.shape[0] / pixels.shape[1])
+    canvas.paste(Image.fromarray(pixels).resize((SIDE, height), Image.Resampling.LANCZOS), (0, (SIDE - height) // 2))
+    return canvas
+
+
 def loudness(path: Path) -> np.ndarray:
     """Measure how loud a sound is in ``BARS`` parts of its time: 0 to 1."""
     with wave.open(str(path)) as file:
@@ -107,4 +136,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", SonicWarning)  # a picture may show more than is advised for a video
     for name, make in {"Fast": fast, "Batch": batch}.items():
         make().save(ASSETS.parent / f"workflows/{name} digital human.jpg", quality=90)
+    talk().save(ASSETS.parent / "workflows/Two people talk.jpg", quality=90)
     repair().save(ASSETS.parent / "workflows/Talking video repair.jpg", quality=90)

@@ -3,11 +3,12 @@
 # ruff: noqa: ANN401, N802, PLC0415
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import host
 from .schema import told, widget
+from .speakers import with_speaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..sonic_core import (
         Audio,
+        Cast,
         Conditions,
         Face,
         FaceFinder,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         TalkingPortrait,
         Weights,
     )
+    from .speakers import Speakers
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,7 @@ class PreData:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
         seconds = told("duration", " 0 takes the sound's whole length.")
+        others = "Further people of the picture, each with a sound of its own, from Sonic Speaker. The whole is shown."
         return {
             "required": {
                 "model": ("SONIC_MODEL", {"tooltip": "From Sonic Model Loader."}),
@@ -117,6 +121,8 @@ class PreData:
                 "face_index": widget("face_index", " The node's picture shows the number of each.", min=0, max=99),
                 "published": widget("published"),
                 "face_box": ("STRING", {"default": "", "tooltip": told("face", " Empty: it is searched for.")}),
+                "listeners": widget("listeners", advanced=True),
+                "speakers": ("SONIC_SPEAKERS", {"tooltip": others}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -134,23 +140,44 @@ class PreData:
         *,
         duration: float,
         face_box: str = "",
+        speakers: Speakers | None = None,
         unique_id: str | None = None,
         **chosen: Any,
     ) -> dict[str, Any]:
         """Make the conditions; of several sounds in one run the portrait is made, shown and warned about once."""
-        from ..sonic_core import Settings
+        import torch
+
+        from ..sonic_core import Settings, Speaker
 
         if host.run_id() != self._run:
             self._run, self._told, self._shown = host.run_id(), frozenset(), None
         with host.warnings_shown(unique_id, self._told) as told:
             settings = Settings(**chosen, duration=duration or None, face=box_of(face_box))
-            sound = _trimmed(host.sound_of(audio), settings)
-            seen = self._look(host.picture_of(image), settings, model.weights, unique_id)
-            conditions = model.model.prepare(seen.portrait, sound, settings, host.progress_of(unique_id))
-        pictures = [] if seen is self._shown else [host.shown(seen.overlay)]
-        self._told, self._shown = self._told | told, seen
+            picture = host.picture_of(image)
+            if speakers:
+                people = with_speaker(speakers, settings.face_index, Speaker(host.sound_of(audio)))
+                conditions, drawn = self._gather(model, picture, people, replace(settings, face_index=0), unique_id)
+            else:
+                sound = _trimmed(host.sound_of(audio), settings)
+                seen = self._look(picture, settings, model.weights, unique_id)
+                conditions = model.model.prepare(seen.portrait, sound, settings, host.progress_of(unique_id))
+                drawn = seen.overlay
+        known = self._shown is not None and torch.equal(drawn, self._shown)
+        pictures = [] if known else [host.shown(drawn)]
+        self._told, self._shown = self._told | told, drawn
         prepared = Prepared(conditions, settings, model.name, frozenset(told))
-        return {"ui": {"images": pictures}, "result": (prepared, host.image_of(seen.portrait.image))}
+        return {"ui": {"images": pictures}, "result": (prepared, host.image_of(conditions.portrait.image))}
+
+    def _gather(
+        self, model: TalkingPortrait, picture: torch.Tensor, people: Speakers, settings: Settings, node: str | None
+    ) -> tuple[Conditions, torch.Tensor]:
+        """Make the conditions of several people, and draw who speaks."""
+        from ..sonic_core import draw_cast, hear_speakers
+
+        progress, sounds = host.progress_of(node), hear_speakers(people, settings)
+        progress("portrait", 0, 1)
+        cast = _everybody(picture, sounds, settings, _Witness(host.face_finder(model.weights, everybody=True)), node)
+        return model.prepare_cast(cast, settings, progress), draw_cast(cast)
 
     def _look(self, picture: torch.Tensor, settings: Settings, weights: Weights, node: str | None) -> Seen:
         """Make the portrait, or take the last one where it would be the same, and warn of what it lacks."""
@@ -162,7 +189,7 @@ class PreData:
         seen = self._seen
         if seen is None or not seen.answers(picture, asked):
             host.progress_of(node)("portrait", 0, 1)
-            finder = _Witness(host.face_finder(weights))
+            finder = _Witness(host.face_finder(weights, everybody=settings.face_index > 0))
             seen = self._seen = Seen(*_found(picture, settings, finder, node), asked)
         for reason in quality_warnings(picture, seen.face):
             warnings.warn(reason, SonicWarning, stacklevel=2)
@@ -220,6 +247,20 @@ def _found(
         host.show_now(draw_search(picture, caption, finder.found), node)
         raise type(error)(words) from error
     return portrait, face, draw_crop(portrait, finder.found)
+
+
+def _everybody(
+    picture: torch.Tensor, sounds: Mapping[int, Audio], settings: Settings, finder: _Witness, node: str | None
+) -> Cast:
+    """Find everybody; where it fails, the node shows the picture that was searched."""
+    from ..sonic_core import InputError, draw_search, gather_cast
+
+    try:
+        return gather_cast(picture, sounds, settings, finder)
+    except InputError as error:
+        caption, words = _failure(replace(settings, face_index=max(sounds)), finder, error)
+        host.show_now(draw_search(picture, caption, finder.found), node)
+        raise type(error)(words) from error
 
 
 def _failure(settings: Settings, finder: _Witness, error: InputError) -> tuple[str, str]:

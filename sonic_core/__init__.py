@@ -20,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cast.speakers import Speaker
 from .errors import (
     CheckpointError,
     FaceNotFoundError,
@@ -37,6 +38,8 @@ from .types import Audio, Face, FaceFinder, Placement, Portrait, Progress, Watch
 if TYPE_CHECKING:
     from .batch.manifest import pair_folders, read_manifest
     from .batch.work import run_batch
+    from .cast.hearing import hear_speakers
+    from .cast.people import Cast, draw_cast, gather_cast
     from .clip import Clip, Source, open_clip
     from .devices import PRECISIONS
     from .evaluate.evaluation import evaluate_clip
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
     from .media.image import read_image
     from .models.preview.dub.dubbing import Dubbing
     from .models.registry import MODEL_NAMES, weight_files
-    from .pipeline import Job, Result, TalkingPortrait, load_model, prepare_portrait, run, trim_audio
+    from .pipeline import Job, Result, TalkingPortrait, load_model, run
     from .post.align import Align, Refinement, refine
     from .post.compose import Compose, Layer, compose, paste
     from .post.curve import draw_curve
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from .post.retime import Retime, best_interpolator, retime
     from .post.smooth import Smooth, SmoothReport, smooth
     from .post.stage import Stage, Staged
+    from .preparing import prepare_portrait, trim_audio
     from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
     from .weights.search import SearchPath, Weights
@@ -66,6 +70,7 @@ __all__ = [
     "SETTINGS",
     "Align",
     "Audio",
+    "Cast",
     "CheckpointError",
     "Clip",
     "ClipReport",
@@ -95,6 +100,7 @@ __all__ = [
     "SonicError",
     "SonicWarning",
     "Source",
+    "Speaker",
     "Stage",
     "Staged",
     "SyncMeasurement",
@@ -110,11 +116,14 @@ __all__ = [
     "crop_portrait",
     "describe_formats",
     "describe_quality",
+    "draw_cast",
     "draw_crop",
     "draw_curve",
     "draw_search",
     "evaluate_clip",
     "face_finder",
+    "gather_cast",
+    "hear_speakers",
     "load_model",
     "measure_sync",
     "open_clip",
@@ -139,6 +148,7 @@ __all__ = [
 
 _LAZY = {
     "Align": "post.align",
+    "Cast": "cast.people",
     "Clip": "clip",
     "ClipReport": "evaluate.report",
     "Compose": "post.compose",
@@ -167,17 +177,20 @@ _LAZY = {
     "crop_portrait": "faces",
     "describe_formats": "media.formats",
     "describe_quality": "media.formats",
+    "draw_cast": "cast.people",
     "draw_crop": "faces",
     "draw_curve": "post.curve",
     "draw_search": "faces",
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
+    "gather_cast": "cast.people",
+    "hear_speakers": "cast.hearing",
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
     "open_clip": "clip",
     "pair_folders": "batch.manifest",
     "paste": "post.compose",
-    "prepare_portrait": "pipeline",
+    "prepare_portrait": "preparing",
     "quality_warnings": "faces",
     "read_audio": "media.audio",
     "read_image": "media.image",
@@ -189,7 +202,7 @@ _LAZY = {
     "run_batch": "batch.work",
     "smooth": "post.smooth",
     "smoothed": "post.renamed",
-    "trim_audio": "pipeline",
+    "trim_audio": "preparing",
     "weight_files": "models.registry",
     "write_report": "evaluate.page",
 }

@@ -8,32 +8,35 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from .clip import SOUND_CHOICES, Clip, Source, check_sound_choice, open_clip
+from .cast.hearing import hear_speakers
+from .cast.people import Cast, gather_cast
+from .cast.performing import CastConditions, animate_cast, prepare_cast
+from .cast.speakers import Sound, Speaker
+from .clip import SOUND_CHOICES, Clip, Source, open_clip
 from .devices import Hardware, Keeper
-from .errors import InputError, SettingsError, SonicWarning
-from .faces import RememberingFinder, choose_face, crop_portrait, face_finder, quality_warnings
+from .errors import InputError, SettingsError
+from .faces import RememberingFinder, face_finder
 from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
-from .media.formats import find_format, format_of
 from .media.given import as_picture, as_sound
-from .media.live import LIVE_FORMAT
-from .media.mixing import check_duration, cut
-from .media.video import check_target
 from .memory import memory_errors
 from .models.protocol import Conditions, Dubs, LooksAhead, Model
 from .models.registry import AUTO, DUBBING, find_model
+from .outputs import check_output, check_size
 from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
+from .preparing import prepare_portrait, trim_audio
 from .settings import SETTINGS, Settings
 from .speech import Speech
 from .sync.check import LipsCheck, check_lips
-from .types import Audio, Portrait, Progress, ignore_progress
+from .types import Audio, Progress, ignore_progress
+from .weights.catalog import PREVIEW
 from .weights.search import SearchPath, Weights
 
 log = logging.getLogger("sonic")
@@ -55,10 +58,11 @@ class TalkingPortrait:
 
     def generate(
         self,
-        audio: str | Path | Audio | Mapping[str, Any] | BinaryIO,
+        audio: Sound | None = None,
         image: Any = None,  # noqa: ANN401 - pictures have many forms
         *,
         video: str | Path | Clip | None = None,
+        speakers: Mapping[int, Sound | Speaker] | None = None,
         settings: Settings | None = None,
         progress: Progress = ignore_progress,
         **options: Any,  # noqa: ANN401
@@ -71,6 +75,8 @@ class TalkingPortrait:
                 (h, w, 3), grey or with opacity, alone in its batch or without one, in [0, 1], 0 … 255 or 0 … 65535.
             video: In place of a picture, a video file or a clip whose person says the sound: mouth, jaw and lower
                 cheeks are new, every other pixel stays as it was. The ``Result`` of ``run`` tells how many those are.
+            speakers: Instead of ``audio``, what each of several people says, by the number of the face as ``faces``
+                lists them; a ``Speaker`` begins later. The others listen; the clip shows the whole picture.
             settings: All settings at once; or give single ones as ``options``, named as in ``Settings``.
             progress: Hears (stage, done, total).
             **options: Fields of ``Settings``.
@@ -85,7 +91,7 @@ class TalkingPortrait:
             OutOfMemoryError: There is not enough memory.
         """
         settings = _merged(settings, options)
-        return run(Job(image, audio, settings, self, video=video), progress).clip
+        return run(Job(image, audio, settings, self, video=video, speakers=speakers or {}), progress).clip
 
     def animate(
         self,
@@ -103,12 +109,27 @@ class TalkingPortrait:
             progress: Hears (stage, done, total).
             stages: What follows the model, before it is put back; None: as the settings ask and the model needs.
         """
+        if isinstance(conditions, CastConditions):
+            return animate_cast(conditions, settings, partial(self._finish, settings, stages, progress), progress)
         clip = self.model.animate(conditions, settings, progress)
         following = [*(self._finishing(settings) if stages is None else stages)]
         if settings.paste_back:
             place = conditions.portrait.placement
             following.append(Compose(Source(place.source), (place.box,)))
         return apply_stages(following, clip, progress)
+
+    def prepare_cast(self, cast: Cast, settings: Settings, progress: Progress = ignore_progress) -> CastConditions:
+        """Compute what does not depend on the frame for all people of a picture, for ``animate``.
+
+        Where this model is slow those who only listen are sonic-preview's.
+        """
+        listening = self.model if self.model.exact else find_model(PREVIEW.name).load((), Hardware())
+        return prepare_cast(cast, self.model, listening, settings, progress)
+
+    def _finish(
+        self, settings: Settings, stages: Sequence[Stage] | None, progress: Progress, clip: Clip
+    ) -> Staged[Reports]:
+        return apply_stages(self._finishing(settings) if stages is None else stages, clip, progress)
 
     def _finishing(self, settings: Settings) -> list[Stage]:
         if self.model.exact or settings.published:
@@ -124,7 +145,7 @@ class Job:
 
     image: Any
     """A picture file, or a picture in any form that ``TalkingPortrait.generate`` takes; None where there is a video."""
-    audio: str | Path | Audio | Mapping[str, Any] | BinaryIO
+    audio: Sound | None = None
     """A sound file, a sound, or a stream of bytes, which is answered while it comes where the model can do so."""
     settings: Settings = field(default_factory=Settings)
     model: str | TalkingPortrait = "auto"
@@ -144,6 +165,8 @@ class Job:
     metadata: Mapping[str, str] | None = None
     video: str | Path | Clip | None = None
     """In place of a picture, a video file or a clip whose person says the sound."""
+    speakers: Mapping[int, Sound | Speaker] = field(default_factory=dict)
+    """Instead of ``audio``, as of ``TalkingPortrait.generate``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,23 +208,24 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
         MediaError: A file cannot be read or written.
         OutOfMemoryError: There is not enough memory.
     """
-    _check_output(job)
+    check_output(job.output, job.format, job.crf, job.sound)
+    _check_given(job)
     with memory_errors():
-        _check_given(job)
         model = _loaded(job)
         if job.video is not None:
-            return _dub(job, model, _hear(job, model)[0], progress)
-        heard = None if hasattr(job.audio, "read") else _hear(job, model)  # a stream's first bytes may come late
-        portrait = _see(job, model, progress)
-        sound, settings = heard or _hear(job, model)
-        conditions = model.model.prepare(portrait, sound, settings, progress)
+            return _dub(job, model, progress)
+        conditions, settings = (_prepared_cast if job.speakers else _prepared)(job, model, progress)
         made = model.animate(conditions, settings, progress, stages=job.stages)
         written = _write(job, made.clip, progress)
-        speech = None if isinstance(sound, ArrivingAudio) else getattr(conditions, "speech", None) or Speech.of(sound)
-        return Result(made.clip, model.name, made.report, written, _check(speech, model, settings, made.report))
+        lips = _check(conditions.audio, getattr(conditions, "speech", None), model, settings, made.report)
+        return Result(made.clip, model.name, made.report, written, lips)
 
 
 def _check_given(job: Job) -> None:
+    if job.speakers and job.audio is not None:
+        raise SettingsError("give either audio, said by one, or speakers, who each have a sound; got both.")
+    if job.speakers and job.video is not None:
+        raise SettingsError("speakers are those of a picture, and a video's person says audio; got speakers and video.")
     if (job.image is None) == (job.video is None):
         raise InputError(
             "Expected a picture or a video of the person who shall speak, got "
@@ -216,54 +240,42 @@ def _loaded(job: Job) -> TalkingPortrait:
     return load_model(DUBBING if job.video is not None and job.model == AUTO else job.model, **job.loading)
 
 
-def _dub(job: Job, model: TalkingPortrait, sound: Audio, progress: Progress) -> Result:
+def _dub(job: Job, model: TalkingPortrait, progress: Progress) -> Result:
     """Let the person of a video say the sound."""
     if not isinstance(model.model, Dubs):
         raise SettingsError(f"{model.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
+    sound = _hear(job, model)[0]
     video = job.video if isinstance(job.video, Clip) else open_clip(cast("str | Path", job.video))
-    _check_format(job, video.size)
+    check_size(job.output, job.format, video.size)
     made = model.model.dub(video, sound, job.settings, face_finder("auto", model.weights), progress)
     following = apply_stages(job.stages or (), made.clip, progress)
     report = Reports((made.report, *following.report.parts))
     written = _write(job, following.clip, progress)
-    return Result(following.clip, model.name, report, written, _check(Speech.of(sound), model, job.settings, report))
+    return Result(following.clip, model.name, report, written, _check(sound, None, model, job.settings, report))
 
 
-def _check_output(job: Job) -> None:
-    if job.output is None:
-        return
-    check_sound_choice(job.sound)
-    if not isinstance(job.output, (str, Path)):
-        if job.format not in (None, LIVE_FORMAT):
-            raise SettingsError(f"A stream is written as {LIVE_FORMAT}, which plays while it comes; got {job.format}.")
-        find_format(LIVE_FORMAT).quality(job.crf)
-        return
-    file = format_of(job.output, job.format)
-    file.quality(job.crf)
-    check_target(job.output, file)
-
-
-def _see(job: Job, model: TalkingPortrait, progress: Progress) -> Portrait:
-    """Read the picture and find the face in it."""
+def _prepared(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
+    """Prepare the one who speaks."""
+    heard = None if hasattr(job.audio, "read") else _hear(job, model)  # a stream's first bytes may come late
     picture = as_picture(job.image)
     progress("portrait", 0, 1)
     portrait = prepare_portrait(picture, job.settings, weights=model.weights)
     progress("portrait", 1, 1)
-    _check_size(job, portrait)
-    return portrait
-
-
-def _check_size(job: Job, portrait: Portrait) -> None:
-    """Raise before anything is animated where the format has no pictures of such a size."""
     shown = portrait.placement.source if job.settings.paste_back else portrait.image
-    _check_format(job, (shown.shape[1], shown.shape[2]))
+    check_size(job.output, job.format, (shown.shape[1], shown.shape[2]))
+    sound, settings = heard or _hear(job, model)
+    return model.model.prepare(portrait, sound, settings, progress), settings
 
 
-def _check_format(job: Job, size: tuple[int, int]) -> None:
-    if job.output is None:
-        return
-    file = format_of(job.output, job.format) if isinstance(job.output, (str, Path)) else find_format(LIVE_FORMAT)
-    file.check_size(size)
+def _prepared_cast(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
+    """Prepare all who speak or listen."""
+    sounds = hear_speakers(job.speakers, job.settings)
+    picture = as_picture(job.image)
+    check_size(job.output, job.format, (picture.shape[1], picture.shape[2]))
+    progress("portrait", 0, 1)
+    cast = gather_cast(picture, sounds, job.settings, face_finder("auto", model.weights, everybody=True))
+    progress("portrait", 1, 1)
+    return model.prepare_cast(cast, job.settings, progress), job.settings
 
 
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
@@ -284,12 +296,15 @@ def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     return sound, replace(settings, duration=None)
 
 
-def _check(speech: Speech | None, model: TalkingPortrait, settings: Settings, reports: Reports) -> LipsCheck | None:
+def _check(
+    sound: Audio, speech: Speech | None, model: TalkingPortrait, settings: Settings, reports: Reports
+) -> LipsCheck | None:
     """Say of lips and sound what is at hand; nothing of a sound that came byte by byte."""
-    if speech is None:
+    if isinstance(sound, ArrivingAudio):
         return None
     found = next((one.measurement for one in reports.flat() if isinstance(one, Refinement)), None)
-    return check_lips(speech, lively=settings.dynamic_scale, sync=found, exact=model.model.exact)
+    lively, exact = settings.dynamic_scale, model.model.exact
+    return check_lips(speech or Speech.of(sound), lively=lively, sync=found, exact=exact)
 
 
 def _write(job: Job, clip: Clip, progress: Progress) -> Path | None:
@@ -351,47 +366,6 @@ def load_model(
     spec = find_model(name, search)
     model = spec.load(search, Hardware(device, precision, keeper, others, acceleration, attention))
     return TalkingPortrait(spec.name, model, search)
-
-
-def prepare_portrait(
-    image: Any,  # noqa: ANN401 - pictures have many forms
-    settings: Settings,
-    *,
-    weights: Weights = (),
-    finder: str = "auto",
-) -> Portrait:
-    """Find the face in a picture and cut it out at working size.
-
-    Args:
-        image: (3, h, w) RGB in [0, 1], or a picture in another form as ``TalkingPortrait.generate`` takes it.
-        settings: All settings.
-        weights: Where weights of face finders are looked for first.
-        finder: As of ``face_finder``.
-
-    Raises:
-        InputError: It is no picture.
-        FaceNotFoundError: There is no face, or fewer than asked for.
-
-    Warns:
-        SonicWarning: The face can be animated, but something about it makes the result worse.
-    """
-    image = as_picture(image)
-    face = choose_face(image, face_finder(finder, weights), settings)
-    for reason in quality_warnings(image, face):
-        warnings.warn(reason, SonicWarning, stacklevel=2)
-    return crop_portrait(image, face, settings)
-
-
-def trim_audio(audio: Audio, settings: Settings) -> Audio:
-    """Cut a sound to the wanted duration, or keep it whole when none is given.
-
-    Raises:
-        InputError: The duration is longer than the sound by more than one frame.
-    """
-    if settings.duration is None or isinstance(audio, ArrivingAudio):
-        return audio
-    check_duration(audio, settings.duration, Fraction(settings.fps))
-    return cut(audio, settings.duration)
 
 
 def _merged(settings: Settings | None, options: dict[str, Any]) -> Settings:

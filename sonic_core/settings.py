@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, TypeGuard
 
@@ -53,7 +53,9 @@ QUALITIES = ("exact", "fast", "live")
 
 LONGER = ("hold", "loop", "bounce", "cut")
 """What becomes of a video that is dubbed with a longer sound."""
-_CHOICES = {"quality": QUALITIES, "when_longer": LONGER}
+LISTENERS = ("listen", "still")
+"""What those people of a picture do who say nothing."""
+_CHOICES = {"quality": QUALITIES, "when_longer": LONGER, "listeners": LISTENERS}
 
 _MORE = "([more](docs/models.md#sonic-base))"
 
@@ -236,6 +238,14 @@ class Settings(DiffusionOptions):
             "or cut both to the shorter one.",
         ),
     )
+    listeners: str = field(
+        default="listen",
+        metadata=_words(
+            "Of several people in a picture, what those do who say nothing. listen: they look, blink, breathe and nod. "
+            "still: they stay as they are.",
+            more="With `--speaker` and `speakers` only.",
+        ),
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fps", exact_fps(self.fps))
@@ -248,8 +258,8 @@ class Settings(DiffusionOptions):
             _advise(name, getattr(self, name), limits)
         if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be a whole number from 0 to 2^64 − 1, got {self.seed}.")
-        for name, choices in _CHOICES.items():
-            _check_choice(name, getattr(self, name), choices)
+        for name in _CHOICES:
+            _check_choice(name, getattr(self, name))
         if self.stream and self.published:
             raise SettingsError(
                 "stream gives the first frames before the last are begun, which the published schedule cannot: its "
@@ -259,6 +269,13 @@ class Settings(DiffusionOptions):
             raise SettingsError(f"face_index counts from 0, the largest face; got {self.face_index}.")
         if self.face is not None:
             _check_box(self.face)
+
+
+def amend(settings: Settings, **changes: Any) -> Settings:  # noqa: ANN401
+    """Change some of the settings; what is not advised was warned of when they were made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SonicWarning)
+        return replace(settings, **changes)
 
 
 @dataclass(frozen=True)
@@ -369,19 +386,14 @@ def _check_whole(name: str, value: object) -> None:
         raise SettingsError(f"{name} must be a whole number, got {value!r}.")
 
 
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise SettingsError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+def _check_choice(name: str, value: object) -> None:
+    if value not in _CHOICES[name]:
+        raise SettingsError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}.")
 
 
 def _check_box(box: Box) -> None:
-    if (
-        not isinstance(box, (tuple, list))
-        or len(box) != 4
-        or not all(_is_number(side) for side in box)
-        or box[2] <= box[0]
-        or box[3] <= box[1]
-    ):
+    sides = isinstance(box, (tuple, list)) and len(box) == 4 and all(_is_number(side) for side in box)
+    if not (sides and box[0] < box[2] and box[1] < box[3]):
         raise SettingsError(
             f"face must be left,top,right,bottom in pixels with right > left and bottom > top, got {box}."
         )

@@ -186,6 +186,8 @@ class Placement:
     """The full picture, (3, H, W)."""
     box: tuple[int, int, int, int]
     """The crop in the full picture's pixels."""
+    room: tuple[int, int, int, int] | None = None
+    """How far what moves may reach, where others stand beside it; None: to the picture's edges."""
 
 
 @dataclass(frozen=True, eq=False)

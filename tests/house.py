@@ -26,6 +26,7 @@ FLOORS = (
     ("sync",),
     ("post",),
     ("models",),
+    ("cast", "outputs", "preparing"),
     ("pipeline",),
     ("learn", "evaluate", "batch"),
     ("cli", "__main__", "__init__"),

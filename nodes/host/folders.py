@@ -24,7 +24,7 @@ MODEL_FOLDERS = {"sonic": (), "insightface": (".onnx",)}
 CHECKPOINTS = "checkpoints"
 """The host's folder in which Stable Video Diffusion lies."""
 AUTO = "auto"
-SAMPLES = ("portrait", "speech", "video")
+SAMPLES = ("portrait", "pair", "speech", "video")
 """What the workflows begin with: names, without ending, in the pack's assets."""
 SOUND_SAMPLES = "sonic_samples"
 """The folder, among the inputs, of several sounds to begin with."""

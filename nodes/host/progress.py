@@ -34,11 +34,16 @@ def heed_cancel(*_: object) -> None:
         import_module("comfy.model_management").throw_exception_if_processing_interrupted()
 
 
-def face_finder(weights: Weights) -> FaceFinder:
-    """Make the best face finder that is there; a search by it ends when the person at the canvas cancels."""
+def face_finder(weights: Weights, *, everybody: bool = False) -> FaceFinder:
+    """Make the best face finder that is there; a search by it ends when the person at the canvas cancels.
+
+    Args:
+        weights: Where its files are looked for first.
+        everybody: As of the engine's.
+    """
     from ...sonic_core import faces
 
-    return faces.AttendedFinder(faces.face_finder("auto", weights), heed_cancel)
+    return faces.AttendedFinder(faces.face_finder("auto", weights, everybody=everybody), heed_cancel)
 
 
 class _Report:

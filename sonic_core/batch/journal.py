@@ -95,7 +95,8 @@ class Journal:
 def key_of(row: ManifestRow, folder: Path) -> str:
     """Name a row by what its video depends on: the contents of its files, its settings, and where it goes."""
     told = json.dumps(row.described(), sort_keys=True, default=str)
-    parts = (_contents(row.image), _contents(row.audio), told, str(row.output.relative_to(folder.resolve())))
+    files = (row.image, *row.sounds)
+    parts = (*map(_contents, files), told, str(row.output.relative_to(folder.resolve())))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

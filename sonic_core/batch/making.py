@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..cast.speakers import Speaker
 from ..errors import OutOfMemoryError, SonicError, SonicWarning
 from ..pipeline import Job, TalkingPortrait, load_model, run
 from .journal import JournalEntry
@@ -36,7 +37,9 @@ def _made(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, Talkin
             models[row.model] = load_model(row.model, **loading)
         row.output.parent.mkdir(parents=True, exist_ok=True)
         settings, model = row.settings, models[row.model]
-        made = run(Job(row.image, row.audio, settings, model, output=row.output, format=row.format, crf=row.crf))
+        speakers = {number: Speaker(sound, begin) for number, sound, begin in row.speakers}
+        job = Job(row.image, row.audio, settings, model, output=row.output, format=row.format, crf=row.crf)
+        made = run(replace(job, speakers=speakers))
     except (SonicError, OSError, MemoryError) as error:
         return JournalEntry("", "", "", error=_passing(error) + (str(error) or type(error).__name__))
     except Exception as error:  # noqa: BLE001 - a fault of ours in one row shall not end the others

@@ -11,13 +11,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cast.speakers import read_speaker
 from ..errors import InputError, MediaError, SettingsError, SonicError
 from ..media.files import check_readable
 from ..media.formats import FORMATS, format_of
 from ..models.registry import MODEL_NAMES
 from ..settings import SETTINGS, Settings
 
-OWN = ("id", "image", "audio", "output", "model", "format", "crf")
+OWN = ("id", "image", "audio", "speakers", "output", "model", "format", "crf")
 """Columns beside those that are named after settings."""
 PAIRINGS = ("product", "name")
 """How two folders make rows: every picture says every sound, or those whose names are alike."""
@@ -32,7 +33,8 @@ class ManifestRow:
 
     id: str
     image: Path
-    audio: Path
+    audio: Path | None
+    """What is said; None: ``speakers`` say it."""
     output: Path
     """Inside the batch's folder."""
     settings: Settings
@@ -41,10 +43,22 @@ class ManifestRow:
     crf: float | None = None
     line: int = 0
     """Where it stands in the manifest, counted from 1; 0 where there is none."""
+    speakers: tuple[tuple[int, Path, float], ...] = ()
+    """Who says what instead, and from when on: numbers of faces, sounds, seconds."""
+
+    @property
+    def sounds(self) -> tuple[Path, ...]:
+        """All sounds of it."""
+        return tuple(sound for _, sound, _ in self.speakers) if self.audio is None else (self.audio,)
 
     def described(self) -> dict[str, Any]:
         """Tell what the video depends on beside the contents of its files, for JSON."""
-        return {"settings": asdict(self.settings), "model": self.model, "format": self.format, "crf": self.crf}
+        settings = asdict(self.settings)
+        told = {"settings": settings, "model": self.model, "format": self.format, "crf": self.crf}
+        if self.speakers:
+            return told | {"speakers": [(number, begin) for number, _, begin in self.speakers]}
+        del settings["listeners"]
+        return told
 
 
 @dataclass(frozen=True)
@@ -92,9 +106,9 @@ def read_manifest(path: str | Path, folder: str | Path, usual: Usual | None = No
     """Read a manifest, and check every row as far as that goes without making anything.
 
     Args:
-        path: ``*.csv`` with the names of columns first, or ``*.jsonl``. Columns are id, image, audio, output, model,
-            format, crf and the settings; image and audio are needed. Paths are relative to the manifest's folder,
-            output to ``folder``.
+        path: ``*.csv`` with the names of columns first, or ``*.jsonl``. Columns are id, image, audio, speakers, output,
+            model, format, crf and the settings; image and audio are needed, or image and speakers. Paths are relative
+            to the manifest's folder, output to ``folder``.
         folder: Where videos go; none goes anywhere else.
         usual: What holds where a row says nothing; None: what holds anywhere.
 
@@ -219,17 +233,38 @@ def _row(given: Mapping[str, Any], base: Path, folder: Path, usual: Usual) -> Ma
     if unknown:
         known = ", ".join((*OWN, *SETTINGS))
         raise _Wrong(unknown[0], f"there is no such column (there are {known})" if unknown[0] else "too many fields")
-    image, audio = (
-        _file(given, column, wanted, base) for column, wanted in (("image", "a picture"), ("audio", "a sound"))
-    )
-    name = str(given.get("id") or f"{image.stem}-{audio.stem}")
+    image = _file(given, "image", "a picture", base)
+    speakers = _speakers(given, base) if "speakers" in given else ()
+    audio = None if speakers else _file(given, "audio", "a sound", base)
+    stems = [audio.stem] if audio else [sound.stem for _, sound, _ in speakers]
+    name = str(given.get("id") or "-".join((image.stem, *stems)))
     crf = _number(given["crf"], "crf", float) if "crf" in given else usual.crf
     chosen = str(given["format"]) if "format" in given else usual.format
     wanted = str(given.get("model", usual.model))
     if wanted not in MODEL_NAMES:
         raise _Wrong("model", f"expected {', '.join(MODEL_NAMES)}; got {wanted!r}")
     made = _settings(given, usual.settings)
-    return ManifestRow(name, image, audio, _target(given, name, folder, chosen, crf), made, wanted, chosen, crf)
+    target = _target(given, name, folder, chosen, crf)
+    return ManifestRow(name, image, audio, target, made, wanted, chosen, crf, speakers=speakers)
+
+
+def _speakers(given: Mapping[str, Any], base: Path) -> tuple[tuple[int, Path, float], ...]:
+    """Read who says what: ``0=a.wav; 1=b.wav@2.5``, or a list of such."""
+    if "audio" in given:
+        raise _Wrong("speakers", "audio is said by one, speakers are several; leave one of them out")
+    written = given["speakers"]
+    listed = [str(one) for one in written] if isinstance(written, list) else str(written).split(";")
+    made: dict[int, tuple[int, Path, float]] = {}
+    for text in filter(str.strip, listed):
+        try:
+            number, speaker = read_speaker(text, base)
+            sound = check_readable(base / str(speaker.audio), "a sound")
+        except SonicError as error:
+            raise _Wrong("speakers", str(error)) from error
+        if number in made:
+            raise _Wrong("speakers", f"face {number} has two sounds; give each face one")
+        made[number] = number, sound, speaker.begin
+    return tuple(made[number] for number in sorted(made))
 
 
 def _file(given: Mapping[str, Any], column: str, wanted: str, base: Path) -> Path:

@@ -94,7 +94,7 @@ def _key(row: ManifestRow, folder: Path) -> str:
 
 
 def _weight(row: ManifestRow) -> int:
-    return row.audio.stat().st_size
+    return sum(sound.stat().st_size for sound in row.sounds)
 
 
 def _tried(rows: Sequence[ManifestRow], loading: Mapping[str, Any]) -> Iterator[tuple[ManifestRow, JournalEntry]]:

@@ -23,7 +23,8 @@ def add_commands(command: Command) -> None:
     batch = command("batch", run, "make a talking video of every row of a list; begun again, it goes on")
     batch.add_argument(
         "manifest", nargs="?", metavar="LIST",
-        help="a .csv or .jsonl with the columns image and audio; id, output, model, format, crf and settings if wanted",
+        help="a .csv or .jsonl with the columns image and audio, or speakers; id, output, model, format, crf and "
+        "settings if wanted",
     )  # fmt: skip
     batch.add_argument("--images", metavar="DIR", help="in place of a list: a folder of portraits, with --sounds")
     batch.add_argument("--sounds", metavar="DIR", help="a folder of sounds or videos")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..settings import Settings
-from . import batch, dub, ending, evaluate, learn, video, weights
+from . import batch, dub, ending, evaluate, learn, speakers, video, weights
 from .console import ProgressLine, add_weights, answer, say
 from .options import add_settings, loading_of, settings_of
 
@@ -74,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 
     generate = _command(commands, "generate", _generate, "make a talking video")
     generate.add_argument("--image", required=True, metavar="P", help="portrait: any common picture file")
-    generate.add_argument("--audio", required=True, metavar="A", help="speech: any sound or video file; - reads a pipe")
+    generate.add_argument("--audio", metavar="A", help="speech: any sound or video file; - reads a pipe")
+    speakers.add_speakers(generate)
     generate.add_argument(
         "--output",
         required=True,
@@ -114,7 +115,9 @@ def _command(
 
 def _generate(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    result = _animate(options, settings, Path(options.image), Path(options.audio), options.output)
+    speakers.check_sound(options)
+    audio = None if options.audio is None else Path(options.audio)
+    result = _animate(options, settings, Path(options.image), audio, options.output)
     if options.output == STDOUT:
         return 0
     answer(
@@ -144,7 +147,9 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
-def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio: Path, output: str) -> dict[str, Any]:
+def _animate(
+    options: argparse.Namespace, settings: Settings, image: Path, audio: Path | None, output: str
+) -> dict[str, Any]:
     """Run the main job and tell what came of it."""
     from ..pipeline import Job, run  # noqa: PLC0415 - torch and its kin load only when they are needed
 
@@ -161,6 +166,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         output=sys.stdout.buffer if live else output,
         format=options.format,
         crf=options.crf,
+        speakers=speakers.speakers_of(options),
     )
     try:
         made = run(job, ProgressLine())
@@ -181,6 +187,7 @@ def _animate(options: argparse.Namespace, settings: Settings, image: Path, audio
         "size": list(made.clip.size),
         "took_seconds": round(spent, 2),
         "lips": None if made.lips is None else _plain(made.lips),
+        **speakers.described(made.report),
     }
 
 
@@ -215,7 +222,7 @@ def _faces(options: argparse.Namespace) -> int:
     if options.picture:
         check_writable(options.picture, ".png")
     image = read_image(options.image)
-    finder = face_finder(options.finder, options.weights)
+    finder = face_finder(options.finder, options.weights, everybody=True)
     found = finder.find(image)
     if not found:
         raise FaceNotFoundError(

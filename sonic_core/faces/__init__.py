@@ -7,7 +7,7 @@ from .finder import AttendedFinder, RememberingFinder, choose_face, face_finder
 from .geometry import HeadPose, head_pose
 from .insightface import InsightFaceFinder
 from .landmarks import read_landmarks, segment_person
-from .overlay import draw_crop, draw_search
+from .overlay import draw_crop, draw_roles, draw_search
 from .quality import quality_warnings
 from .yoloface import YoloFaceFinder
 
@@ -23,6 +23,7 @@ __all__ = [
     "crop_box",
     "crop_portrait",
     "draw_crop",
+    "draw_roles",
     "draw_search",
     "examine",
     "face_finder",

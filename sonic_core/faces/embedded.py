@@ -23,10 +23,19 @@ class EmbeddedFinder:
     """
 
     name = "embedded"
+    _everybody = False
+
+    def __init__(self, *, everybody: bool = False) -> None:
+        """Take what is looked for.
+
+        Args:
+            everybody: Of a group also those who stand much further away than the others, which takes longer.
+        """
+        self._everybody = everybody
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first; an empty list when there is none."""
-        found = find_landmarks(as_bytes(image))
+        found = find_landmarks(as_bytes(image), everybody=self._everybody)
         return largest_first([as_face(landmarks) for landmarks in found if landmarks.score >= LEAST_SCORE])
 
 

@@ -22,13 +22,14 @@ FINDERS = ("auto", "insightface", "yoloface", "embedded")
 """Names that ``face_finder`` knows."""
 
 
-def face_finder(name: str = "auto", weights: Weights = ()) -> FaceFinder:
+def face_finder(name: str = "auto", weights: Weights = (), *, everybody: bool = False) -> FaceFinder:
     """Make the finder called ``name``.
 
     Args:
         name: "insightface" or "yoloface", which need files; "embedded", which needs none; "auto" takes the first of the
             three whose files are there.
         weights: Folders in which files are looked for first.
+        everybody: As of ``EmbeddedFinder``; the others always look for all.
 
     Raises:
         SettingsError: There is no finder of that name.
@@ -40,7 +41,7 @@ def face_finder(name: str = "auto", weights: Weights = ()) -> FaceFinder:
         return InsightFaceFinder(locate_pack(weights))
     if name == "yoloface" or (name == "auto" and locate_yoloface(weights) is not None):
         return YoloFaceFinder(locate_yoloface(weights))
-    return EmbeddedFinder()
+    return EmbeddedFinder(everybody=everybody)
 
 
 class AttendedFinder:

@@ -55,6 +55,8 @@ SAME_FACE = 0.4
 CLOSE, WIDE, DEEPER = 64, (128, 256), 2
 """Longer sides in pixels at which a picture is looked through: for a face that fills it; always; the factor from there
 on, until a face of 24 pixels has as many."""
+CROWD = 1024
+"""Longer side in pixels at which a picture of many is looked through last: a face of a fortieth of it is found."""
 
 
 class Reading(NamedTuple):
@@ -89,10 +91,10 @@ def read_landmarks(image: torch.Tensor | Pixels, box: Box | None = None) -> Land
     return complete(pixels, max(readings, key=lambda one: float(np.prod(np.ptp(one.points[:, :2], axis=0)))))
 
 
-def find_landmarks(image: torch.Tensor | Pixels) -> list[Landmarks]:
-    """Read all faces of a picture (3, h, w) or (h, w, 3), the surest first."""
+def find_landmarks(image: torch.Tensor | Pixels, *, everybody: bool = False) -> list[Landmarks]:
+    """Read all faces of a picture (3, h, w) or (h, w, 3), the surest first; ``everybody`` as of ``find_readings``."""
     pixels = _bytes(image)
-    return [complete(pixels, reading) for reading in find_readings(pixels)]
+    return [complete(pixels, reading) for reading in find_readings(pixels, everybody=everybody)]
 
 
 def detect(image: torch.Tensor | Pixels) -> list[Detection]:
@@ -167,11 +169,15 @@ def _same_place(one: Reading, other: Reading) -> bool:
     return bool(apart < AGREED * min(one.region.side, other.region.side))
 
 
-def find_readings(pixels: Pixels) -> list[Reading]:
+def find_readings(pixels: Pixels, *, everybody: bool = False) -> list[Reading]:
     """Find all faces of a picture and read each until its cut settles, the surest first.
 
     The picture is looked through at two sizes; turned, and as a picture of one face that fills it, where that shows no
     sure face; and at finer and finer sizes where there still is none.
+
+    Args:
+        pixels: The picture.
+        everybody: Look at finer sizes, up to ``CROWD``, for those who stand further away than the others too.
     """
     longer = max(pixels.shape[:2])
     found = _look(pixels, [(size, 0) for size in WIDE])
@@ -184,6 +190,10 @@ def find_readings(pixels: Pixels) -> list[Reading]:
     while not _sure(found, FOUND_PRESENCE) and size < longer:
         size = min(size * DEEPER, longer)
         found = _apart([*found, *_look(pixels, [(size, 0)])])
+    while everybody and size < min(longer, CROWD):
+        size = min(size * DEEPER, longer, CROWD)
+        further = [reading for reading in _look(pixels, [(size, 0)]) if reading.presence >= SURE_PRESENCE]
+        found += [one for one in further if all(_overlap(one, other) < SAME_FACE for other in found)]
     return found
 
 

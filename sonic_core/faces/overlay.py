@@ -85,6 +85,24 @@ def draw_search(image: torch.Tensor, caption: str = "No face found", faces: Sequ
     return canvas.finished()
 
 
+def draw_roles(image: torch.Tensor, faces: Sequence[tuple[Face, str, bool]]) -> torch.Tensor:
+    """Draw on a picture what its faces do.
+
+    Args:
+        image: (3, h, w) RGB in [0, 1].
+        faces: Of each: the face in its pixels, a word or two, and whether it stands out; the last is drawn on top.
+
+    Returns:
+        (3, h, w) RGB in [0, 1], as ``draw_crop`` gives.
+    """
+    canvas = _Canvas(image)
+    for face, words, strong in faces:
+        colour = _FACE if strong else _OTHER
+        canvas.frame(face.box, colour, 2 if strong else 1)
+        canvas.label(words, face.box, colour)
+    return canvas.finished()
+
+
 def _in_picture(portrait: Portrait) -> Face:
     """Express the face in the full picture's pixels."""
     left, top, right, bottom = portrait.placement.box

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -165,6 +165,46 @@ def shift(audio: Audio, seconds: float) -> Audio:
     for one in (audio, result):
         one.rest()
     return result
+
+
+def delay(audio: Audio, seconds: float) -> Audio:
+    """Let a sound begin later: round(seconds · rate) samples of silence come before it; at 0 it is returned as it is.
+
+    >>> delay(Audio(torch.tensor([[1.0, 2.0]]), 10), 0.1).samples
+    tensor([[0., 1., 2.]])
+    """
+    by = round(seconds * audio.rate)
+    if by <= 0:
+        return audio
+    return replace(audio, samples=torch.nn.functional.pad(audio.samples, (by, 0)), mapped=None)
+
+
+def mixdown(tracks: Sequence[Audio]) -> Audio:
+    """Lay sounds over one another, all from the same moment on.
+
+    Args:
+        tracks: At least one, of any rates, channels and lengths.
+
+    Returns:
+        Their sum, as long as the longest, at the highest of their rates, mono where all are, else stereo; where it
+        would leave ±1 the whole is made softer by as much. One sound alone is returned as it is.
+    """
+    first, *others = tracks
+    if not others:
+        return first
+    rate, channels = max(one.rate for one in tracks), min(2, max(len(one.samples) for one in tracks))
+    samples, mapped = room(channels, max(resampled_length(one, rate) for one in tracks))
+    samples[:] = 0
+    for one in tracks:
+        done = 0
+        for block in resample_blocks(one, rate, channels=channels):
+            samples[:, done : done + block.shape[1]] += block.numpy()
+            done += block.shape[1]
+    parts = range(0, samples.shape[1], BLOCK)
+    loudest = max((float(np.abs(samples[:, part : part + BLOCK]).max()) for part in parts), default=0.0)
+    for part in parts if loudest > 1 else ():
+        samples[:, part : part + BLOCK] /= loudest
+    return Audio(torch.from_numpy(samples), rate, mapped)
 
 
 def check_duration(audio: Audio, duration: float, fps: Fraction) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch
 
+from sonic_core import open_clip
 from sonic_core.batch.crew import Crew, LostError
 from sonic_core.batch.journal import Journal, JournalEntry, key_of
 from sonic_core.batch.manifest import ManifestRow
@@ -61,6 +62,19 @@ def test_one_failure_is_a_row_and_what_is_made_is_not_made_again(tmp_path, facel
     text = page.read_text(encoding="utf-8")
     assert text.count("data:image/jpeg;base64,") == 2
     assert "http" not in text, "it opens offline"
+
+
+def test_several_people_are_a_row_that_is_made_again_when_one_of_them_says_something_else(tmp_path):
+    second = tmp_path / "second.wav"
+    second.write_bytes(SPEECH.read_bytes())
+    speakers = ((0, SPEECH, 0.0), (1, second, 0.1))
+    row = replace(row_of(tmp_path, "talk"), image=ROOT / "assets/pair.jpg", audio=None, speakers=speakers)
+    before = key_of(row, tmp_path)
+    outcome = run_batch([row], tmp_path)
+    assert (outcome.made, outcome.failed) == (1, [])
+    assert open_clip(tmp_path / "talk.mp4").size == (672, 1064)
+    second.write_bytes((ROOT / "assets/sounds/english.wav").read_bytes())
+    assert len({before, key_of(row, tmp_path), key_of(replace(row, speakers=speakers[:1]), tmp_path)}) == 3
 
 
 def test_processes_make_the_same_files(tmp_path):

@@ -55,6 +55,40 @@ def test_lines_of_json_say_the_same(folder):
     assert read.rows[0].settings == Settings(seed=7, face=(1, 2, 30, 40), stream=True)
 
 
+def test_several_people_are_a_column(folder):
+    shutil.copyfile(SPEECH, folder / "hi.wav")
+    read = written(folder, "image,speakers,id\nann.png,0=hello.wav; 1=hi.wav@2.5,\nann.png,2=hi.wav,x\n")
+    first = read.rows[0]
+    assert not read.faults
+    assert first.speakers == ((0, folder / "hello.wav", 0.0), (1, folder / "hi.wav", 2.5))
+    assert (first.audio, first.sounds) == (None, (folder / "hello.wav", folder / "hi.wav"))
+    assert [row.output.name for row in read.rows] == ["ann-hello-hi.mp4", "x.mp4"]
+    told = json.dumps({"image": "ann.png", "speakers": ["1=hi.wav@2.5", "0=hello.wav"]})
+    assert written(folder, told, "list.jsonl").rows[0].speakers == first.speakers
+    assert "speakers" in first.described()
+    (plain,) = written(folder, "image,audio\nann.png,hello.wav\n").rows
+    assert set(plain.described()) == {"settings", "model", "format", "crf"}
+    assert "listeners" not in plain.described()["settings"], "what was made before need not be made again"
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("hello.wav", "expected N=SOUND"),
+        ("0=nothing.wav", "nothing.wav"),
+        ("0=hello.wav;0=hello.wav@1", "face 0 has two sounds"),
+    ],
+)
+def test_speakers_that_cannot_be_are_a_fault(folder, said, text):
+    (fault,) = written(folder, f"image,speakers\nann.png,{said}\n").faults
+    assert fault.column == "speakers" and text in fault.text
+
+
+def test_a_row_has_one_sound_or_speakers(folder):
+    (fault,) = written(folder, "image,audio,speakers\nann.png,hello.wav,0=hello.wav\n").faults
+    assert fault.column == "speakers" and "leave one of them out" in fault.text
+
+
 @pytest.mark.parametrize(
     ("row", "column", "text"),
     [

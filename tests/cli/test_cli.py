@@ -9,6 +9,7 @@ import sys
 import tempfile
 import wave
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -45,7 +46,7 @@ def noise_picture(path: Path, width: int, height: int) -> Path:
     return path
 
 
-def bad_input(name: str, folder: Path) -> dict[str, str]:
+def bad_input(name: str, folder: Path) -> dict[str, Any]:
     """Options that differ from a good call in one thing."""
     made = folder / "made"
     made.mkdir()
@@ -87,6 +88,16 @@ def bad_input(name: str, folder: Path) -> dict[str, str]:
         "fps 0": {"fps": "0"},
         "not a number": {"seed": "often"},
         "missing weights folder": {"weights": str(made / "no_weights")},
+        "a sound for one and for several": {"speaker": f"0={SPEECH}"},
+        "no sound at all": {"audio": None},
+        "a speaker without a number": {"audio": None, "speaker": str(SPEECH)},
+        "a speaker without a sound": {"audio": None, "speaker": "0="},
+        "a speaker who is not there": {"audio": None, "speaker": f"7={SPEECH}"},
+        "a speaker with two sounds": {"audio": None, "speaker": [f"0={SPEECH}", f"0={SPEECH}@1"]},
+        "a speaker whose sound is missing": {"audio": None, "speaker": f"0={made / 'nothing.wav'}"},
+        "a speaker whose sound is text": {"audio": None, "speaker": f"0={text}"},
+        "a speaker who begins too late": {"audio": None, "speaker": f"0={SPEECH}@3", "duration": "2"},
+        "listeners who dance": {"audio": None, "speaker": f"0={SPEECH}", "listeners": "dance"},
     }[name]
 
 
@@ -96,7 +107,10 @@ BAD = [
     "folder that is a file", "missing folder", "output without mp4",
     "output that is a folder's name", "a pipe that nothing comes through", "duration -1", "duration 0", "duration nan",
     "duration too long", "unknown model", "face off the picture", "face that is no box", "no such face",
-    "fps 0", "not a number", "missing weights folder",
+    "fps 0", "not a number", "missing weights folder", "a sound for one and for several", "no sound at all",
+    "a speaker without a number", "a speaker without a sound", "a speaker who is not there",
+    "a speaker with two sounds", "a speaker whose sound is missing", "a speaker whose sound is text",
+    "a speaker who begins too late", "listeners who dance",
 ]  # fmt: skip
 
 
@@ -105,7 +119,8 @@ def test_bad_input_gives_exit_2_one_line_and_no_file(name, tmp_path, capsys):
     options = {"image": str(PORTRAIT), "audio": str(SPEECH), "output": str(tmp_path / "out.mp4")}
     options.update(bad_input(name, tmp_path))
     before = set(tmp_path.rglob("*"))
-    flags = [part for key, value in options.items() for part in ("--" + key.replace("_", "-") + "=" + value,)]
+    said = [(key, one) for key, value in options.items() for one in (value if isinstance(value, list) else [value])]
+    flags = [f"--{key.replace('_', '-')}={value}" for key, value in said if value is not None]
     assert main(["generate", *flags]) == 2
     shown = capsys.readouterr()
     lines = [line for line in shown.err.splitlines() if "warning" not in line]

@@ -102,5 +102,5 @@ def test_what_sonic_preview_ignores_is_folded_away(pack: ModuleType) -> None:
     assert folded.pop("SonicModelLoader") == {"svd_checkpoint", "precision", "cards", "acceleration"}
     assert folded.pop("SonicSampler") == alone & set(nodes["SonicSampler"]) != set()
     assert folded.pop("SonicTalkingPortrait") == alone & set(nodes["SonicTalkingPortrait"]) != set()
-    assert folded.pop("SONIC_PreData") == {"published"}
+    assert folded.pop("SONIC_PreData") == {"published", "listeners"}
     assert not any(folded.values())

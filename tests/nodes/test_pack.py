@@ -18,10 +18,14 @@ from tests.host.prompts import TITLES
 from tests.nodes.conftest import ROOT, FolderPaths
 from tests.parity.make_weights import write_set
 
-IDS = {"SonicTalkingPortrait", "SonicModelLoader", "SonicLoadAudio", "SONIC_PreData", "SonicSampler", "LipSyncRefine",
+IDS = {"SonicTalkingPortrait", "SonicModelLoader", "SonicLoadAudio", "SonicSpeaker", "SONIC_PreData", "SonicSampler",
+       "LipSyncRefine",
        "TemporalSmooth", "VideoCombine"}  # fmt: skip
 CORE: dict[str, Any] = {
-    "LoadImage": {"input": {"required": {"image": (["sonic_sample_portrait.png"],)}}, "output": ["IMAGE", "MASK"]},
+    "LoadImage": {
+        "input": {"required": {"image": (["sonic_sample_portrait.png", "sonic_sample_pair.jpg"],)}},
+        "output": ["IMAGE", "MASK"],
+    },
     "LoadVideo": {"input": {"required": {"file": (["sonic_sample_video.mp4"],)}}, "output": ["VIDEO"]},
 }
 """The host's own nodes that the workflows use."""

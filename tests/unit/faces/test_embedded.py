@@ -132,3 +132,17 @@ def test_eyes_and_mouths_of_portraits_are_found():
     assert len(errors) == 27
     assert (np.array(errors) <= 0.1).mean() >= 0.95
     assert (np.median(errors, 0) <= 0.03).all()
+
+
+def test_of_a_group_those_who_stand_further_away_are_found_too(astronaut):
+    large = torch.nn.functional.interpolate(astronaut[None], (600, 600), mode="area")[0]
+    small = torch.nn.functional.interpolate(astronaut[None], (100, 100), mode="area")[0]
+    group = torch.full((3, 600, 900), 0.5)
+    group[:, :, :600] = large
+    group[:, 60:160, 700:800] = small
+    near, everybody = EmbeddedFinder().find(group), face_finder("embedded", everybody=True).find(group)
+    assert len(near) == 1
+    assert everybody[0] == near[0], "who was found is read alike"
+    assert [round(face.eye_distance) for face in everybody[1:]] == [8]
+    left, top, right, bottom = everybody[1].box
+    assert 700 < left < right < 800 and 60 < top < bottom < 160

@@ -15,7 +15,7 @@ import torch
 
 from sonic_core.errors import InputError, MediaError, SonicWarning
 from sonic_core.media.audio import read_audio, read_track
-from sonic_core.media.mixing import check_duration, cut, mono, pad, resample, stereo
+from sonic_core.media.mixing import check_duration, cut, delay, mixdown, mono, pad, resample, stereo
 from sonic_core.media.seen.pace import LONGEST_PAUSE
 from sonic_core.media.waveform import read_waveform
 from sonic_core.types import Audio
@@ -339,3 +339,25 @@ def test_an_empty_pipe_is_one_sentence():
     with pytest.raises(MediaError, match="from a pipe, got nothing"):
         read_audio(f"/dev/fd/{out}")
     os.close(out)
+
+
+def test_mixing_down_adds_sounds_of_all_kinds():
+    first = Audio(torch.full((1, 16000), 0.25), 16000)
+    second = Audio(torch.stack([torch.full((4000,), 0.5), torch.zeros(4000)]), 8000)
+    made = mixdown([first, second])
+    assert (made.rate, made.samples.shape) == (16000, (2, 16000))
+    assert torch.allclose(made.samples[0, 1000:7000], torch.tensor(0.75), atol=0.01)
+    assert torch.equal(made.samples[1, :1000], first.samples[0, :1000])
+    assert torch.equal(made.samples[:, 9000:], first.samples[:, 9000:].expand(2, -1))
+    assert mixdown([first]) is first
+
+
+def test_what_would_be_too_loud_is_made_softer_as_a_whole():
+    loud, soft = Audio(torch.tensor([[0.9, -0.9, 0.1]]), 10), Audio(torch.tensor([[0.9, -0.6]]), 10)
+    assert torch.allclose(mixdown([loud, soft]).samples, torch.tensor([[1.0, -1.5 / 1.8, 0.1 / 1.8]]))
+
+
+def test_a_delayed_sound_begins_later():
+    sound = Audio(torch.tensor([[1.0, 2.0]]), 10)
+    assert delay(sound, 0.2).samples.tolist() == [[0.0, 0.0, 1.0, 2.0]]
+    assert delay(sound, 0.0) is sound

@@ -61,7 +61,7 @@ def lay_canvas(portrait: Portrait, landmarks: Landmarks) -> Canvas:
 def lay_wide_canvas(portrait: Portrait, landmarks: Landmarks) -> Canvas:
     """Put a portrait with hair and shoulders on a canvas that is shown whole, to be put back into its picture.
 
-    It is no larger than it is in the picture, where more pixels would be lost again.
+    It is no larger than it is in the picture, where more pixels would be lost again, nor than its room.
 
     Args:
         portrait: The crop and where it came from.
@@ -70,9 +70,10 @@ def lay_wide_canvas(portrait: Portrait, landmarks: Landmarks) -> Canvas:
     placement = portrait.placement
     crop = portrait.image.shape[1], portrait.image.shape[2]
     (across, down), (left, top, right, bottom) = _scales(placement, crop), placement.box
-    high, wide = placement.source.shape[1:]
+    room = placement.room or (0, 0, placement.source.shape[2], placement.source.shape[1])
     aside, above = round(AROUND * (right - left)), round(AROUND * (bottom - top))
-    box = max(left - aside, 0), max(top - above, 0), min(right + aside, wide), min(bottom + above, high)
+    box = (max(left - aside, room[0]), max(top - above, room[1]),
+           min(right + aside, room[2]), min(bottom + above, room[3]))  # fmt: skip
     size = tuple(
         max(round(side * min(scale, 1.0)), 1) for side, scale in ((box[3] - box[1], down), (box[2] - box[0], across))
     )
