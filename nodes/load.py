@@ -52,6 +52,12 @@ class ModelLoader:
             "For sonic-base on a card: auto, off, or what is to differ from auto, such as graphs=on or fused=off. "
             "fused is kernels of our own, which compile for some seconds the very first time."
         )
+        changes = (
+            "For sonic-base: a LoRA from models/loras, such as one tuned on a person's own videos. none leaves the "
+            "model as it was published."
+        )
+        much = "How much of the LoRA counts: 1 is as it was learned, 0 is nothing."
+        strength = {"default": 1.0, "min": -2.0, "max": 2.0, "step": 0.05}
         return {
             "required": {"model_name": (list(MODEL_NAMES), {"default": MODEL_NAMES[0], "tooltip": best})},
             "optional": {
@@ -59,22 +65,28 @@ class ModelLoader:
                 "precision": ([host.AUTO, *PRECISIONS], {"default": host.AUTO, "tooltip": number, **ADVANCED}),
                 "cards": (list(CARDS), {"default": CARDS[0], "tooltip": cards, **ADVANCED}),
                 "acceleration": ("STRING", {"default": host.AUTO, "tooltip": levers, **ADVANCED}),
+                "lora": (host.lora_files(), {"default": host.NONE, "tooltip": changes, **ADVANCED}),
+                "lora_strength": ("FLOAT", {**strength, "tooltip": much, **ADVANCED}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, svd_checkpoint: str = host.AUTO) -> bool | str:
-        """Say before anything runs when there is no such checkpoint."""
-        return host.problem(host.checkpoint_path, svd_checkpoint)
+    def VALIDATE_INPUTS(cls, svd_checkpoint: str = host.AUTO, lora: str = host.NONE) -> bool | str:
+        """Say before anything runs when there is no such checkpoint or LoRA."""
+        found = host.problem(host.checkpoint_path, svd_checkpoint)
+        return host.problem(host.lora_path, lora) if found is True else found
 
     @classmethod
-    def IS_CHANGED(cls, model_name: str, svd_checkpoint: str = host.AUTO, **_others: object) -> str:
+    def IS_CHANGED(
+        cls, model_name: str, svd_checkpoint: str = host.AUTO, lora: str = host.NONE, **_others: object
+    ) -> str:
         """Load again when weights have come, gone or been replaced."""
         from ..sonic_core import SonicError, weight_files
 
         try:
-            return host.mark_of(*weight_files(model_name, host.search_path(*host.checkpoint_path(svd_checkpoint))))
+            weights = host.search_path(*host.checkpoint_path(svd_checkpoint))
+            return host.mark_of(*weight_files(model_name, weights), *host.lora_path(lora))
         except SonicError:
             return ""
 
@@ -86,6 +98,8 @@ class ModelLoader:
         *,
         cards: str = CARDS[0],
         acceleration: str = host.AUTO,
+        lora: str = host.NONE,
+        lora_strength: float = 1.0,
         unique_id: str | None = None,
     ) -> tuple[TalkingPortrait]:
         """Load the model."""
@@ -103,6 +117,7 @@ class ModelLoader:
                     keeper=keeper,
                     others=others,
                     acceleration=acceleration.strip() or host.AUTO,
+                    loras=[(path, lora_strength) for path in host.lora_path(lora)],
                 )
             except CheckpointError as error:
                 raise CheckpointError(_shortly(model_name, str(error))) from error

@@ -37,6 +37,7 @@ from .speech import Speech
 from .sync.check import LipsCheck, check_lips
 from .types import Audio, Progress, ignore_progress
 from .weights.catalog import PREVIEW
+from .weights.lora import LoraLike, as_lora
 from .weights.search import SearchPath, Weights
 
 log = logging.getLogger("sonic")
@@ -123,7 +124,7 @@ class TalkingPortrait:
 
         Where this model is slow those who only listen are sonic-preview's.
         """
-        listening = self.model if self.model.exact else find_model(PREVIEW.name).load((), Hardware())
+        listening = self.model if self.model.exact else find_model(PREVIEW.name).load((), Hardware(), ())
         return prepare_cast(cast, self.model, listening, settings, progress)
 
     def _finish(
@@ -335,6 +336,7 @@ def load_model(
     others: Sequence[Keeper] = (),
     acceleration: str = "auto",
     attention: str = "auto",
+    loras: Sequence[LoraLike] = (),
 ) -> TalkingPortrait:
     """Load a model by name; what it reads is read when it is first needed.
 
@@ -350,21 +352,28 @@ def load_model(
         others: Keepers of further devices, beside ``keeper``.
         acceleration: For sonic-base on a card: "auto", "off", or levers such as "compile=on,graphs=off".
         attention: For sonic-base on a card: "auto", "sdpa", or another kernel that is installed, such as "sage".
+        loras: For sonic-base: files of low-rank changes of its UNet, which add up; "file:strength" or a pair of both
+            counts so much of one.
 
     Returns:
         The loaded model; its ``name`` says which one "auto" chose.
 
     Raises:
         CheckpointError: The model's weights are not there; the message lists every missing file, where it belongs and
-            where it comes from.
-        SettingsError: There is no such model, device or precision.
+            where it comes from. Or a LoRA is not there, or is none.
+        SettingsError: There is no such model, device or precision, or it has no weights that a LoRA changes.
     """
     search = SearchPath.of(weights)
     if svd is not None:
         warnings.warn(SVD_IS_A_PART, DeprecationWarning, stacklevel=2)
         search = search.naming(svd)
-    spec = find_model(name, search)
-    model = spec.load(search, Hardware(device, precision, keeper, others, acceleration, attention))
+    spec, changes = find_model(name, search), [as_lora(one) for one in loras]
+    if changes and not spec.takes_loras:
+        raise SettingsError(
+            f"A LoRA changes sonic-base, and {spec.name} was loaded; got {changes[0].path}: leave it out, or choose "
+            "sonic-base."
+        )
+    model = spec.load(search, Hardware(device, precision, keeper, others, acceleration, attention), changes)
     return TalkingPortrait(spec.name, model, search)
 
 

@@ -11,6 +11,7 @@ from .conflicts import Claims
 from .downloads import lacking
 from .folders import (
     AUTO,
+    NONE,
     SOUND_SAMPLES,
     check_folder,
     check_prefix,
@@ -19,6 +20,8 @@ from .folders import (
     input_files,
     input_folders,
     input_path,
+    lora_files,
+    lora_path,
     mark_of,
     output_folder,
     problem,
@@ -36,6 +39,7 @@ from .video import MOST_RATE, check_writing, clip_of, formats, saved, video_of, 
 __all__ = [
     "AUTO",
     "MOST_RATE",
+    "NONE",
     "SOUND_SAMPLES",
     "HostKeeper",
     "audio_of",
@@ -57,6 +61,8 @@ __all__ = [
     "keepers",
     "lacking",
     "log",
+    "lora_files",
+    "lora_path",
     "mark_of",
     "output_folder",
     "picture_of",

@@ -23,7 +23,10 @@ MODEL_FOLDERS = {"sonic": (), "insightface": (".onnx",)}
 """The pack's own model folders, and the endings that are models there besides the host's usual ones."""
 CHECKPOINTS = "checkpoints"
 """The host's folder in which Stable Video Diffusion lies."""
+LORAS = "loras"
+"""The host's folder in which LoRAs lie."""
 AUTO = "auto"
+NONE = "none"
 SAMPLES = ("portrait", "pair", "speech", "video")
 """What the workflows begin with: names, without ending, in the pack's assets."""
 SOUND_SAMPLES = "sonic_samples"
@@ -223,16 +226,38 @@ def checkpoint_path(name: str) -> tuple[Path, ...]:
     Raises:
         InputError: There is no such file.
     """
+    return () if name == AUTO else (_model_path(CHECKPOINTS, name, AUTO),)
+
+
+def lora_files() -> list[str]:
+    """List the files that may be LoRAs, in all the host's folders for those."""
+    files = import_module("folder_paths").get_filename_list(LORAS)
+    return [NONE, *(name for name in files if name.endswith(".safetensors"))]
+
+
+def lora_path(name: str) -> tuple[Path, ...]:
+    """Find one of the host's LoRAs; nothing for "none".
+
+    Raises:
+        InputError: There is no such file.
+    """
+    return () if name == NONE else (_model_path(LORAS, name, NONE),)
+
+
+def _model_path(kind: str, name: str, other: str) -> Path:
+    """Find a file in one of the host's folders for models.
+
+    Raises:
+        InputError: There is no such file.
+    """
     from ...sonic_core import InputError
 
-    if name == AUTO:
-        return ()
     folder_paths = import_module("folder_paths")
-    path = folder_paths.get_full_path(CHECKPOINTS, name)
+    path = folder_paths.get_full_path(kind, name)
     if path is None:
-        places = " or ".join(folder_paths.get_folder_paths(CHECKPOINTS))
-        raise InputError(f"There is no file {name} in {places}: put it there, or choose another one or auto.")
-    return (Path(path),)
+        places = " or ".join(folder_paths.get_folder_paths(kind))
+        raise InputError(f"There is no file {name} in {places}: put it there, or choose another one or {other}.")
+    return Path(path)
 
 
 def mark_of(*paths: Path) -> str:

@@ -33,6 +33,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--attention", default="auto", metavar="NAME", help="its kernel: auto, sdpa, cudnn, flash or sage (%(default)s)"
     )
     parser.add_argument("--precision", default="auto", help="for sonic-base: fp16, bf16 or fp32 (%(default)s)")
+    parser.add_argument(
+        "--lora", action="append", default=[], metavar="FILE[:X]",
+        help="for sonic-base: changes of its UNet, X times as strong as they were learned; several add up",
+    )  # fmt: skip
 
 
 def add_setting(parser: argparse.ArgumentParser, one: Setting) -> None:
@@ -76,6 +80,7 @@ def loading_of(options: argparse.Namespace) -> dict[str, Any]:
         "precision": options.precision,
         "acceleration": options.acceleration,
         "attention": options.attention,
+        "loras": options.lora,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from ..weights.store import find_parts, has_parts
 
 if TYPE_CHECKING:
     from ..devices import Hardware
+    from ..weights.lora import Lora
     from .protocol import Model
 
 AUTO = "auto"
@@ -27,10 +28,12 @@ class ModelSpec:
 
     weights: Entry
     """Its name, purpose and parts, and where they come from: its row in the catalogue of weights."""
-    load: Callable[[Weights, Hardware], Model]
+    load: Callable[[Weights, Hardware, Sequence[Lora]], Model]
     """Import its code and find its weights; what it reads is read when it is first needed."""
     options: type | None = None
     """The part of ``Settings`` that this model alone heeds."""
+    takes_loras: bool = False
+    """Whether it has weights that a LoRA can change."""
 
     @property
     def name(self) -> str:
@@ -56,19 +59,19 @@ class ModelSpec:
         return has_parts(self.parts, weights)
 
 
-def _load_base(weights: Weights, hardware: Hardware) -> Model:
+def _load_base(weights: Weights, hardware: Hardware, loras: Sequence[Lora]) -> Model:
     from .base.load import load  # noqa: PLC0415 - the other model starts sooner without
 
-    return load(weights, hardware)
+    return load(weights, hardware, loras)
 
 
-def _load_preview(_weights: Weights, _hardware: Hardware) -> Model:
+def _load_preview(_weights: Weights, _hardware: Hardware, _loras: Sequence[Lora]) -> Model:
     from .preview.model import PreviewModel  # noqa: PLC0415 - it takes torch, and nobody who lists models needs that
 
     return PreviewModel()
 
 
-MODELS = (ModelSpec(BASE, _load_base, DiffusionOptions), ModelSpec(PREVIEW, _load_preview))
+MODELS = (ModelSpec(BASE, _load_base, DiffusionOptions, takes_loras=True), ModelSpec(PREVIEW, _load_preview))
 """Every model, in the order in which "auto" asks for their weights; the last is always there."""
 DUBBING = PREVIEW.name
 """The model that "auto" stands for where a video is dubbed."""

@@ -4,6 +4,8 @@ A layer's weight W becomes W + scale · up · down, where ``down`` (rank, inputs
 and scale is alpha / rank. A convolution's ``down`` has the kernel of the convolution, its ``up`` a kernel of one.
 Merged, the network is as fast as before.
 
+Several can be merged, each with a strength that multiplies its changes; one of strength 0 changes no bit.
+
 Two families of names are read: ``<layer>.lora_A.weight`` and ``lora_B`` (peft, diffusers), also behind ``unet.`` and
 ``base_model.model.``; and ``lora_unet_<layer with underscores>.lora_down.weight``, ``lora_up`` and ``alpha`` (kohya).
 
@@ -13,6 +15,8 @@ Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv 2
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +26,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, SettingsError
 from ..types import Progress, ignore_progress
 from .read import STAGE, lend_in_portions, load_into, open_tensors
 
@@ -38,6 +42,27 @@ _NAME = re.compile(
     r"(?P<layer>.+)\.(?:(?P<down>lora_A(?:\.default)?\.weight|lora_down\.weight)"
     r"|(?P<up>lora_B(?:\.default)?\.weight|lora_up\.weight)|alpha)"
 )
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A file of low-rank changes, and how much of them counts.
+
+    Raises:
+        SettingsError: The strength is no number.
+    """
+
+    path: Path
+    strength: float = 1.0
+    """What the changes are multiplied by: 1 as they were learned, 0 not at all, below 0 the other way."""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.strength):
+            raise SettingsError(f"The strength of the LoRA {self.path} must be a number; got {self.strength}.")
+
+
+LoraLike = str | os.PathLike[str] | tuple[str | os.PathLike[str], float] | Lora
+"""How a LoRA can be named: its file, ``file:strength``, both as a pair, or a ``Lora``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +86,44 @@ class Change:
             return False
         inputs, wanted = (_short(size[1:]) for size in (self.down.shape, shape))
         return inputs == wanted and self.up.flatten(1).shape == (shape[0], len(self.down))
+
+
+def as_lora(given: LoraLike) -> Lora:
+    """Read how somebody names a LoRA.
+
+    Args:
+        given: A file; a text ``file:strength``, unless a file is called so; a pair of both; or a ``Lora``.
+
+    Raises:
+        SettingsError: The strength is no number.
+
+    >>> as_lora("me.safetensors:0.8").strength
+    0.8
+    """
+    if isinstance(given, Lora):
+        return given
+    if isinstance(given, tuple):
+        return Lora(Path(given[0]), float(given[1]))
+    file, colon, strength = os.fspath(given).rpartition(":")
+    if not (colon and isinstance(given, str)) or Path(given).exists():
+        return Lora(Path(given))
+    try:
+        times = float(strength)
+    except ValueError:  # the colon of a drive's letter
+        return Lora(Path(given))
+    return Lora(Path(file), times)
+
+
+def check_lora(lora: Lora) -> None:
+    """Check that a file holds low-rank changes, whatever network they are for.
+
+    Raises:
+        CheckpointError: It is missing, damaged, or holds something else.
+    """
+    if not is_lora(lora.path):
+        raise CheckpointError(
+            f"{lora.path} holds no low-rank changes (LoRA), which are expected there; name a file that does."
+        )
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -121,16 +184,16 @@ def read_lora(path: Path, shapes: Mapping[str, torch.Size]) -> dict[str, Change]
     }
 
 
-def load_with_lora(
+def load_with_loras(
     network: nn.Module,
     path: Path,
-    lora: Path,
+    loras: Sequence[Lora],
     *,
     dtype: torch.dtype,
     prefix: str | Sequence[str] = "",
     progress: Progress = ignore_progress,
 ) -> None:
-    """Fill a network that was built on the meta device with a file's tensors, changed by a LoRA.
+    """Fill a network that was built on the meta device with a file's tensors, changed by LoRAs.
 
     The sums are made in float32 from what the file holds, and rounded once. Tensors go one by one, so the peak is
     ``load_into``'s. The file's tensors, which others may share, stay as they are.
@@ -138,24 +201,40 @@ def load_with_lora(
     Args:
         network: Its parameters and buffers are replaced.
         path: The network's weights, as ``load_into`` reads them.
-        lora: The changes.
+        loras: The changes, which add up; those of strength 0 are only checked.
         dtype: Type of the floating tensors.
         prefix: What the names in ``path`` begin with, as for ``load_into``.
-        progress: Called with ("read", tensors done, tensors in all), once for the file and once for the changes.
+        progress: Called with ("read", tensors done, tensors in all), once for the file and, where something
+            changes, once for the changes.
 
     Raises:
         CheckpointError: A file cannot be read, or does not fit; the first tensor that does not is named.
     """
     with torch.inference_mode(mode=False), torch.no_grad():  # a network made in that mode cannot be moved outside it
-        changes = read_lora(lora, {name: tensor.shape for name, tensor in network.state_dict().items()})
+        shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+        changes = _added_up(loras, shapes)
         load_into(network, path, dtype=dtype, prefix=prefix, progress=progress)
+        if not changes:
+            return
         stored = _stored(changes, open_tensors(path))
         sizes = {name: 4 * network.get_parameter(of).numel() for name, of in stored.items()}  # at most: float32
         for done, (name, lent) in enumerate(lend_in_portions(path, sizes)):
             progress(STAGE, done, len(sizes))
             owner, _, last = stored[name].rpartition(".")
-            merged = changes[stored[name]].added(lent[name]).to(dtype)
-            setattr(network.get_submodule(owner), last, nn.Parameter(merged, requires_grad=False))
+            merged = lent[name]
+            for change in changes[stored[name]]:
+                merged = change.added(merged)
+            setattr(network.get_submodule(owner), last, nn.Parameter(merged.to(dtype), requires_grad=False))
+
+
+def _added_up(loras: Sequence[Lora], shapes: Mapping[str, torch.Size]) -> dict[str, list[Change]]:
+    """Read what some LoRAs change: per weight, one change after the other."""
+    changes: dict[str, list[Change]] = {}
+    for lora in loras:
+        read = read_lora(lora.path, shapes)
+        for name, change in read.items() if lora.strength else ():
+            changes.setdefault(name, []).append(replace(change, scale=change.scale * lora.strength))
+    return changes
 
 
 def _short(sides: Sequence[int]) -> tuple[int, ...]:

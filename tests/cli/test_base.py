@@ -11,9 +11,13 @@ import wave
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from sonic_core.cli.main import main
+from sonic_core.weights.read import open_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTRAIT, SPEECH = ROOT / "assets" / "portrait.png", ROOT / "assets" / "speech.wav"
@@ -71,6 +75,54 @@ def test_what_is_there_is_not_listed(tiny_set, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "flownet.pkl" in said
     assert not any(name in said for name in FILES if name != "flownet.pkl")
+
+
+@pytest.fixture
+def lora(tiny_set, tmp_path):
+    """A LoRA that turns the UNet's input upside down."""
+    chance = torch.Generator().manual_seed(3)
+    weight = open_tensors(tiny_set / "Sonic" / "unet.pth")["conv_in.weight"]
+    down, up = -weight, torch.randn(len(weight), len(weight), 1, 1, generator=chance)
+    path = tmp_path / "changes.safetensors"
+    save_file({"unet.conv_in.lora_A.weight": down, "unet.conv_in.lora_B.weight": up}, path)
+    return path
+
+
+def test_a_lora_changes_the_video_as_much_as_it_is_told_to(tiny_set, tmp_path, lora, capsys):
+    made = {}
+    for name, flags in {
+        "plain": (),
+        "nothing": (f"--lora={lora}:0", f"--lora={lora}:0"),
+        "half": (f"--lora={lora}:0.5",),
+        "two quarters": (f"--lora={lora}:0.25", f"--lora={lora}:0.25"),
+    }.items():
+        output = tmp_path / f"{name}.mp4"
+        assert main(generate(output, f"--weights={tiny_set}", "--seed=7", *flags)) == 0
+        with av.open(str(output)) as container:
+            made[name] = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(int)
+    capsys.readouterr()
+    assert (made["nothing"] == made["plain"]).all()
+    assert abs(made["half"] - made["plain"]).mean() > 1
+    assert abs(made["two quarters"] - made["half"]).mean() < 0.1 * abs(made["half"] - made["plain"]).mean()
+
+
+def test_what_is_no_lora_of_this_model_is_one_sentence(tiny_set, tmp_path, lora, capsys):
+    other = tmp_path / "other.safetensors"
+    save_file({"up.7.lora_A.weight": torch.zeros(1, 2), "up.7.lora_B.weight": torch.zeros(2, 1)}, other)
+    for flags, said in {
+        (f"--lora={tmp_path / 'none.safetensors'}",): "Expected weights at",
+        (f"--lora={tiny_set / 'Sonic' / 'unet.pth'}",): "holds no low-rank changes (LoRA)",
+        (f"--lora={other}:0",): "is of another network: it changes up.7, which is not in this one.",
+        (f"--lora={lora}", "--model=sonic-preview"): "A LoRA changes sonic-base, and sonic-preview was loaded",
+    }.items():
+        assert main(generate(tmp_path / "out.mp4", f"--weights={tiny_set}", *flags)) == 2
+        shown = capsys.readouterr()
+        assert [said in line for line in shown.err.splitlines() if line.startswith("sonic: ") and "warn" not in line][
+            -1
+        ], said
+        assert "Traceback" not in shown.err
+        assert "denoise" not in shown.err, "told before the work"
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def live(*flags):

@@ -25,7 +25,8 @@ class FolderPaths(ModuleType):
         self.home = home
         self.models_dir = str(home / "models")
         self.folder_names_and_paths: dict[str, tuple[list[str], set[str]]] = {
-            "checkpoints": ([str(home / "ckpt")], set())
+            "checkpoints": ([str(home / "ckpt")], set()),
+            "loras": ([str(home / "loras")], set()),
         }
         (home / "input").mkdir()
 

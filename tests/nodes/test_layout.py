@@ -99,7 +99,14 @@ def test_what_sonic_preview_ignores_is_folded_away(pack: ModuleType) -> None:
     nodes = {name: inputs_of(node) for name, node in pack.NODE_CLASS_MAPPINGS.items()}
     folded = {name: {key for key, options in inputs.items() if options.get("advanced")}
               for name, inputs in nodes.items()}  # fmt: skip
-    assert folded.pop("SonicModelLoader") == {"svd_checkpoint", "precision", "cards", "acceleration"}
+    assert folded.pop("SonicModelLoader") == {
+        "svd_checkpoint",
+        "precision",
+        "cards",
+        "acceleration",
+        "lora",
+        "lora_strength",
+    }
     assert folded.pop("SonicSampler") == alone & set(nodes["SonicSampler"]) != set()
     assert folded.pop("SonicTalkingPortrait") == alone & set(nodes["SonicTalkingPortrait"]) != set()
     assert folded.pop("SONIC_PreData") == {"published", "listeners"}

@@ -152,6 +152,28 @@ def test_checkpoints_are_offered_and_named_ones_found(folders: FolderPaths, host
     )
 
 
+def test_loras_are_offered_and_reach_the_model(
+    pack: ModuleType, folders: FolderPaths, host: ModuleType, tmp_path: Path
+) -> None:
+    loader, loras = pack.NODE_CLASS_MAPPINGS["SonicModelLoader"], folders.home / "loras/people"
+    loras.mkdir(parents=True)
+    for name in ("me.safetensors", "notes.txt"):
+        (loras / name).touch()
+    assert host.lora_files() == ["none", "people/me.safetensors"]
+    assert host.lora_path("none") == ()
+    assert loader.VALIDATE_INPUTS() is loader.VALIDATE_INPUTS(lora="people/me.safetensors") is True
+    assert "no file you.safetensors" in str(loader.VALIDATE_INPUTS(lora="you.safetensors"))
+    assert "choose another one or none" in str(loader.VALIDATE_INPUTS(lora="you.safetensors"))
+    write_set(tmp_path, tiny=True, single_file=True)
+    sonic = folders.home / "models/sonic"
+    sonic.parent.mkdir(exist_ok=True)
+    sonic.symlink_to(tmp_path)
+    try:
+        assert loader.IS_CHANGED("auto", lora="people/me.safetensors") != loader.IS_CHANGED("auto") != ""
+    finally:
+        sonic.unlink()
+
+
 def test_the_loader_runs_again_when_weights_have_changed(
     pack: ModuleType, folders: FolderPaths, tmp_path: Path
 ) -> None:

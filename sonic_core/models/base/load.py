@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 from ...devices import Hardware, OwnKeeper, choose_devices, choose_dtype
 from ...errors import SonicWarning
+from ...weights.lora import Lora, check_lora
 from ...weights.search import Weights
 from .files import find_base
 from .model import BaseModel
@@ -16,16 +18,18 @@ SLOW = (
 )
 
 
-def load(weights: Weights, hardware: Hardware) -> BaseModel:
+def load(weights: Weights, hardware: Hardware, loras: Sequence[Lora] = ()) -> BaseModel:
     """Make the model; each of its files is read when it is first needed.
 
     Raises:
-        CheckpointError: Files are missing; the message lists all of them.
+        CheckpointError: Files are missing; the message lists all of them. Or what is named as a LoRA is none.
         SettingsError: There is no such device, precision, lever or kernel.
 
     Warns:
         SonicWarning: It would run on the processor.
     """
+    for lora in loras:
+        check_lora(lora)
     keeper, others = hardware.keeper, list(hardware.others)
     if keeper is None:
         keeper, *others = map(OwnKeeper, choose_devices(hardware.device))
@@ -36,6 +40,7 @@ def load(weights: Weights, hardware: Hardware) -> BaseModel:
         others,
         acceleration=hardware.acceleration,
         attention=hardware.attention,
+        loras=loras,
     )
     if keeper.device.type == "cpu":
         warnings.warn(SLOW, SonicWarning, stacklevel=4)  # whoever called load_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from torch import nn
 
 from ...errors import CheckpointError
 from ...types import Progress, ignore_progress
-from ...weights.lora import load_with_lora
+from ...weights.lora import Lora, load_with_loras, read_lora
 from ...weights.read import load_into
 from ...weights.svd import clip_source, vae_source
 from .config import BaseConfig
@@ -34,8 +34,15 @@ class Networks:
     the latter's eight bits are as coarse as a picture's levels.
     """
 
-    def __init__(self, files: BaseFiles, dtype: torch.dtype) -> None:
-        self.files, self.dtype = files, dtype
+    def __init__(self, files: BaseFiles, dtype: torch.dtype, loras: Sequence[Lora] = ()) -> None:
+        """Take the files; each is read when it is first needed.
+
+        Args:
+            files: Where everything lies.
+            dtype: Number type of the UNet, the decoder and the image encoder.
+            loras: Changes that are merged into the UNet, and into its few-step student, while it is read.
+        """
+        self.files, self.dtype, self.loras = files, dtype, tuple(loras)
         self.config = BaseConfig.read(files.sizes)
         self._progress: Progress = ignore_progress
 
@@ -53,11 +60,22 @@ class Networks:
         finally:
             self._progress = before
 
+    def check_loras(self) -> None:
+        """Check that the LoRAs are of this UNet, before hours go into what comes before it.
+
+        Raises:
+            CheckpointError: One cannot be read, or is of another network.
+        """
+        if self.loras:
+            shapes = {name: one.shape for name, one in empty_unet(self.config, lean=False).state_dict().items()}
+            for lora in self.loras:
+                read_lora(lora.path, shapes)
+
     @cached_property
     def unet(self) -> Any:
-        """The UNet with audio attention."""
+        """The UNet with audio attention, the LoRAs merged in."""
         unet = empty_unet(self.config)
-        load_into(unet, self.files.unet, dtype=self.dtype, progress=self._progress)
+        load_with_loras(unet, self.files.unet, self.loras, dtype=self.dtype, progress=self._progress)
         return unet
 
     @cached_property
@@ -76,10 +94,8 @@ class Networks:
         if student is None:
             raise CheckpointError(self.live.lacking)
         unet = empty_unet(self.config)
-        if student.kind == "lora":
-            load_with_lora(unet, self.files.unet, student.path, dtype=self.dtype, progress=self._progress)
-        else:
-            load_into(unet, student.path, dtype=self.dtype, progress=self._progress)
+        path, loras = (self.files.unet, (Lora(student.path),)) if student.kind == "lora" else (student.path, ())
+        load_with_loras(unet, path, (*loras, *self.loras), dtype=self.dtype, progress=self._progress)
         return unet
 
     @cached_property

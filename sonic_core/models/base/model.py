@@ -22,6 +22,7 @@ from ...post.interpolators.flownet import FlowInterpolator, load_flownet
 from ...post.retime import interpolate
 from ...settings import Settings
 from ...types import Audio, Frames, Portrait, Progress, Watching, ignore_progress
+from ...weights.lora import Lora
 from .audio_features import encoder_length
 from .conditions import (
     BaseConditions,
@@ -70,6 +71,7 @@ class BaseModel:
         *,
         acceleration: str = "auto",
         attention: str = "auto",
+        loras: Sequence[Lora] = (),
     ) -> None:
         """Take the files; each is read when it is first needed.
 
@@ -80,6 +82,7 @@ class BaseModel:
             others: Keepers of further devices, among which the windows of a clip are shared out.
             acceleration: Levers that make a card's UNet faster, as ``choose_acceleration`` reads them.
             attention: Kernel of attention over pixels, likewise.
+            loras: Changes that are merged into the UNet while it is read.
 
         Raises:
             CheckpointError: The file of sizes cannot be read.
@@ -87,7 +90,7 @@ class BaseModel:
         """
         check_acceleration(acceleration, attention)
         self.acceleration, self.attention = acceleration, attention
-        self.networks = Networks(files, dtype)
+        self.networks = Networks(files, dtype, loras)
         self.keeper = keeper
         self.others = tuple(others)
         self._turns = [RLock() for _ in (keeper, *others)]
@@ -107,12 +110,13 @@ class BaseModel:
         With ``settings.stream`` the sound is encoded while the clip is made.
 
         Raises:
-            CheckpointError: A weight file is damaged or of another model.
+            CheckpointError: A weight file is damaged or of another model; so is a LoRA.
         """
         published = settings.published
         with self.networks.reporting(progress):
             progress("look", 0, 1)
             attended(import_classes, lambda: progress("look", 0, 1))
+            self.networks.check_loras()
             embedding, latents = encode_image(self.networks, self.keeper, portrait.image)
             progress("look", 1, 1)
             heard = None

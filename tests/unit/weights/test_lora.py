@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from sonic_core.errors import CheckpointError
+from sonic_core.errors import CheckpointError, SettingsError
 from sonic_core.models.base.config import BaseConfig
 from sonic_core.models.base.networks import empty_unet
 from sonic_core.models.base.unet.attention import AudioTokens, BatchConditioning, Branch, FaceMask, ImageToken
 from sonic_core.models.base.unet.calls import call_unet
 from sonic_core.weights import read
-from sonic_core.weights.lora import is_lora, load_with_lora, read_lora
+from sonic_core.weights.lora import Lora, as_lora, is_lora, load_with_loras, read_lora
 from sonic_core.weights.read import load_into, open_tensors
 from tests.parity.make_weights import TINY
 
@@ -117,7 +117,7 @@ def test_merging_is_what_the_small_layers_would_add(tmp_path, base, shapes, unet
     drawn = changes(shapes, layer)
     merged = empty()
     path = written(tmp_path / "lora.safetensors", kohya(drawn, alpha=1.5))
-    load_with_lora(merged, unet_path, path, dtype=torch.float32)
+    load_with_loras(merged, unet_path, [Lora(path)], dtype=torch.float32)
     before, (down, up) = predicted(base), (tensor.double() for tensor in drawn[layer])
     hook = partial(add_change, down=down, up=up, scale=1.5 / RANK)
     handle = base.get_submodule(layer).register_forward_hook(hook)
@@ -167,7 +167,9 @@ def test_sums_are_rounded_once_and_nothing_else_changes(tmp_path, base, shapes, 
     drawn = changes(shapes, *LAYERS.values())
     path = written(tmp_path / "a.safetensors", {name: tensor.half() for name, tensor in peft(drawn).items()})
     half, plain, reports = empty(), empty(), []
-    load_with_lora(half, unet_path, path, dtype=torch.bfloat16, progress=lambda *report: reports.append(report))
+    load_with_loras(
+        half, unet_path, [Lora(path)], dtype=torch.bfloat16, progress=lambda *report: reports.append(report)
+    )
     load_into(plain, unet_path, dtype=torch.bfloat16)
     assert reports[-1] == ("read", len(LAYERS) - 1, len(LAYERS))
     stored, rounded = base.state_dict(), plain.state_dict()
@@ -190,14 +192,14 @@ def test_only_what_is_changed_leaves_the_mapped_file(tmp_path, shapes, unet_path
     own.write_bytes(unet_path.read_bytes())
     stored = open_tensors(unet_path)
     merged = empty()
-    load_with_lora(merged, own, path, dtype=torch.float32)
+    load_with_loras(merged, own, [Lora(path)], dtype=torch.float32)
     changed = {name for name, tensor in merged.state_dict().items() if not torch.equal(tensor, stored[name])}
     assert changed == {f"{LAYERS['linear']}.weight"}
     assert own.read_bytes() == unet_path.read_bytes()
     if Path("/proc/self/maps").exists():
         assert own.name in Path("/proc/self/maps").read_text()
         half = empty()
-        load_with_lora(half, own, path, dtype=torch.float16)
+        load_with_loras(half, own, [Lora(path)], dtype=torch.float16)
         del merged
         gc.collect()  # lean blocks hold themselves
         assert own.name not in Path("/proc/self/maps").read_text()
@@ -207,10 +209,10 @@ def test_a_base_behind_a_prefix_is_merged_too(tmp_path, shapes, unet_path):
     drawn = changes(shapes, LAYERS["audio keys"])
     lora = written(tmp_path / "a.safetensors", peft(drawn))
     expected, behind = empty(), empty()
-    load_with_lora(expected, unet_path, lora, dtype=torch.float32)
+    load_with_loras(expected, unet_path, [Lora(lora)], dtype=torch.float32)
     tensors = {f"module.{name}": tensor.clone() for name, tensor in open_tensors(unet_path).items()}
     path = written(tmp_path / "unet.safetensors", tensors)
-    load_with_lora(behind, path, lora, dtype=torch.float32, prefix="module.")
+    load_with_loras(behind, path, [Lora(lora)], dtype=torch.float32, prefix="module.")
     wanted = expected.state_dict()
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in behind.state_dict().items())
 
@@ -219,7 +221,7 @@ def test_a_merged_unet_can_be_used_inside_and_outside_of_inference_mode(tmp_path
     path = written(tmp_path / "a.safetensors", peft(changes(shapes, LAYERS["linear"])))
     unet = empty()
     with torch.inference_mode():
-        load_with_lora(unet, unet_path, path, dtype=torch.float32)
+        load_with_loras(unet, unet_path, [Lora(path)], dtype=torch.float32)
     assert not any(parameter.is_inference() for parameter in unet.parameters())
 
 
@@ -269,3 +271,44 @@ def test_a_lora_is_told_from_a_network(tmp_path, shapes, unet_path):
     assert is_lora(written(tmp_path / "a.safetensors", peft(drawn)))
     assert is_lora(written(tmp_path / "b.safetensors", kohya(drawn)))
     assert not is_lora(unet_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_strength_zero_is_the_base_to_the_bit(tmp_path, shapes, unet_path, dtype):
+    path = written(tmp_path / "a.safetensors", peft(changes(shapes, *LAYERS.values())))
+    plain, none, all_of_it = empty(), empty(), empty()
+    load_into(plain, unet_path, dtype=dtype)
+    load_with_loras(none, unet_path, [Lora(path, 0.0), Lora(path, 0.0)], dtype=dtype)
+    load_with_loras(all_of_it, unet_path, [Lora(path)], dtype=dtype)
+    base, given = plain.state_dict(), none.state_dict()
+    assert all(torch.equal(tensor, base[name]) for name, tensor in given.items())
+    assert any(not torch.equal(tensor, base[name]) for name, tensor in all_of_it.state_dict().items())
+
+
+def test_several_add_up_each_with_its_strength(tmp_path, base, shapes, unet_path):
+    layer = LAYERS["audio keys"]
+    both, alone = changes(shapes, LAYERS["linear"], layer), changes(shapes, layer)
+    first = written(tmp_path / "a.safetensors", peft(both))
+    second = written(tmp_path / "b.safetensors", kohya(alone, alpha=1.5))
+    merged = empty()
+    load_with_loras(merged, unet_path, [Lora(first, 0.5), Lora(second, -2.0)], dtype=torch.float32)
+    (down, up), (other_down, other_up) = both[layer], alone[layer]
+    assert not torch.equal(down, other_down)
+    expected = base.get_submodule(layer).weight + 0.5 * up @ down - 2 * 1.5 / RANK * other_up @ other_down
+    assert torch.allclose(merged.get_submodule(layer).weight, expected, atol=1e-6)
+    down, up = both[LAYERS["linear"]]
+    expected = base.get_submodule(LAYERS["linear"]).weight + 0.5 * up @ down
+    assert torch.allclose(merged.get_submodule(LAYERS["linear"]).weight, expected, atol=1e-6)
+
+
+def test_a_lora_is_named_by_file_and_strength(tmp_path):
+    assert as_lora("a.safetensors") == as_lora(Path("a.safetensors")) == Lora(Path("a.safetensors"), 1.0)
+    assert as_lora("a.safetensors:0.8") == as_lora(("a.safetensors", 0.8)) == Lora(Path("a.safetensors"), 0.8)
+    assert as_lora("C:a.safetensors") == Lora(Path("C:a.safetensors"))
+    assert as_lora("b/a:-1") == Lora(Path("b/a"), -1.0)
+    odd = tmp_path / "take:2"
+    odd.touch()
+    assert as_lora(str(odd)) == Lora(odd)
+    assert as_lora(f"{odd}:3") == Lora(odd, 3.0)
+    with pytest.raises(SettingsError, match=r"strength of the LoRA a must be a number; got nan"):
+        as_lora("a:nan")
