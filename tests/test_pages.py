@@ -27,6 +27,7 @@ ELSEWHERE = {
 """Beginnings of lines that are not run here, and why."""
 LONG = (
     "python -m sonic_core learn",
+    "python -m sonic_core generate --lora",
     "python -m sonic_core batch list",
     "python -m sonic_core batch --images portraits",
 )

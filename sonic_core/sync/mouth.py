@@ -66,6 +66,11 @@ class MouthMeter:
         self.points = np.full((length, 5, 2), np.nan, np.float32)
         """(n, 5, 2) the face's points in each frame's pixels, not a number where there is none."""
 
+    @property
+    def cuts(self) -> int:
+        """Times so far that the picture was suddenly another."""
+        return self._tracker.cuts
+
     def see(self, frame: torch.Tensor) -> None:
         """Look at the next frame (3, h, w), RGB in [0, 1]."""
         face = self._tracker.follow(frame)
