@@ -72,10 +72,9 @@ class ModelLoader:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, svd_checkpoint: str = host.AUTO, lora: str = host.NONE) -> bool | str:
-        """Say before anything runs when there is no such checkpoint or LoRA."""
-        found = host.problem(host.checkpoint_path, svd_checkpoint)
-        return host.problem(host.lora_path, lora) if found is True else found
+    def VALIDATE_INPUTS(cls, svd_checkpoint: str = host.AUTO) -> bool | str:
+        """Say before anything runs when there is no such checkpoint; the host says it of a LoRA."""
+        return host.problem(host.checkpoint_path, svd_checkpoint)
 
     @classmethod
     def IS_CHANGED(

@@ -33,7 +33,7 @@ from ...models.base.loading import Networks
 from ...models.base.vae import reference_latents
 from ...types import Audio, FaceFinder, Progress, ignore_progress
 from .plan import TuningPlan
-from .watching import FPS, STRIDE, Piece, Watched, watch
+from .watching import FPS, STRIDE, Take, Watched, watch
 
 STAGE = "encode"
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts")
@@ -277,17 +277,17 @@ class _Seen:
     """(1, tokens, width) float16."""
 
 
-def _references(piece: Piece, plan: TuningPlan) -> set[int]:
+def _references(piece: Take, plan: TuningPlan) -> set[int]:
     """Choose the frames of a piece that may stand for the portrait, evenly."""
     return {round(one) for one in np.linspace(0, piece.length - 1, min(plan.references, piece.length))}
 
 
-def _cut_out(frame: torch.Tensor, piece: Piece, size: int) -> torch.Tensor:
+def _cut_out(frame: torch.Tensor, piece: Take, size: int) -> torch.Tensor:
     left, top, right, bottom = piece.square
     return resize_lanczos(frame[:, top:bottom, left:right], (size, size))
 
 
-def _talk(audio: Audio, piece: Piece, seen: _Seen, workshop: Workshop) -> Talk:
+def _talk(audio: Audio, piece: Take, seen: _Seen, workshop: Workshop) -> Talk:
     """Encode the rest of one piece."""
     clip, size = workshop.networks.clip, workshop.plan.size
     workshop.keeper.bring(clip, FEATURE_BYTES)
@@ -302,9 +302,7 @@ def _talk(audio: Audio, piece: Piece, seen: _Seen, workshop: Workshop) -> Talk:
     )  # fmt: skip
 
 
-def _heard(
-    audio: Audio, piece: Piece, embedding: torch.Tensor, workshop: Workshop
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _heard(audio: Audio, piece: Take, embedding: torch.Tensor, workshop: Workshop) -> tuple[torch.Tensor, torch.Tensor]:
     """Let the audio networks hear a piece's sound: tokens and predicted buckets of its frames."""
     begin, end = (round(float(one / FPS) * audio.rate) for one in (piece.first, piece.first + STRIDE * piece.length))
     part = replace(audio, samples=audio.samples[:, begin:end].clone(), mapped=None)

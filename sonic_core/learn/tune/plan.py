@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import MediaError, SettingsError
 from ...faces.crop import MULTIPLE
+from ...settings import RANGES
 
 LAYERS = ("audio", "audio+temporal", "all")
 """What is changed: attention to the sound; that and attention over time; or every matrix of the UNet."""
@@ -115,7 +116,7 @@ class TuningPlan:
 _MANY = 1_000_000
 _LIMITS: dict[str, tuple[float, float]] = {
     "size": (64, 2048),
-    "expand_ratio": (0, 3),
+    "expand_ratio": (RANGES["expand_ratio"].least, RANGES["expand_ratio"].most),
     "least_seconds": (0.1, 60),
     "most_seconds": (0.1, 600),
     "references": (1, 1000),
@@ -123,7 +124,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "alpha": (1e-3, _MANY),
     "steps": (1, _MANY),
     "batch": (1, 4096),
-    "window": (2, 128),
+    "window": (RANGES["window"].least, RANGES["window"].most),
     "rate": (1e-9, 1),
     "warmup": (0, _MANY),
     "decay": (0, 1),

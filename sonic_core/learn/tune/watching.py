@@ -45,7 +45,7 @@ SILENT = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class Take:
     """Frames of a video to learn from."""
 
     first: int
@@ -67,7 +67,7 @@ class Watched:
 
     clip: Clip
     """The video at ``FPS``, its sound brought in step."""
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Take] = field(default_factory=list)
     dropped: dict[str, float] = field(default_factory=dict)
     """Seconds that are not used, by reason."""
     offset: float = 0.0
@@ -193,17 +193,17 @@ def _runs(points: list[NDArray[np.float32] | None], scenes: set[int], plan: Tuni
         begin = number if number in scenes and number < len(points) and points[number] is not None else number + 1
 
 
-def _cropped(clip: Clip, points: NDArray[np.float32], first: int, plan: TuningPlan) -> Piece:
+def _cropped(clip: Clip, points: NDArray[np.float32], first: int, plan: TuningPlan) -> Take:
     """Make a piece of a face's points from the model's frame ``first`` on, its square around where the face is."""
     boxes = np.array([face_box(one) for one in points])
     middle = (boxes[:, :2].min(0) + boxes[:, 2:].max(0)) / 2
     half = np.median(boxes[:, 2:] - boxes[:, :2], axis=0) / 2
     left, top, right, bottom = (float(side) for side in (*(middle - half), *(middle + half)))
     square = crop_box(clip.size, (left, top, right, bottom), plan.expand_ratio)
-    return Piece(first * STRIDE, square, points)
+    return Take(first * STRIDE, square, points)
 
 
-def _objection(clip: Clip, piece: Piece, plan: TuningPlan) -> str:
+def _objection(clip: Clip, piece: Take, plan: TuningPlan) -> str:
     """Say why a piece is not used; empty: it is."""
     left, top, right, bottom = piece.square
     if right - left < SMALLEST * plan.size:
@@ -226,7 +226,7 @@ def lip_movement(points: NDArray[np.float32]) -> float:
     return float(np.std(gap / np.array([eye_distance(one) for one in points])))
 
 
-def _loudness(clip: Clip, piece: Piece) -> float:
+def _loudness(clip: Clip, piece: Take) -> float:
     if clip.audio is None:
         return 0.0
     begin, end = (
