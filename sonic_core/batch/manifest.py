@@ -313,9 +313,11 @@ def _target(given: Mapping[str, Any], name: str, folder: Path, chosen: str | Non
     ending = FORMATS[chosen].suffix if chosen is not None and chosen in FORMATS else ".mp4"
     written = Path(str(given.get("output") or f"{name}{ending}"))
     root = folder.resolve()
-    target = Path(root, written)
+    target, column = Path(root, written), "output" if "output" in given else "id"
+    if "\0" in str(written):
+        raise _Wrong(column, f"expected the name of a file, got {str(written)!r}, which holds a NUL")
     if written.is_absolute() or not target.resolve().is_relative_to(root) or target == root:
-        raise _Wrong("output" if "output" in given else "id", f"{written} does not lie inside {folder}")
+        raise _Wrong(column, f"{written} does not lie inside {folder}")
     try:
         format_of(target, chosen).quality(crf)
     except SonicError as error:

@@ -164,9 +164,9 @@ class _Bench:
 def written(table: Table) -> str:
     """Write a table for a terminal, its columns as wide as they need to be."""
     names = [f"{row.measure.title}{f', {row.measure.unit}' if row.measure.unit else ''}" for row in table.rows]
-    left = max(map(len, names)) + 2
+    left = max(map(len, names), default=0) + 2
     widths = [
-        max(len(title), *(len(row.cells[number]) for row in table.rows)) + 2
+        max([len(title), *(len(row.cells[number]) for row in table.rows)]) + 2
         for number, title in enumerate(table.titles)
     ]
     lines = [" " * left + "".join(f"{title:>{width}}" for title, width in zip(table.titles, widths, strict=True))]

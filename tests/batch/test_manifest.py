@@ -132,6 +132,13 @@ def test_columns_that_nobody_knows_are_named(folder):
     assert "too many fields" in fault.text
 
 
+@pytest.mark.parametrize("column", ["output", "id"])
+def test_a_name_with_a_nul_is_a_fault_of_its_row(folder, column):
+    row = {"image": "ann.png", "audio": "hello.wav", column: "a\0b.mp4"}
+    (fault,) = written(folder, json.dumps(row), "list.jsonl").faults
+    assert (fault.column, "holds a NUL" in fault.text) == (column, True)
+
+
 def test_lines_that_are_no_json_are_named(folder):
     read = written(folder, '{"image": "ann.png"\n[1]\n', "list.jsonl")
     assert [(fault.line, fault.text[:7]) for fault in read.faults] == [(1, "no JSON"), (2, "an obje")]

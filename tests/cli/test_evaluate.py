@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import sonic_core as sonic
+from sonic_core.cli.evaluate import written
 from sonic_core.cli.main import main
 from sonic_core.evaluate.report import MEASURES
+from sonic_core.evaluate.summary import Table
 
 PORTRAIT = Path(__file__).resolve().parents[2] / "assets" / "portrait.png"
 
@@ -53,6 +55,10 @@ def test_a_table_and_a_page(capsys, models, tmp_path):
     assert "no reference was given." in out
     assert f"a.mp4: 30 frames of {clip_size(models)}" in err
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_table_of_nothing_says_why():
+    assert written(Table(("a",), (), ("no face was found",))).split() == ["a", "–", "no", "face", "was", "found"]
 
 
 def test_two_models_are_compared_in_pairs_beside_what_is_real(capsys, models):
