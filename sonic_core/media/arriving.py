@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,16 @@ LONGEST = 3600.0
 """Seconds of sound for which room is kept where nobody says how many will come."""
 _PROBED = {"probesize": "4096", "analyzeduration": "0"}
 """FFmpeg decides by so many bytes what comes, instead of waiting for more; of WAV it waits for 64 KB all the same."""
+_ASKED = 4096
+"""Bytes that FFmpeg asks for at a time: it decodes nothing before it has them, or what came instead."""
 _PIPE = Path("the pipe")
+
+
+class _AsItComes:
+    """A stream that gives what is there, however much was asked for: a pipe's own ``read`` waits for all of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.read = cast("Callable[[int], bytes]", getattr(stream, "read1", stream.read))
 
 
 class ArrivingSamples:
@@ -129,7 +138,7 @@ def read_arriving(stream: BinaryIO, most: float | None = None) -> ArrivingAudio:
         InputError: There is no sound track in it.
     """
     try:
-        container: Any = av.open(stream, "r", options=_PROBED)
+        container: Any = av.open(_AsItComes(stream), "r", options=_PROBED, buffer_size=_ASKED)
         if not container.streams.audio:
             raise InputError(f"Expected a sound from {_PIPE}, got none in what came; send WAV, MP3, Ogg or FLAC.")
         frames = sound_frames(container, _PIPE)

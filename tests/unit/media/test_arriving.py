@@ -44,6 +44,22 @@ def fed(goal, *parts):
     return thread
 
 
+def test_what_has_come_is_there_though_the_talker_pauses():
+    """FFmpeg waits for 64 KB of a WAV; of what follows it, no more than a fifth of a second may be held back."""
+    sent = 114_588  # samples: with the head nearly seven times the 32 KB that FFmpeg would ask for by itself
+    with pipe() as (source, goal), open(source.fileno(), "rb", closefd=False) as buffered:
+        fed(goal, head(), wave(sent))
+        audio = read_arriving(buffered, most=60)
+        there = []
+        asking = threading.Thread(target=lambda: there.append(audio.samples[:, : sent - RATE // 5]), daemon=True)
+        asking.start()
+        asking.join(10)
+        came = len(there)
+        goal.close()
+        asking.join()
+    assert came, "the samples are waited for although they have been sent"
+
+
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_samples_are_waited_for_and_silence_follows_the_end(channels):
     with pipe() as (source, goal):
