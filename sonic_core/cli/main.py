@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..settings import Settings
@@ -159,7 +159,7 @@ def _animate(
     started = time.monotonic()
     job = Job(
         image,
-        sys.stdin.buffer if str(audio) == STDIN else audio,
+        _standard_input() if str(audio) == STDIN else audio,
         settings,
         options.model,
         loading=loading_of(options),
@@ -201,6 +201,11 @@ def _plain(lips: LipsCheck) -> dict[str, Any]:
         "offset_seconds": None if lips.sync is None else round(lips.sync.offset, 4),
         "words": lips.reason,
     }
+
+
+def _standard_input() -> BinaryIO:
+    """Take standard input as it is: its buffer is locked while a thread waits in it, and Python could not end."""
+    return getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
 
 
 def _check_live(options: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Genera
     maker = _Maker(items, depth)
     _in_a_thread(maker.run, maker.done)
     try:
-        while (made := maker.waiting.get()).error is None and made.items:
+        while (made := maker.take()).error is None and made.items:
             yield made.items[0]
         if made.error is not None:
             raise made.error
@@ -71,6 +71,21 @@ def attended(work: Callable[[], Item], report: Callable[[], None], every: float 
     return task.result()
 
 
+class UnwantedError(BaseException):
+    """Nobody takes any more what a thread makes; no error that anybody should catch, like ``GeneratorExit``."""
+
+
+def check_wanted() -> None:
+    """Let the thread that reads ahead end where it would wait for something that may never come.
+
+    Raises:
+        UnwantedError: Whoever took its items has gone.
+    """
+    unwanted = getattr(_MAKING, "unwanted", None)
+    if unwanted is not None and unwanted.is_set():
+        raise UnwantedError
+
+
 def threads_at_work() -> frozenset[threading.Thread]:
     """List the threads that make items for ``read_ahead`` now: none when every reader has ended or been closed."""
     with _LOCK:
@@ -101,6 +116,7 @@ class _Maker(Generic[Item]):
 
     def run(self) -> None:
         """Make them."""
+        _MAKING.unwanted = self.unwanted
         try:
             with torch.inference_mode(self.inferring), closing(self.items):
                 for item in self.items:
@@ -110,6 +126,13 @@ class _Maker(Generic[Item]):
             self.offer(_Made())
         except BaseException as error:  # noqa: BLE001 - it is raised again where the items are taken
             self.offer(_Made(error=error))
+
+    def take(self) -> _Made[Item]:
+        """Wait for the next one, as long as somebody wants what is made of it."""
+        while True:
+            with suppress(queue.Empty):
+                return self.waiting.get(timeout=_PATIENCE)
+            check_wanted()
 
     def offer(self, made: _Made[Item]) -> None:
         """Put it in line, waiting for a place as long as items are wanted."""
@@ -155,6 +178,8 @@ def _forget_threads() -> None:
     _IDLE.clear()
 
 
+_MAKING = threading.local()
+"""``unwanted``: whether what this thread makes is wanted no more."""
 _IDLE: list[_Worker] = []
 _LOCK = threading.Lock()
 if hasattr(os, "register_at_fork"):

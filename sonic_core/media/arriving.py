@@ -16,6 +16,7 @@ from av.error import FFmpegError
 
 from ..errors import InputError, MediaError
 from ..types import Audio, Frames
+from .ahead import check_wanted
 from .audio import SoundBuffer, continuous, is_surround, read_audio, sound_frames
 from .files import in_a_file
 from .mixing import mix
@@ -27,6 +28,8 @@ _PROBED = {"probesize": "4096", "analyzeduration": "0"}
 """FFmpeg decides by so many bytes what comes, instead of waiting for more; of WAV it waits for 64 KB all the same."""
 _ASKED = 4096
 """Bytes that FFmpeg asks for at a time: it decodes nothing before it has them, or what came instead."""
+_PATIENCE = 0.1
+"""Seconds after which whoever waits for samples looks whether anybody still wants what is made of them."""
 _PIPE = Path("the pipe")
 
 
@@ -62,13 +65,17 @@ class ArrivingSamples:
     def __getitem__(self, place: tuple[slice, slice]) -> torch.Tensor:
         start, stop, _ = place[1].indices(self.shape[1])
         with self._changed:
-            self._changed.wait_for(lambda: self.ended is not None or self._failure or self._buffer.count >= stop)
+            while not self._changed.wait_for(lambda: self._came(stop), _PATIENCE):
+                check_wanted()
             if self._failure is not None:
                 raise self._failure
             some = torch.zeros(self.shape[0], max(0, stop - start))
             come = torch.from_numpy(self._buffer.samples[:, start : min(stop, self._buffer.count)])
             some[:, : come.shape[1]] = come
             return some
+
+    def _came(self, stop: int) -> bool:
+        return self.ended is not None or self._failure is not None or self._buffer.count >= stop
 
     def _fill(self, blocks: Iterable[Samples]) -> None:
         failure: BaseException | None = None
