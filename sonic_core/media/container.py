@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -77,11 +78,16 @@ def opened(
     target: Path, part: Path | BinaryIO, container: str, options: Mapping[str, str]
 ) -> Iterator[OutputContainer]:
     """Open ``part`` for writing; close it whatever happens, so that it can be renamed or removed."""
+    pipe = None if isinstance(part, Path) else _Pipe(part)
     with file_errors(target):
-        where: Any = ffmpeg_name(part) if isinstance(part, Path) else _Pipe(part)
+        where: Any = ffmpeg_name(part) if isinstance(part, Path) else pipe
         output = av.open(where, "w", format=container, options=dict(options))
     try:
         yield output
+    except BaseException:
+        if pipe is not None and pipe.interrupted is not None:
+            raise pipe.interrupted from None
+        raise
     finally:
         with suppress(OSError, ValueError, FFmpegError):  # closed on success; else what was raised before counts
             output.close()
@@ -92,11 +98,21 @@ class _Pipe:
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
+        self.interrupted: KeyboardInterrupt | None = None
+        """What was raised while FFmpeg waited: it passes on errors, and would lose this."""
 
     def write(self, data: bytes) -> int:
-        """Take bytes."""
-        written = self.stream.write(data)
-        self.stream.flush()
+        """Take bytes.
+
+        Raises:
+            OSError: They cannot be written, or somebody interrupts.
+        """
+        try:
+            written = self.stream.write(data)
+            self.stream.flush()
+        except KeyboardInterrupt as asked:
+            self.interrupted = asked
+            raise InterruptedError(errno.EINTR, "interrupted") from asked
         return written
 
 

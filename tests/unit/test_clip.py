@@ -1,5 +1,6 @@
 """A clip is read again and again, and leaves as a file."""
 
+import io
 import warnings
 from dataclasses import replace
 from fractions import Fraction
@@ -250,3 +251,22 @@ def test_a_file_that_is_only_looked_at_is_read_smaller(tmp_path):
         assert frame.shape == (3, 21, 32) and (frame - wanted).abs().max() < 0.02
     other = replace(clip, read=lambda: iter([rows]))
     assert other.reduced(3) is other, "frames of a file that are changed on their way are not those of the file"
+
+
+class Interrupted(io.BytesIO):
+    """Somebody presses Ctrl-C while the third piece is written."""
+
+    pieces = 0
+
+    def write(self, data):
+        self.pieces += 1
+        if self.pieces == 3:
+            raise KeyboardInterrupt
+        return super().write(data)
+
+
+def test_who_interrupts_while_a_stream_is_written_is_heard():
+    clip = Clip(lambda: iter(torch.rand(25, 1, 3, 64, 64)), Fraction(25), 25, (64, 64), None)
+    stream = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        clip.stream(stream)
