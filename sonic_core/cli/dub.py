@@ -8,8 +8,9 @@ import time
 from dataclasses import asdict
 
 from ..settings import SETTINGS, Settings
-from .console import ProgressLine, add_weights, answer, say
+from .console import ProgressLine, add_weights, answer
 from .options import add_setting
+from .outcome import tell_made
 from .video import Command, add_output
 
 HEEDED = ("duration", "dynamic_scale", "face_index", "when_longer")
@@ -51,18 +52,8 @@ def speak(options: argparse.Namespace) -> int:
         video=options.video,
     )
     made = run(job, ProgressLine())
-    spent = time.monotonic() - started
-    say(f"{made.model}: {made.seconds:.2f} s of video in {spent:.1f} s.")
     told = made.report.parts[0]
     counts = asdict(told) if isinstance(told, Dubbing) else {}
-    result = {
-        "output": options.output,
-        "model": made.model,
-        **counts,
-        "fps": float(made.clip.fps),
-        "seconds": made.seconds,
-        "size": list(made.clip.size),
-        "took_seconds": round(spent, 2),
-    }
+    result = tell_made(made, options.output, time.monotonic() - started) | counts
     answer(options, result, f"{options.output}: {told.reason}")
     return 0

@@ -14,16 +14,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..settings import Settings
 from . import batch, dub, ending, evaluate, learn, speakers, video, weights
 from .console import ProgressLine, add_weights, answer, say
 from .options import add_settings, loading_of, settings_of
-
-if TYPE_CHECKING:
-    from ..sync.check import LipsCheck
+from .outcome import tell_made
 
 STDIN = STDOUT = "-"
 """The sound that stands for standard input, and the output that stands for standard output."""
@@ -174,33 +172,7 @@ def _animate(
         if live and isinstance(error.__cause__, OSError):  # what Python still holds for who left goes nowhere
             ending.drop(sys.stdout)
         raise
-    spent = time.monotonic() - started
-    say(f"{made.model}: {made.seconds:.2f} s of video in {spent:.1f} s.")
-    if made.lips is not None:
-        say(made.lips.reason)
-    return {
-        "output": output,
-        "model": made.model,
-        "frames": made.clip.length,
-        "fps": float(made.clip.fps),
-        "seconds": made.seconds,
-        "size": list(made.clip.size),
-        "took_seconds": round(spent, 2),
-        "lips": None if made.lips is None else _plain(made.lips),
-        **speakers.described(made.report),
-    }
-
-
-def _plain(lips: LipsCheck) -> dict[str, Any]:
-    """Tell of lips and sound in JSON's words."""
-    return {
-        "speech_seconds": round(lips.speech, 2),
-        "pauses": [[round(moment, 2) for moment in pause] for pause in lips.pauses],
-        "closures": lips.closures,
-        "movement": round(lips.movement, 3),
-        "offset_seconds": None if lips.sync is None else round(lips.sync.offset, 4),
-        "words": lips.reason,
-    }
+    return tell_made(made, output, time.monotonic() - started) | speakers.described(made.report)
 
 
 def _standard_input() -> BinaryIO:

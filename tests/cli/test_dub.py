@@ -30,6 +30,7 @@ def test_dub_tells_what_it_did(capsys, video, sound, tmp_path):
     made = json.loads(shown)
     assert status == 0 and "sonic: track 20/20" in told
     assert 0 < made.pop("changed_share") < 0.5 and made.pop("took_seconds") > 0
+    assert made.pop("lips")["words"] in told
     assert made == {
         "output": str(out),
         "model": "sonic-preview",

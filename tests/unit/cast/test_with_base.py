@@ -10,7 +10,6 @@ from tests.unit.cast.conftest import ASSETS, said
 
 
 def test_the_slow_model_makes_those_who_speak_and_the_quick_one_who_listen(tiny_set):
-    pytest.importorskip("diffusers")
     with pytest.warns(sonic.SonicWarning, match="runs on the processor"):
         model = sonic.load_model("sonic-base", weights=[tiny_set], device="cpu", precision="fp32")
     with pytest.warns(sonic.SonicWarning, match="min_resolution"):
