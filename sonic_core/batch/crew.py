@@ -5,11 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -26,6 +26,27 @@ class LostError(Exception):
     """A process ended within a row."""
 
 
+class Workforce(Protocol):
+    """Whoever makes rows' videos, several at a time: processes of this machine, or a cluster's workers."""
+
+    @property
+    def free(self) -> Sized:
+        """Those who can be given a row."""
+        ...
+
+    @property
+    def busy(self) -> Sized:
+        """Those who have one."""
+        ...
+
+    def give(self, row: ManifestRow) -> None:
+        """Have a free one make a row's video."""
+
+    def finished(self, waiting: int) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
+        """Wait until somebody is done, or lost, or a moment has passed; ``waiting`` rows were given to nobody yet."""
+        ...
+
+
 class Crew:
     """Several processes; leaving the block ends them, and what they had not finished is gone."""
 
@@ -33,16 +54,16 @@ class Crew:
         self.loading, self.count = dict(loading), max(1, count)
         self.free: list[_Worker] = []
         self.busy: dict[_Worker, ManifestRow] = {}
+        self.leaving: list[_Worker] = []
 
     def __enter__(self) -> Crew:
         self.free = [_Worker(self.loading, self.count) for _ in range(self.count)]
         return self
 
     def __exit__(self, *_: object) -> None:
-        workers = [*self.free, *self.busy]
-        for worker in self.free:
-            with suppress(OSError):
-                worker.pipe.send(None)
+        while self.free:
+            self._dismiss(self.free.pop())
+        workers = [*self.leaving, *self.busy]
         for worker in self.busy:
             worker.process.terminate()
         for worker in workers:
@@ -59,8 +80,14 @@ class Crew:
         with suppress(OSError):  # whoever is gone is found out when its answer is waited for
             worker.pipe.send(row)
 
-    def finished(self) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
-        """Wait until a process is done, or lost, and tell of its row."""
+    def finished(self, waiting: int) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
+        """Wait until a process is done, or lost, and tell of its row.
+
+        Args:
+            waiting: Rows that nobody has been given yet; processes for which there is none are ended.
+        """
+        while len(self.free) > waiting:
+            self._dismiss(self.free.pop())
         by_pipe = {worker.pipe: worker for worker in self.busy}
         for pipe in wait(list(by_pipe)):
             worker = by_pipe[pipe]  # type: ignore[index]
@@ -75,6 +102,11 @@ class Crew:
                 continue
             self.free.append(worker)
             yield row, made
+
+    def _dismiss(self, worker: _Worker) -> None:
+        self.leaving.append(worker)
+        with suppress(OSError):
+            worker.pipe.send(None)
 
 
 class _Worker:

@@ -12,7 +12,8 @@ from typing import Any
 from ..errors import MediaError
 from ..pipeline import TalkingPortrait
 from ..types import Progress, ignore_progress
-from .crew import Crew, LostError
+from .cluster import RayCluster, RayCrew
+from .crew import Crew, LostError, Workforce
 from .journal import Journal, JournalEntry, key_of
 from .making import make, may_pass
 from .manifest import ManifestRow
@@ -46,6 +47,7 @@ def run_batch(
     *,
     workers: int = 0,
     loading: Mapping[str, Any] | None = None,
+    ray: RayCluster | None = None,
     progress: Progress = ignore_progress,
 ) -> Outcome:
     """Make every row's video that is not there yet.
@@ -53,12 +55,15 @@ def run_batch(
     Args:
         rows: What ``read_manifest`` gave.
         folder: The batch's folder, as ``read_manifest`` was told; its journal says what is done.
-        workers: Processes that share the work; 0 works in this one.
+        workers: Processes that share the work; 0 works in this one. On Ray, workers at most; 0: as many as there is
+            room for.
         loading: What ``load_model`` is told besides the name: weights, device, precision, …
+        ray: The Ray cluster that does the work; None: this machine does.
         progress: Hears ("batch", done, total); what it raises ends the batch, and what is finished stays.
 
     Raises:
         MediaError: Another batch is at work in the folder, or nothing can be written there.
+        SettingsError: Ray is not installed, or the cluster cannot do this.
     """
     folder, began = Path(folder), time.monotonic()
     with Journal(folder) as journal:
@@ -67,8 +72,7 @@ def run_batch(
         known = len(entries)
         waiting = in_order([row for row in rows if row not in entries])
         progress("batch", known, len(rows))
-        tried = _tried_in_processes(waiting, workers, loading or {}) if workers else _tried(waiting, loading or {})
-        for row, entry in tried:
+        for row, entry in _all_tried(waiting, workers, loading or {}, ray):
             output = str(row.output.relative_to(folder.resolve()))
             entries[row] = replace(entry, id=row.id, key=keys[row], output=output)
             journal.add(entries[row])
@@ -111,22 +115,35 @@ def _tried(rows: Sequence[ManifestRow], loading: Mapping[str, Any]) -> Iterator[
         yield row, replace(make(row, loading, models), tries=2)
 
 
-def _tried_in_processes(
-    rows: Sequence[ManifestRow], workers: int, loading: Mapping[str, Any]
+def _all_tried(
+    rows: Sequence[ManifestRow], workers: int, loading: Mapping[str, Any], ray: RayCluster | None
 ) -> Iterator[tuple[ManifestRow, JournalEntry]]:
-    """Have processes make them; what was lost with one, or failed for want of memory, is tried again."""
+    """Make them: here, in processes, or on a cluster."""
+    if not rows:
+        return
+    if ray is not None:
+        with RayCrew(ray, loading, {row.model for row in rows}, workers) as crew:
+            yield from _tried_by(crew, rows)
+    elif workers:
+        with Crew(min(workers, len(rows)), loading) as crew:
+            yield from _tried_by(crew, rows)
+    else:
+        yield from _tried(rows, loading)
+
+
+def _tried_by(crew: Workforce, rows: Sequence[ManifestRow]) -> Iterator[tuple[ManifestRow, JournalEntry]]:
+    """Have others make them; what was lost with one of them, or failed for want of memory, is tried again."""
     tries: dict[ManifestRow, int] = defaultdict(int)
     waiting = list(reversed(rows))
-    with Crew(min(workers, len(rows)), loading) as crew:
-        while waiting or crew.busy:
-            while waiting and crew.free:
-                row = waiting.pop()
-                tries[row] += 1
-                crew.give(row)
-            for row, came in crew.finished():
-                lost = isinstance(came, LostError)
-                entry = JournalEntry("", "", "", error=str(came)) if isinstance(came, LostError) else came
-                if (lost or may_pass(entry)) and tries[row] < TRIES:
-                    waiting.insert(0, row)
-                else:
-                    yield row, replace(entry, tries=tries[row])
+    while waiting or crew.busy:
+        while waiting and crew.free:
+            row = waiting.pop()
+            tries[row] += 1
+            crew.give(row)
+        for row, came in crew.finished(len(waiting)):
+            lost = isinstance(came, LostError)
+            entry = JournalEntry("", "", "", error=str(came)) if isinstance(came, LostError) else came
+            if (lost or may_pass(entry)) and tries[row] < TRIES:
+                waiting.insert(0, row)
+            else:
+                yield row, replace(entry, tries=tries[row])

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from ..errors import SettingsError
@@ -36,12 +38,22 @@ def add_commands(command: Command) -> None:
     batch.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that share the work; 0 is this one (%(default)s)"
     )
+    batch.add_argument(
+        "--ray", nargs="?", const="local", metavar="ADDRESS",
+        help="have a Ray cluster work: auto, HOST:PORT or ray://HOST:PORT; without an address one of this machine "
+        "alone. --workers is then how many at most",
+    )  # fmt: skip
+    batch.add_argument("--ray-cpus", type=float, default=1.0, metavar="N", help="processors a worker (%(default)g)")
+    batch.add_argument(
+        "--ray-gpus", type=float, metavar="N", help="cards a worker, or a share of one; else 1 where there are cards"
+    )
     batch.add_argument("--check", action="store_true", help="only tell what is wrong with the list")
     add_settings(batch)
 
 
 def run(options: argparse.Namespace) -> int:
     """Make every video of a list that is not there yet."""
+    from ..batch.cluster import RayCluster
     from ..batch.manifest import Usual, pair_folders, read_manifest
     from ..batch.page import write_reports
     from ..batch.work import run_batch
@@ -62,9 +74,11 @@ def run(options: argparse.Namespace) -> int:
         told = {"rows": len(read.rows), "faults": [fault._asdict() for fault in read.faults]}
         answer(options, told, f"{len(read.rows)} rows can be tried, {len(read.faults)} cannot.")
         return 1 if read.faults else 0
-    outcome = run_batch(
-        read.rows, folder, workers=options.workers, loading=loading_of(options), progress=ProgressLine()
-    )
+    ray = None if options.ray is None else RayCluster(options.ray, options.ray_cpus, options.ray_gpus)
+    with redirect_stdout(sys.stderr):  # Ray tells of lost machines there; the answer is one line of its own
+        outcome = run_batch(
+            read.rows, folder, workers=options.workers, loading=loading_of(options), ray=ray, progress=ProgressLine()
+        )
     for row, entry in outcome.rows:
         for text in (*entry.remarks, *([entry.error] if entry.error else [])):
             say(f"{row.id}: {text}")

@@ -92,11 +92,11 @@ def test_a_row_whose_process_is_lost_is_made_by_another(tmp_path):
         crew.give(rows[0])
         (worker,) = crew.busy
         worker.process.kill()
-        ((row, came),) = crew.finished()
+        ((row, came),) = crew.finished(1)
         assert row is rows[0]
         assert isinstance(came, LostError)
         crew.give(rows[0])
-        ((row, came),) = crew.finished()
+        ((row, came),) = crew.finished(1)
         assert isinstance(came, JournalEntry)
         assert not came.error
 

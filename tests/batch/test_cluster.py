@@ -1,0 +1,139 @@
+"""A batch on a Ray cluster: the same files, whoever is lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sonic_core.batch.cluster import RayCluster
+from sonic_core.batch.work import run_batch
+from sonic_core.errors import SettingsError
+
+from .test_batch import ROOT, row_of
+
+pytestmark = pytest.mark.xdist_group("cluster")
+ASSETS = ROOT / "assets"
+
+
+@pytest.fixture(name="cluster", scope="module")
+def cluster_fixture():
+    """Run two machines with one processor each; lend the process that holds them, and their address."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    if os.name == "nt":
+        pytest.skip("several machines in one want POSIX")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_AUTH_MODE", "token")
+        patched.setenv("RAY_AUTH_TOKEN", "0" * 64)
+        command = [sys.executable, "-W", "ignore", "-m", "tests.batch.cluster_host"]
+        host = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            yield host, host.stdout.readline().strip()
+        finally:
+            host.communicate("end\n", timeout=120)
+
+
+def command_of(folder, *more, output="out"):
+    command = [sys.executable, "-W", "ignore", "-m", "sonic_core", "batch", str(folder / "list.csv"), "--json"]
+    return [*command, "--output", str(folder / output), "--model", "sonic-preview", *more]
+
+
+def write_list(folder, count):
+    row = f"{ASSETS / 'portrait.png'},{ASSETS / 'speech.wav'},,,0.2,384"
+    lines = ["id,image,audio,speakers,format,duration,min_resolution,seed"]
+    lines += [f"v{number},{row},{number}" for number in range(count)]
+    (folder / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
+def told_by(command):
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    return (json.loads(done.stdout) if done.stdout else {}), done.stderr
+
+
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix in (".mp4", ".png"))
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+def test_a_cluster_makes_the_same_files(tmp_path, cluster):
+    write_list(tmp_path, 2)
+    more = [
+        f"pair,{ASSETS / 'pair.jpg'},,0={ASSETS / 'speech.wav'}; 1={ASSETS / 'sounds/english.wav'}@0.1,,0.2,384,0",
+        f"frames,{ASSETS / 'portrait.png'},{ASSETS / 'speech.wav'},,png16,0.2,384,0",
+    ]
+    (tmp_path / "list.csv").write_text((tmp_path / "list.csv").read_text() + "\n" + "\n".join(more))
+    here, _ = told_by(command_of(tmp_path, output="here"))
+    there, said = told_by(command_of(tmp_path, "--ray", cluster[1], output="there"))
+    assert (here["made"], there["made"], there["failed"]) == (4, 4, 0), said
+    made = contents(tmp_path / "here")
+    assert len(made) >= 4
+    assert contents(tmp_path / "there") == made
+    assert not list((tmp_path / "there").rglob(".*"))
+
+
+def test_a_worker_without_weights_says_so(tmp_path, cluster):
+    write_list(tmp_path, 1)
+    told, said = told_by(
+        [*command_of(tmp_path, "--ray", cluster[1]), "--model", "sonic-base", "--weights", str(tmp_path)]
+    )
+    assert told == {}
+    assert "cannot help: " in said
+    assert "sonic-base" in said
+    assert "Traceback" not in said
+
+
+def test_a_worker_that_no_machine_has_room_for_is_not_waited_for(tmp_path, cluster):
+    write_list(tmp_path, 1)
+    _, said = told_by(command_of(tmp_path, "--ray", cluster[1], "--ray-cpus", "3"))
+    assert "A worker wants 3 CPU and 0 GPU, and no machine of the cluster has them (all together: 2 CPU)" in said
+
+
+@pytest.mark.parametrize("asked", [signal.SIGKILL, signal.SIGINT])
+def test_whoever_is_ended_goes_on_where_he_was(tmp_path, cluster, asked):
+    write_list(tmp_path, 4)
+    command, journal = command_of(tmp_path, "--ray", cluster[1]), tmp_path / "out/journal.jsonl"
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while not (journal.is_file() and journal.read_text()) and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(asked)
+    _, said = running.communicate(timeout=120)
+    assert "Traceback" not in said
+    before = len(journal.read_text().splitlines())
+    assert 1 <= before <= 4
+    told, said = told_by(command)
+    assert (told["made"] + told["already_there"], told["failed"]) == (4, 0), said
+    assert told["already_there"] >= before
+    assert len({json.loads(line)["id"] for line in journal.read_text().splitlines()}) == 4
+
+
+def test_a_machine_that_is_lost_takes_no_video_with_it(tmp_path, cluster):
+    host, address = cluster
+    write_list(tmp_path, 6)
+    command, journal = command_of(tmp_path, "--ray", address), tmp_path / "out/journal.jsonl"
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (journal.is_file() and journal.read_text()) and running.poll() is None:
+        time.sleep(0.05)
+    host.stdin.write("lose\n")
+    host.stdin.flush()
+    assert "lost" in host.stdout.readline()
+    told, said = running.communicate(timeout=300)
+    assert (json.loads(told)["made"], json.loads(told)["failed"]) == (6, 0), said
+    assert len(contents(tmp_path / "out")) == 6
+
+
+def test_ray_is_asked_for_where_it_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SettingsError, match="Ray is not installed here; run: pip install ray"):
+        run_batch([row_of(tmp_path, "a")], tmp_path, ray=RayCluster())
+
+
+@pytest.mark.parametrize(("wanted", "said"), [({"cpus": 0}, "processors"), ({"gpus": float("nan")}, "cards")])
+def test_a_worker_of_nothing_is_refused(wanted, said):
+    with pytest.raises(SettingsError, match=said):
+        RayCluster(**wanted)
