@@ -123,15 +123,15 @@ def _all_tried(
         return
     if ray is not None:
         with RayCrew(ray, loading, {row.model for row in rows}, workers) as crew:
-            yield from _tried_by(crew, rows)
+            yield from share_out(crew, rows)
     elif workers:
         with Crew(min(workers, len(rows)), loading) as crew:
-            yield from _tried_by(crew, rows)
+            yield from share_out(crew, rows)
     else:
         yield from _tried(rows, loading)
 
 
-def _tried_by(crew: Workforce, rows: Sequence[ManifestRow]) -> Iterator[tuple[ManifestRow, JournalEntry]]:
+def share_out(crew: Workforce, rows: Sequence[ManifestRow]) -> Iterator[tuple[ManifestRow, JournalEntry]]:
     """Have others make them; what was lost with one of them, or failed for want of memory, is tried again."""
     tries: dict[ManifestRow, int] = defaultdict(int)
     waiting = list(reversed(rows))
@@ -143,7 +143,9 @@ def _tried_by(crew: Workforce, rows: Sequence[ManifestRow]) -> Iterator[tuple[Ma
         for row, came in crew.finished(len(waiting)):
             lost = isinstance(came, LostError)
             entry = JournalEntry("", "", "", error=str(came)) if isinstance(came, LostError) else came
-            if (lost or may_pass(entry)) and tries[row] < TRIES:
+            if lost and tries[row] < TRIES:
+                waiting.append(row)  # at once: a long one that begins last has everybody wait for it
+            elif may_pass(entry) and tries[row] < TRIES:
                 waiting.insert(0, row)
             else:
                 yield row, replace(entry, tries=tries[row])

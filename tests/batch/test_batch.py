@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -214,3 +215,12 @@ def test_the_longest_come_first_and_portraits_together(tmp_path):
     rows = [replace(one, audio=tmp_path / "short"), replace(other, audio=tmp_path / "middle"),
             replace(one, audio=tmp_path / "long")]  # fmt: skip
     assert in_order(rows) == [rows[2], rows[0], rows[1]]
+
+
+def test_a_long_row_that_was_lost_is_not_left_until_the_end(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    scale = importlib.import_module("benchmarks.scale")
+    hours, at_work, lost, failed = scale.simulate(jobs=2000, workers=100, cost=6.0)
+    assert lost > 5
+    assert failed == 0
+    assert at_work > 0.9, f"{hours} h"
