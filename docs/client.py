@@ -2,14 +2,18 @@ r"""Queue a prompt on a running ComfyUI, watch it, and fetch the video.
 
     python docs/client.py --prompt assets/prompts/fast_digital_human.json \
         --image me.jpg --audio hello.mp3 --output talking.mp4
+    python docs/client.py --prompt assets/prompts/fast_digital_human.json \
+        --manifest list.csv --output videos --server 10.0.0.1:8188 10.0.0.2:8188
 
-It takes aiohttp, which every ComfyUI brings along. Read it from the bottom up: `talk` is the whole conversation.
+It takes aiohttp, which every ComfyUI brings along. Read it from the bottom up: `talk` is the whole conversation, and
+`share` has many of them, each with the server that is least busy.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import csv
 import hashlib
 import json
 import sys
@@ -31,6 +35,10 @@ SAVERS = ("VideoCombine", "SaveVideo")
 
 class ClientError(Exception):
     """What went wrong, in one sentence."""
+
+
+class ServerError(ClientError):
+    """A server is not there, or hung up: another one may do it."""
 
 
 def read_prompt(path: Path, changes: Sequence[str]) -> Prompt:
@@ -108,7 +116,7 @@ async def hear(line: aiohttp.ClientWebSocketResponse, ticket: str) -> AsyncItera
                 show(f"warning: {said['data']['message']}", end="\n")
             elif said["data"].get("prompt_id") == ticket:
                 yield said["type"], said["data"]
-    raise ClientError("ComfyUI hung up before the run had ended: look at its log.")
+    raise ServerError("ComfyUI hung up before the run had ended: look at its log.")
 
 
 async def watch(line: aiohttp.ClientWebSocketResponse, prompt: Prompt, ticket: str) -> list[dict[str, str]]:
@@ -157,12 +165,17 @@ def goals(output: Path, files: Sequence[dict[str, str]], overwrite: bool) -> lis
     return made
 
 
-async def talk(chosen: argparse.Namespace) -> list[Path]:
+def connect(server: str) -> aiohttp.ClientSession:
+    """Prepare to talk to a server; a run may take any time, an answer to the first knock may not."""
+    address = server if "://" in server else f"http://{server}"
+    return aiohttp.ClientSession(address, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10))
+
+
+async def talk(chosen: argparse.Namespace, server: str) -> list[Path]:
     """Connect, upload, queue, watch, fetch; stop the run when this program is stopped."""
     prompt, client, ticket = read_prompt(chosen.prompt, chosen.set), uuid.uuid4().hex, ""
     goals(chosen.output, [{"filename": chosen.output.name}], chosen.overwrite)
-    server = chosen.server if "://" in chosen.server else f"http://{chosen.server}"
-    async with aiohttp.ClientSession(server, timeout=aiohttp.ClientTimeout(total=None, sock_connect=10)) as session:
+    async with connect(server) as session:
         try:
             async with session.ws_connect(f"/ws?clientId={client}", max_msg_size=0) as line:
                 for kind in LOADERS:
@@ -179,7 +192,77 @@ async def talk(chosen: argparse.Namespace) -> list[Path]:
                 await stop(session, ticket)
             raise
         except aiohttp.ClientError as error:
-            raise ClientError(f"ComfyUI at {server} does not do its part ({error}): is it running there?") from None
+            raise ServerError(f"ComfyUI at {server} does not do its part ({error}): is it running there?") from None
+
+
+def read_manifest(chosen: argparse.Namespace) -> list[argparse.Namespace]:
+    """Read a table: a run for each row, of its image, audio, video, output and NODE.INPUT columns."""
+    rows, folder = [], chosen.manifest.parent
+    with chosen.manifest.open(encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file, skipinitialspace=True), start=1):
+            given = {name: value for name, value in row.items() if name and value}
+            made = {kind: [folder / given.pop(kind)] if kind in given else getattr(chosen, kind) for kind in LOADERS}
+            output = Path(given.pop("output", f"{number}.mp4"))
+            if output.is_absolute() or ".." in output.parts:
+                raise ClientError(f"Row {number}: {output} does not lie inside {chosen.output}.")
+            changes = [*chosen.set, *(f"{name}={value}" for name, value in given.items())]
+            rows.append(
+                argparse.Namespace(**{**vars(chosen), **made, "output": chosen.output / output, "set": changes})
+            )
+    return rows
+
+
+async def load(server: str) -> float:
+    """Tell how many runs a server has before it, whoever asked for them; infinite where none answers."""
+    try:
+        async with connect(server) as session, session.get("/queue", raise_for_status=True) as answer:
+            return sum(map(len, (await answer.json()).values()))
+    except (aiohttp.ClientError, ValueError):
+        return float("inf")
+
+
+async def begin(rows: list[argparse.Namespace], free: list[str], running: dict[asyncio.Task, Any]) -> None:
+    """Give rows to servers that answer, the least busy first."""
+    loads = dict(zip(free, await asyncio.gather(*map(load, free)), strict=True))
+    there = sorted((server for server in free if loads[server] < float("inf")), key=loads.__getitem__)
+    for server in there[: len(rows)]:
+        row = rows.pop(0)
+        row.output.parent.mkdir(parents=True, exist_ok=True)
+        running[asyncio.create_task(talk(row, server))] = row, server
+        free.remove(server)
+    free[:] = [server for server in free if loads[server] < float("inf")]
+    if not running:
+        raise ServerError(f"None of the servers answers, and {len(rows)} rows are left: run this again.")
+
+
+async def share(chosen: argparse.Namespace) -> list[Path]:
+    """Share the rows out among the servers; what one does not do another does."""
+    rows = read_manifest(chosen)
+    made = [row.output for row in rows if row.output.exists() and not chosen.overwrite]
+    waiting = [row for row in rows if row.output not in made]
+    wrong, free, running = [], list(chosen.server), {}
+    try:
+        while waiting or running:
+            if waiting and (free or not running):
+                await begin(waiting, free, running)
+            for task in (await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))[0]:
+                row, server = running.pop(task)
+                try:
+                    made += await task
+                except ServerError as error:
+                    show(f"{error}", end="\n")
+                    waiting.insert(0, row)
+                    continue
+                except (ClientError, OSError) as error:
+                    wrong.append(f"{row.output.name}: {error}")
+                free.append(server)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    if wrong:
+        raise ClientError("\n".join([f"{len(made)} made, {len(wrong)} failed:", *wrong]))
+    return made
 
 
 def main() -> int:
@@ -189,12 +272,20 @@ def main() -> int:
     parser.add_argument("--image", type=Path, nargs=1, help="a portrait, for Load Image")
     parser.add_argument("--audio", type=Path, nargs="+", help="a sound; several for a batch")
     parser.add_argument("--video", type=Path, nargs=1, help="a video, for Load Video")
-    parser.add_argument("--output", type=Path, required=True, help="the video; several become NAME_1, NAME_2, …")
+    parser.add_argument(
+        "--manifest", type=Path, help="a .csv with a row a run: image, audio, video, output, NODE.INPUT"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the video (several: NAME_1, NAME_2, …), or a folder"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NODE.INPUT=VALUE", help="change it: 7.seed=5")
-    parser.add_argument("--server", default="127.0.0.1:8188", metavar="HOST:PORT")
+    parser.add_argument(
+        "--server", nargs="+", default=["127.0.0.1:8188"], metavar="HOST:PORT", help="several share a list"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     try:
-        made = asyncio.run(talk(parser.parse_args()))
+        chosen = parser.parse_args()
+        made = asyncio.run(share(chosen) if chosen.manifest else talk(chosen, chosen.server[0]))
     except KeyboardInterrupt:
         show("Stopped, at the server too.", end="\n")
         return 130

@@ -195,3 +195,29 @@ def test_a_run_is_stopped(client: Client, by: str) -> None:
 def said(done: subprocess.CompletedProcess[str]) -> str:
     """What stays to be read on standard error."""
     return done.stderr.rstrip().rpartition("\r")[2].strip()
+
+
+def test_a_list_is_shared_out_among_the_servers_that_answer(client: Client) -> None:
+    sound, portrait = short_sound(client.folder), ROOT / "assets/portrait.png"
+    rows = [f"{portrait},{sound},{name}.mp4,{seed}" for seed, name in enumerate(("a", "deep/b", "c"))]
+    rows.append(f"{portrait},{sound},d.mp4,never")
+    changes = brief_changes(bundled("fast_digital_human"))
+    (client.folder / "list.csv").write_text("\n".join(["image,audio,output,7.seed", *rows]), encoding="utf-8")
+    url = client.comfy.url.removeprefix("http://")
+    prompt = f"--prompt={ROOT}/assets/prompts/fast_digital_human.json"
+    command = [client.comfy.python, str(SCRIPT), prompt, "--manifest=list.csv", "--output=videos"]
+    command += [*(f"--set={place}={value}" for place, value in changes.items()), "--server", "127.0.0.1:9", url]
+    done = subprocess.run(command, cwd=client.folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2
+    assert "3 made, 1 failed:\nd.mp4: ComfyUI refused the prompt" in done.stderr
+    made = {path: path.stat().st_mtime_ns for path in (client.folder / "videos").rglob("*.mp4")}
+    assert {path.name for path in made} == {"a.mp4", "b.mp4", "c.mp4"}
+    subprocess.run(command, cwd=client.folder, capture_output=True, text=True, timeout=300, check=False)
+    assert all(path.stat().st_mtime_ns == moment for path, moment in made.items()), "what is there is not made again"
+
+
+def test_a_list_without_a_server_says_so(client: Client) -> None:
+    (client.folder / "list.csv").write_text("image,output\nme.png,a.mp4\n", encoding="utf-8")
+    done = client.run("fast_digital_human", "--manifest=list.csv", server="127.0.0.1:9")
+    assert done.returncode == 2
+    assert "None of the servers answers, and 1 rows are left" in done.stderr
