@@ -180,7 +180,7 @@ class Canvas:
         page = self.page
         shown = page.locator(".p-dialog, [data-testid=error-overlay]").first
         shown.wait_for(timeout=60_000)
-        details = page.get_by_role("button", name="View details")
+        details = page.get_by_role("button", name=re.compile("View details|查看详情"))
         if details.count():
             details.first.click()
             page.wait_for_timeout(1500)

@@ -2,12 +2,12 @@
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
-import { word } from "./words.js";
+import { say, word } from "./words.js";
 
 /** Show the warnings of nodes that run. */
 export function hearWarnings() {
   api.addEventListener("sonic.warning", ({ detail }) => {
-    app.extensionManager.toast.add({ severity: "warn", summary: "Sonic", detail: detail.message, life: 12000 });
+    app.extensionManager.toast.add({ severity: "warn", summary: "Sonic", detail: say(detail.message), life: 12000 });
   });
 }
 
@@ -17,6 +17,6 @@ export async function tellConflicts() {
   if (!answer.ok) return;
   const summary = word("messages", "conflict");
   for (const { message } of (await answer.json()).conflicts) {
-    app.extensionManager.toast.add({ severity: "error", summary, detail: message });
+    app.extensionManager.toast.add({ severity: "error", summary, detail: say(message) });
   }
 }

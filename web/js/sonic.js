@@ -2,6 +2,7 @@
 
 import { app } from "../../../scripts/app.js";
 import { addAdvice, ADVICE, learnAdvice, repeatAdvice } from "./advice.js";
+import { translateErrors } from "./errors.js";
 import { hearWarnings, tellConflicts } from "./messages.js";
 import { addPlayer, addSound, keepSound, SOUND } from "./sound.js";
 import { addVideoLine, markPictures, restoreVideoLines } from "./video.js";
@@ -44,6 +45,7 @@ app.registerExtension({
   },
   onNodeOutputsUpdated: restoreVideoLines,
   setup() {
+    translateErrors();
     hearWarnings();
     hearDownloads();
     return tellConflicts();

@@ -5,7 +5,7 @@ import { drawing, element } from "./elements.js";
 import { after, isLinked, keepMounted, letWheelZoom, setValue, soon, whenChanged, widgetOf } from "./nodes.js";
 import { Player } from "./player.js";
 import { COUNT, Waveform } from "./waveform.js";
-import { word } from "./words.js";
+import { say, word } from "./words.js";
 
 /** The kind of input that becomes this widget. */
 export const SOUND = "SONIC_SOUND";
@@ -182,7 +182,7 @@ class Sound {
     this.#seconds = seconds;
     this.player.load(seconds ? addressOf(name) : "");
     this.wave.draw(peaks);
-    this.#fail(name ? message : word("sound", linked ? "linked" : "none"));
+    this.#fail(name ? say(message) : word("sound", linked ? "linked" : "none"));
   }
 
   #redraw() {

@@ -4,7 +4,7 @@ import { api } from "../../../scripts/api.js";
 import { element } from "./elements.js";
 import { after, soon, whenChanged, widgetOf } from "./nodes.js";
 import { addPanel } from "./panel.js";
-import { word } from "./words.js";
+import { say, word } from "./words.js";
 
 /** What can be fetched for the node. */
 const NAME = "sonic-base";
@@ -53,7 +53,7 @@ class Download {
     if (!this.#known || state.name !== NAME) return;
     const ended = state.state !== "running";
     this.#known.download = state;
-    this.#failure = state.state === "failed" ? state.message : "";
+    this.#failure = state.state === "failed" ? say(state.message) : "";
     if (ended) this.ask();
     else this.#draw();
   }
@@ -120,7 +120,7 @@ class Download {
     const answer = await post("download", { name: NAME, mirror, token });
     const said = await answer.json().catch(() => ({ message: `${answer.status} ${answer.statusText}` }));
     if (answer.ok) this.heed(said);
-    this.#failure = answer.ok ? "" : said.message;
+    this.#failure = answer.ok ? "" : say(said.message);
     this.#draw();
   }
 }
