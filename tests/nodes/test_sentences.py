@@ -117,3 +117,11 @@ def test_every_sentence_is_found_with_its_values() -> None:
     for (english, other), said in zip(chinese().items(), say(texts), strict=True):
         if not re.search(r"\}\{", english):  # what nothing parts cannot be parted
             assert said == PLACE.sub(lambda found: f"v{found[0][1]}", other), english
+
+
+def test_the_chinese_help_quotes_what_a_chinese_canvas_says() -> None:
+    quoted = {
+        text for page in (ROOT / "web/docs").glob("*/zh.md") for text in re.findall("“([^”]+)”", page.read_text())
+    }
+    drawn = {"cannot tell: unchanged", "sound 120 ms late: unchanged", "sound drifts", "not measured: unchanged"}
+    assert {text for text in quoted if not HAN.search(text)} == drawn | {"png", "webp"}  # drawn into a picture
