@@ -22,7 +22,7 @@ class VideoCombine:
     OUTPUT_NODE = True
     RETURN_TYPES = ("VIDEO",)
     RETURN_NAMES = ("video",)
-    OUTPUT_TOOLTIPS = ("The video that came in, unchanged.",)
+    OUTPUT_TOOLTIPS = ("The video that came in, unchanged; pictures that came in as one.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -34,13 +34,14 @@ class VideoCombine:
             "Quality: lower is better and larger; 18 cannot be told from the original in H.264. "
             f"Advised: {describe_quality()}"
         )
+        shown = (
+            "From Sonic Sampler, Load Video or any other node that gives a video; or pictures, which become one, with "
+            "the sound of audio."
+        )
         keep = "On: kept in the outputs folder. Off: only shown, and gone when ComfyUI ends."
         return {
             "required": {
-                "video": (
-                    "VIDEO",
-                    {"tooltip": "From Sonic Sampler, Load Video or any other node that gives a video.", "lazy": True},
-                ),
+                "video": ("VIDEO,IMAGE", {"tooltip": shown, "lazy": True}),
                 "filename_prefix": ("STRING", {"default": "sonic/portrait", "tooltip": name}),
                 "crf": ("INT", {"default": 18, "min": 0, "max": 100, "tooltip": quality}),
                 "save_output": ("BOOLEAN", {"default": True, "tooltip": keep}),
@@ -82,6 +83,7 @@ class VideoCombine:
         pingpong: bool = False,
         sound: str = "whole",
         audio: Any = None,
+        loop_count: int = 0,
         prompt: dict[str, Any] | None = None,
         extra_pnginfo: dict[str, Any] | None = None,
         unique_id: str | None = None,
@@ -89,24 +91,35 @@ class VideoCombine:
         """Write the file."""
         metadata = host.workflow_metadata(prompt, extra_pnginfo)
         with host.warnings_shown(unique_id):
-            clip = host.clip_of(video)
-            if audio is not None:
-                clip = replace(clip, audio=host.sound_of(audio, lenient=True))
-            if frame_rate:
-                clip = _retimed(clip, frame_rate)
-            options = {"pingpong": pingpong, "sound": sound, "progress": host.progress_of(unique_id)}
+            clip = _clip_of(video, audio, frame_rate)
+            options = {"pingpong": pingpong, "sound": sound, "plays": loop_count}
             file, is_video = host.saved(
-                clip, filename_prefix, save_output, format=format, crf=crf, metadata=metadata, **options
+                clip,
+                filename_prefix,
+                save_output,
+                format=format,
+                crf=crf,
+                metadata=metadata,
+                progress=host.progress_of(unique_id),
+                **options,
             )
         told = host.figures(file, clip, format, pingpong=pingpong)
-        return {"ui": {"images": [file], "animated": (is_video,), "sonic_video": [told]}, "result": (video,)}
+        given = host.video_of_pictures(video, clip) if host.are_pictures(video) else video
+        return {"ui": {"images": [file], "animated": (is_video,), "sonic_video": [told]}, "result": (given,)}
 
 
 def _further_inputs() -> dict[str, Any]:
     """Describe what came after the first workflows were saved, so that those still load."""
     from ..sonic_core import describe_formats
 
-    rate = "Frames per second; 0 keeps the video's own. Nothing moves faster or slower. Advised: 0, or 24 to 60."
+    rate = (
+        "Frames per second; 0 keeps the video's own. Nothing moves faster or slower. Advised: 0, or 24 to 60. Pictures "
+        "are shown so many a second, 25 for 0."
+    )
+    often = (
+        "How often it plays: 0 is for ever for WebP and GIF and once for all others, which have their frames so many "
+        "times; the sound plays once."
+    )
     back = "Play forward, then backward; the sound plays once."
     sound = (
         "whole: a sound longer than the picture is kept, the last frame is held. trimmed: both end with the picture."
@@ -117,7 +130,17 @@ def _further_inputs() -> dict[str, Any]:
         "pingpong": ("BOOLEAN", {"default": False, "tooltip": back}),
         "sound": (["whole", "trimmed"], {"default": "whole", "tooltip": sound}),
         "audio": ("AUDIO", {"tooltip": "A sound in place of the video's own."}),
+        "loop_count": ("INT", {"default": 0, "min": 0, "max": 100, "tooltip": often}),
     }
+
+
+def _clip_of(video: Any, audio: Any, frame_rate: float) -> Any:
+    """Read what is to be written: a video at the rate that is asked for, or pictures, so many a second."""
+    drawn = host.are_pictures(video)
+    clip = host.clip_of_pictures(video, frame_rate) if drawn else host.clip_of(video)
+    if audio is not None:
+        clip = replace(clip, audio=host.sound_of(audio, lenient=True))
+    return clip if drawn or not frame_rate else _retimed(clip, frame_rate)
 
 
 def _retimed(clip: Any, frame_rate: float) -> Any:

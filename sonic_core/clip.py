@@ -114,6 +114,16 @@ class Clip:
 
         return replace(self, read=read, length=max(1, 2 * self.length - 2))
 
+    def again(self, times: int) -> Clip:
+        """Play the frames so many times over, each time read anew; the sound plays once, silence follows."""
+
+        def read() -> Iterator[Frames]:
+            for _ in range(times):
+                with closing(closable(self.read())) as chunks:
+                    yield from chunks
+
+        return replace(self, read=read, length=times * self.length) if times > 1 else self
+
     def held(self, length: int) -> Clip:
         """Hold the last frame until there are ``length`` frames; a clip that has them already is returned as it is."""
         if length <= self.length:
@@ -169,6 +179,7 @@ class Clip:
         crf: float | None = None,
         pingpong: bool = False,
         sound: str = "whole",
+        plays: int = 0,
         metadata: Mapping[str, str] | None = None,
         progress: Progress = ignore_progress,
     ) -> Path:
@@ -186,6 +197,7 @@ class Clip:
             sound: "whole" keeps all of a sound that is longer than the picture and holds the last frame meanwhile;
                 "trimmed" ends it with the picture. Where it is shorter, silence follows, so that both have one length;
                 less than a frame is no difference.
+            plays: How often it plays, 0 for ever, where that is a WebP or GIF; all others have their frames as often.
             metadata: Texts to store in the file, by name.
             progress: Called with ("encode", frames done, frames in all); for GIF with ("palette", …) before.
 
@@ -200,7 +212,8 @@ class Clip:
         file = format_of(path, format)
         file.quality(crf)
         check_target(path, file)
-        clip, samples = (self.pingpong(file.bits) if pingpong else self)._with_sound(sound, bool(file.sounds))
+        clip = self.pingpong(file.bits) if pingpong else self
+        clip, samples = clip.again(1 if file.loops else plays)._with_sound(sound, bool(file.sounds))
         with memory_errors(), closing(closable(clip.read())) as chunks:  # a cancelled reader cleans up at once
             written = write_video(
                 path,
@@ -212,12 +225,11 @@ class Clip:
                 samples=samples,
                 format=file.name,
                 crf=crf,
+                plays=plays,
                 metadata=metadata,
                 progress=progress,
             )
-        heard = f"{samples / clip.audio.rate:.2f} s of sound" if clip.audio and samples else "no sound"
-        picture = f"{clip.length} frames of {clip.size[1]}×{clip.size[0]} at {float(clip.fps):g} per second"
-        log.info("combine: %s (%s), %s, %s", written, file.name, picture, heard)
+        log.info("combine: %s (%s), %s", written, file.name, clip._described(samples))
         return written
 
     def stream(
@@ -261,6 +273,12 @@ class Clip:
                 progress=progress,
                 open_ended=arriving is not None,
             )
+
+    def _described(self, samples: int | None) -> str:
+        """Say what was written, with so many samples of the sound."""
+        heard = f"{samples / self.audio.rate:.2f} s of sound" if self.audio and samples else "no sound"
+        height, width = self.size
+        return f"{self.length} frames of {width}×{height} at {float(self.fps):g} per second, {heard}"
 
     def _with_sound(self, sound: str, audible: bool) -> tuple[Clip, int | None]:
         """Fit picture and sound to each other.

@@ -34,7 +34,18 @@ from .memory import HostKeeper, keepers, precision
 from .progress import face_finder, heed_cancel, log, progress_of, warnings_shown
 from .routes import open_routes
 from .show import figures, run_id, show_now
-from .video import MOST_RATE, check_writing, clip_of, formats, saved, video_of, workflow_metadata
+from .video import (
+    MOST_RATE,
+    are_pictures,
+    check_writing,
+    clip_of,
+    clip_of_pictures,
+    formats,
+    saved,
+    video_of,
+    video_of_pictures,
+    workflow_metadata,
+)
 
 __all__ = [
     "AUTO",
@@ -42,6 +53,7 @@ __all__ = [
     "NONE",
     "SOUND_SAMPLES",
     "HostKeeper",
+    "are_pictures",
     "audio_of",
     "check_audible",
     "check_folder",
@@ -50,6 +62,7 @@ __all__ = [
     "checkpoint_files",
     "checkpoint_path",
     "clip_of",
+    "clip_of_pictures",
     "face_finder",
     "figures",
     "formats",
@@ -78,6 +91,7 @@ __all__ = [
     "sound_files",
     "sound_of",
     "video_of",
+    "video_of_pictures",
     "warnings_shown",
     "workflow_metadata",
 ]

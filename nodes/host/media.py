@@ -27,8 +27,7 @@ def picture_of(image: torch.Tensor) -> torch.Tensor:
     """
     from ...sonic_core import InputError, SonicWarning
 
-    if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
-        raise InputError(f"image must be (pictures, height, width, 1, 3 or 4 colours), got {tuple(image.shape)}.")
+    check_pictures(image)
     if len(image) > 1:
         warnings.warn(
             f"{len(image)} pictures came in: only the first is animated. For a video of each, put Rebatch Images with "
@@ -47,6 +46,18 @@ def picture_of(image: torch.Tensor) -> torch.Tensor:
     if len(picture) == 4:
         picture = picture[:3] * picture[3:] + (1 - picture[3:])
     return picture.expand(3, -1, -1).clamp(0, 1).contiguous()
+
+
+def check_pictures(image: torch.Tensor) -> None:
+    """Raise where a tensor holds no pictures, (b, h, w, c).
+
+    Raises:
+        InputError: It does not.
+    """
+    from ...sonic_core import InputError
+
+    if image.ndim != 4 or image.shape[3] not in (1, 3, 4) or 0 in image.shape:
+        raise InputError(f"image must be (pictures, height, width, 1, 3 or 4 colours), got {tuple(image.shape)}.")
 
 
 def image_of(frames: torch.Tensor) -> torch.Tensor:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .folders import check_prefix, output_folder, remove, temporary_file
-from .media import sound_of
+from .media import audio_of, check_pictures, sound_of
 from .own_video import Lossless, video_class, written
 
 if TYPE_CHECKING:
     import torch
 
-    from ...sonic_core import Clip, Progress, Watching
+    from ...sonic_core import Audio, Clip, Progress, Watching
 
 CHUNK = 16
 """Frames that are turned over at a time."""
@@ -93,9 +93,36 @@ def clip_of(video: Any) -> Clip:
         return video.clip()
     kind = import_module("comfy_api.latest").InputImpl.VideoFromFile
     if not isinstance(video, kind) or _is_cut(video):
-        return _clip_in_memory(video.get_components())
+        made = video.get_components()
+        sound = sound_of(made.audio, lenient=True) if made.audio else None
+        return _clip_in_memory(made.images, Fraction(made.frame_rate), sound)
     source = video.get_stream_source()
     return open_clip(Path(source) if isinstance(source, str) else _kept(source, video))
+
+
+def are_pictures(video: Any) -> bool:
+    """Say whether an IMAGE came in where a VIDEO may."""
+    return isinstance(video, import_module("torch").Tensor)
+
+
+def clip_of_pictures(images: torch.Tensor, rate: float) -> Clip:
+    """Read an IMAGE (b, h, w, c) as a clip without sound, ``rate`` pictures a second; 0 is what clips here have.
+
+    Raises:
+        InputError: It holds no pictures.
+    """
+    from ...sonic_core import SETTINGS, Retime
+
+    check_pictures(images)
+    return _clip_in_memory(images, Fraction(Retime(rate or SETTINGS["fps"].default).fps), None)
+
+
+def video_of_pictures(images: torch.Tensor, clip: Clip) -> Any:
+    """Wrap an IMAGE as one of the host's videos, with the sound of the clip that was made of it."""
+    components = import_module("comfy_api.latest._util").VideoComponents
+    audio = clip.audio and audio_of(clip.audio)
+    made = components(images=images, audio=audio, frame_rate=clip.fps)
+    return import_module("comfy_api.latest").InputImpl.VideoFromComponents(made)
 
 
 def _is_cut(video: Any) -> bool:
@@ -104,19 +131,16 @@ def _is_cut(video: Any) -> bool:
     return bool(edited and edited()) or bool(window and any(window()))
 
 
-def _clip_in_memory(components: Any) -> Clip:
-    """Make a clip of pictures that are in memory already."""
+def _clip_in_memory(images: torch.Tensor, rate: Fraction, sound: Audio | None) -> Clip:
+    """Make a clip of pictures (b, h, w, c) that are in memory already."""
     from ...sonic_core import Clip
-
-    images = components.images
 
     def read() -> Iterator[torch.Tensor]:
         for start in range(0, len(images), CHUNK):
-            yield images[start : start + CHUNK, :, :, :3].float().permute(0, 3, 1, 2).clamp(0, 1).contiguous()
+            chunk = images[start : start + CHUNK, :, :, :3].float().permute(0, 3, 1, 2).nan_to_num().clamp(0, 1)
+            yield chunk.expand(-1, 3, -1, -1).contiguous()
 
-    size = (int(images.shape[1]), int(images.shape[2]))
-    sound = sound_of(components.audio, lenient=True) if components.audio else None
-    return Clip(read, Fraction(components.frame_rate), len(images), size, sound)
+    return Clip(read, rate, len(images), (int(images.shape[1]), int(images.shape[2])), sound)
 
 
 def _kept(source: io.BytesIO, video: object) -> Path:

@@ -43,7 +43,8 @@ def write_container(
         file: A format with a container and an encoder.
         reel: What to write.
         crf: The encoder's quality, where it has one.
-        preset: The encoder's preset in place of the format's.
+        preset: The encoder's preset in place of the format's: "faster" takes two thirds of x264's time at "medium" for
+            0.3 dB less at the same size.
 
     Raises:
         MediaError: The file cannot be written, or the chunks hold other frames than announced.

@@ -90,6 +90,11 @@ class Format:
     """Most pixels that a picture may be high and wide."""
 
     @property
+    def loops(self) -> bool:
+        """Whether the file itself says how often it plays."""
+        return bool(self.suffix) and not self.movie
+
+    @property
     def coding(self) -> str:
         """What people call the pictures' coding."""
         return self.title.split()[-1]

@@ -47,10 +47,12 @@ _DITHER = "dither=bayer:bayer_scale=5"
 _HEAD, _LOOP, _TEXT_BLOCK = 13, 19, 255
 """Bytes of the header, of the block that makes it repeat, and of a piece of a comment at most."""
 _HAS_COLOURS = 0x80
+_EXTENSION = b"\x21\xff"
+"""How the block begins that makes it repeat."""
 
 
 def write_gif(target: Path, part: Path, file: Format, reel: Reel) -> None:
-    """Write a GIF that repeats for ever.
+    """Write a GIF that repeats for ever, or as often as is asked for.
 
     Frame i begins at round(100 · i / fps) hundredths of a second, so that 25 frames per second are exact and at any
     rate the whole is as long as the clip; beyond 50 frames per second some are left out, as viewers show them slowly.
@@ -109,7 +111,8 @@ def _encode(target: Path, part: Path, file: Format, reel: Reel, palette: av.Vide
     times = show_times(reel.fps, reel.length)
     last = max(time for time in times if time is not None)
     held = max(_SHORTEST, round(_TICKS * reel.length / reel.fps) - last)
-    with opened(target, part, file.container, {"loop": "0", "final_delay": str(held)}) as container:
+    again = (reel.plays - 1 or -1) if reel.plays else 0  # FFmpeg counts what follows the first time; -1 is nothing
+    with opened(target, part, file.container, {"loop": str(again), "final_delay": str(held)}) as container:
         with file_errors(target):
             stream = cast("VideoStream", container.add_stream(file.encoder.name, rate=_TICKS))
             (stream.height, stream.width), stream.pix_fmt = reel.size, file.pixels
@@ -190,14 +193,17 @@ def _copied_with_comments(source: Path, part: Path, texts: Mapping[str, str]) ->
     """Copy a GIF and put each text as a comment "name:text" before its first picture: FFmpeg takes later ones for one.
 
     Args:
-        source: A GIF that repeats, as FFmpeg writes it.
+        source: A GIF as FFmpeg writes it, with a block that makes it repeat, or without.
         part: The copy.
         texts: What to put in.
     """
     with source.open("rb") as before, part.open("wb") as after:
         head = before.read(_HEAD)
         colours = 3 << ((head[-3] & 7) + 1) if head[-3] & _HAS_COLOURS else 0
-        after.write(head + before.read(colours + _LOOP))
+        after.write(head + before.read(colours))
+        following = before.read(_LOOP)
+        repeats = following.startswith(_EXTENSION)
+        after.write(following if repeats else b"")
         for name, text in texts.items():
             said = f"{name}:{text}".encode()
             after.write(b"\x21\xfe")
@@ -205,4 +211,5 @@ def _copied_with_comments(source: Path, part: Path, texts: Mapping[str, str]) ->
                 block = said[begin : begin + _TEXT_BLOCK]
                 after.write(bytes([len(block)]) + block)
             after.write(b"\0")
+        after.write(b"" if repeats else following)
         shutil.copyfileobj(before, after)

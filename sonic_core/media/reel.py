@@ -40,6 +40,8 @@ class Reel:
     """Called with ("encode", frames done, length)."""
     open_ended: bool = False
     """Whether fewer frames may come, with which the sound ends then."""
+    plays: int = 0
+    """How often a picture that moves plays; 0 is for ever. Videos know no such thing."""
 
     def cropped(self, steps: tuple[int, int]) -> tuple[int, int]:
         """Return (h, w) without the rows and columns that a multiple of ``steps`` leaves over."""

@@ -59,13 +59,13 @@ def write_video(
     format: str = "mp4-h264",  # noqa: A002 - the word that everybody uses
     crf: float | None = None,
     preset: str | None = None,
+    plays: int = 0,
     metadata: Mapping[str, str] | None = None,
     progress: Progress = ignore_progress,
 ) -> Path:
     """Write a video, a moving picture or a folder of pictures; MP4 with H.264 and AAC where nothing else is asked for.
 
-    Videos have BT.709 colours and say so. Exactly ``length`` frames and the whole sound, both from zero; what is raised
-    on the way leaves nothing behind.
+    Videos have BT.709 colours and say so. Frames and sound begin at zero. What is raised leaves nothing behind.
 
     Args:
         path: Ends as the format says; an existing file is replaced, an existing folder never.
@@ -78,8 +78,8 @@ def write_video(
         samples: Samples of the sound to write; fewer cut it, more append silence. None writes all.
         format: A name of ``formats.FORMATS``.
         crf: Quality, 0 the best; None for the format's own. ProRes, GIF and PNG have no such choice.
-        preset: The preset of x264, x265 or SVT-AV1; None for the format's own: "faster" takes two thirds of x264's time
-            at "medium" for 0.3 dB less at the same size.
+        preset: The preset of x264, x265 or SVT-AV1; None for the format's own.
+        plays: How often a picture that moves plays; 0 is for ever.
         metadata: Texts to store in the file, by name.
         progress: Called with ("encode", frames done, length); for GIF with ("palette", …) before.
 
@@ -97,7 +97,7 @@ def write_video(
     file.check_size(size)
     target = check_target(path, file)
     audio, samples = _sounding(audio, samples)
-    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress)
+    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress, plays=plays)
     if audio is not None and not file.sounds:
         warnings.warn(f"{target.name} has no sound: {file.name} cannot hold any.", SonicWarning, stacklevel=2)
     if file.suffix:

@@ -40,10 +40,10 @@ _LARGEST = (1 << 32) - 2
 
 
 def write_webp(target: Path, part: Path, file: Format, reel: Reel, crf: float) -> None:
-    """Write an animated WebP that repeats for ever; of each frame only the rectangle that changed is stored.
+    """Write an animated WebP that repeats for ever, or as often as is asked for.
 
-    Frame i begins at round(1000 · i / fps) thousandths of a second, and the last ends with the clip. A frame equal to
-    the one before prolongs it.
+    Of each frame only the rectangle that changed is stored. Frame i begins at round(1000 · i / fps) thousandths of a
+    second, and the last ends with the clip. A frame equal to the one before prolongs it.
 
     Args:
         target: The name that messages tell.
@@ -62,7 +62,7 @@ def write_webp(target: Path, part: Path, file: Format, reel: Reel, crf: float) -
         raise MediaError(f"WebP pictures are at most {MOST_SIDE} pixels wide and high, got {size[1]}x{size[0]}.")
     with part.open("wb", buffering=0) as output, closing(read_ahead(reel.frames(yuv420_601, (2, 2)))) as frames:
         with file_errors(target):
-            _write_head(output, size, bool(reel.metadata))
+            _write_head(output, size, reel)
         animation = _Animation(reel.fps, file.encoder, 100 - crf)
         for done, coded in enumerate(frames, start=1):
             with file_errors(target):
@@ -144,12 +144,12 @@ def _animation_chunk(picture: bytes, duration: int) -> bytes:
     return _chunk(b"ANMF", place + _three(min(duration, _LONGEST)) + bytes([_REPLACES]) + content)
 
 
-def _write_head(output: FileIO, size: tuple[int, int], texts: bool) -> None:
+def _write_head(output: FileIO, size: tuple[int, int], reel: Reel) -> None:
     height, width = size
-    flags = _MOVES | (_HAS_EXIF if texts else 0)
+    flags = _MOVES | (_HAS_EXIF if reel.metadata else 0)
     _put(output, b"RIFF\0\0\0\0WEBP")
     _put(output, _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + _three(width - 1) + _three(height - 1)))
-    _put(output, _chunk(b"ANIM", bytes(6)))  # no backdrop, repeated for ever
+    _put(output, _chunk(b"ANIM", struct.pack("<IH", 0, reel.plays)))  # no backdrop
 
 
 def _put(output: FileIO, content: bytes) -> None:

@@ -290,7 +290,7 @@ def misfits(workflow: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
         given = known[nodes[source]["type"]]["output"][slot]
         name = nodes[goal]["inputs"][port]["name"]
         wanted = inputs_of(known[nodes[goal]["type"]])[name][0]
-        if not given == wanted == kind:
+        if given != kind or given not in wanted.split(","):
             found.append(f"{given} goes into {name} ({wanted})")
     return found
 

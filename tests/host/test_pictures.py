@@ -76,3 +76,22 @@ def test_a_linked_name_that_leads_out_is_refused_while_it_runs(comfy: Comfy, pro
     run = comfy.run(prompt)
     assert run.events["execution_error"]["node_id"] == "8"
     assert "inside the outputs folder" in run.complaint
+
+
+def test_pictures_and_a_sound_become_a_video_that_other_nodes_take(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    prompt["5"] = {"class_type": "RepeatImageBatch", "inputs": {"image": ["3", 0], "amount": 5}}
+    del prompt["6"], prompt["7"]
+    written = {"video": ["5", 0], "audio": ["4", 0], "frame_rate": 12.5, "sound": "trimmed", "loop_count": 2}
+    prompt["8"]["inputs"] |= written
+    prompt["9"] = {"class_type": "SaveVideo", "inputs": {"video": ["8", 0], "filename_prefix": "made", "format": "auto",
+                                                         "codec": "auto"}}  # fmt: skip
+    run = comfy.run(prompt)
+    (told,) = run.outputs["8"]["sonic_video"]
+    assert (told["frames"], told["fps"], told["sound"]) == (10, 12.5, True)
+    assert comfy.path(run.outputs["9"]["images"][0]).stat().st_size > 0
+
+
+def test_a_sound_is_no_video(comfy: Comfy, prompt: dict[str, Any]) -> None:
+    prompt["8"]["inputs"]["video"] = ["4", 0]
+    (error,) = comfy.run(prompt).refused["node_errors"]["8"]["errors"]
+    assert (error["type"], error["extra_info"]["input_name"]) == ("return_type_mismatch", "video")

@@ -43,6 +43,13 @@ class VideoFromComponents:
         return self.components
 
 
+class VideoFromTheirComponents:
+    """The same, as the host makes one."""
+
+    def __init__(self, components: SimpleNamespace) -> None:
+        self.components = components
+
+
 class Canvas:
     """What the node says and asks while it runs."""
 
@@ -77,7 +84,10 @@ def canvas(pack: ModuleType, folders: FolderPaths, tmp_path: Path, monkeypatch: 
     """The modules of the host that the node looks up while it runs."""
     canvas = Canvas()
     modules = {
-        "comfy_api.latest": SimpleNamespace(InputImpl=SimpleNamespace(VideoFromFile=VideoFromFile)),
+        "comfy_api.latest": SimpleNamespace(
+            InputImpl=SimpleNamespace(VideoFromFile=VideoFromFile, VideoFromComponents=VideoFromTheirComponents)
+        ),
+        "comfy_api.latest._util": SimpleNamespace(VideoComponents=SimpleNamespace),
         "comfy.cli_args": SimpleNamespace(args=SimpleNamespace(disable_metadata=False)),
         "comfy.model_management": canvas,
         "comfy.utils": SimpleNamespace(ProgressBar=canvas.bar),
@@ -122,7 +132,7 @@ def test_workflows_of_before_still_load(pack: ModuleType) -> None:
     node = pack.NODE_CLASS_MAPPINGS["VideoCombine"]
     inputs = node.INPUT_TYPES()
     assert list(inputs["required"]) == ["video", "filename_prefix", "crf", "save_output"]
-    assert list(inputs["optional"]) == ["format", "frame_rate", "pingpong", "sound", "audio"]
+    assert list(inputs["optional"]) == ["format", "frame_rate", "pingpong", "sound", "audio", "loop_count"]
     defaults = {name: one.default for name, one in inspect.signature(node.combine).parameters.items()}
     for name, (kind, options) in inputs["optional"].items():
         assert kind == "AUDIO" or options["default"] == defaults[name]
@@ -295,3 +305,35 @@ def test_only_videos_are_warned_of_names_that_mean_pictures(pack: ModuleType, ca
     assert canvas.messages == []
     combined(pack, video(), prefix="my_png", format="webm-vp9")
     assert "not shown" in canvas.messages[0]
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(0.0, 0.4), (12.5, 0.8)])
+def test_pictures_become_a_video(pack: ModuleType, canvas: Canvas, tmp_path: Path, rate: float, seconds: float) -> None:
+    images = torch.linspace(0.1, 0.9, 10)[:, None, None, None].expand(10, 48, 64, 4)
+    answer = combined(pack, images, frame_rate=rate, audio=sound(seconds))
+    path = shown(answer, tmp_path)
+    assert frames_of(path) == 10
+    assert read_audio(path).duration == pytest.approx(seconds, abs=0.001)
+    made = answer["result"][0].components
+    assert made.images is images
+    assert made.frame_rate == Fraction(rate or 25)
+    assert made.audio["waveform"].shape[-1] == round(16000 * seconds)
+    grey = combined(pack, torch.full((2, 48, 64, 1), float("nan")))
+    assert frames_of(shown(grey, tmp_path)) == 2
+    assert grey["result"][0].components.audio is None
+    with pytest.raises(sys.modules[f"{pack.__name__}.sonic_core.errors"].InputError, match="image must be"):
+        combined(pack, torch.zeros(2, 48, 64, 5))
+
+
+def test_the_video_may_be_pictures(pack: ModuleType) -> None:
+    kind, _ = pack.NODE_CLASS_MAPPINGS["VideoCombine"].INPUT_TYPES()["required"]["video"]
+    assert kind.split(",") == ["VIDEO", "IMAGE"]
+
+
+def test_a_loop_plays_as_often_as_is_asked_for(pack: ModuleType, canvas: Canvas, tmp_path: Path) -> None:
+    film = shown(combined(pack, video(audio=sound()), loop_count=3), tmp_path)
+    assert frames_of(film) == 30
+    assert read_audio(film).duration == pytest.approx(1.2, abs=0.001)
+    assert frames_of(shown(combined(pack, video(), loop_count=2, pingpong=True), tmp_path)) == 36
+    (told,) = combined(pack, video(), loop_count=3, format="webp")["ui"]["sonic_video"]
+    assert told["frames"] == 10

@@ -92,3 +92,23 @@ def test_a_gif_keeps_what_is_small_and_of_another_colour(tmp_path):
     frames = picture.expand(3, -1, -1, -1)
     lips = pictures(write(tmp_path, "gif", frames), "gif")[:, :, 151:159, 91:101].mean((0, 2, 3))
     assert (lips - torch.tensor([0.72, 0.30, 0.28])).abs().max() * 255 < 4
+
+
+@pytest.mark.parametrize(("plays", "gif", "webp"), [(0, 0, 0), (1, None, 1), (2, 1, 2), (5, 4, 5)])
+@pytest.mark.parametrize("metadata", [{}, TEXTS])
+def test_pictures_that_move_say_how_often(tmp_path, plays, gif, webp, metadata):
+    """GIF counts what follows the first time, and says nothing where nothing does; WebP counts all."""
+    for name, expected in [("gif", gif), ("webp", webp)]:
+        with Image.open(write(tmp_path, name, plays=plays, metadata=metadata)) as moving:
+            assert moving.info.get("loop") == expected
+            assert moving.n_frames == len(smooth())
+            if name == "gif":
+                assert bool(moving.info.get("comment")) == bool(metadata)
+
+
+@pytest.mark.parametrize("name", ["mp4-h264", "png16"])
+def test_what_cannot_say_so_has_its_frames_as_often(tmp_path, name):
+    frames = smooth(4)
+    shown = pictures(write(tmp_path, name, frames, plays=3, crf=4), name)
+    assert len(shown) == 12
+    assert float((shown[:4] - shown[8:]).abs().max()) < 0.05
