@@ -42,7 +42,7 @@ def figures(file: Mapping[str, str], clip: Clip, format: str, *, pingpong: bool)
         pingpong: Forward, then backward.
 
     Returns:
-        The host's words for the file, and seconds, frames, fps, width, height, bytes, format, title, sound.
+        The host's words for the file, its path, and seconds, frames, fps, width, height, bytes, format, title, sound.
     """
     from ...sonic_core.media.footage import probe_video
     from ...sonic_core.media.formats import find_format
@@ -60,6 +60,7 @@ def figures(file: Mapping[str, str], clip: Clip, format: str, *, pingpong: bool)
         frames = len(parts) - sound
     return {
         **file,
+        "path": str(path if kind.suffix else path.parent),
         "seconds": float(frames / fps),
         "frames": frames,
         "fps": float(fps),

@@ -167,6 +167,7 @@ def test_the_figures_are_those_of_the_file(
     audible = heard and bool(FORMATS[name].sounds)
     frames = 50 if audible else 38
     assert told | answer["ui"]["images"][0] == told
+    assert Path(told["path"]) == (path.parent if name == "png16" else path)
     assert (told["frames"], told["fps"], told["seconds"]) == (frames, 50.0, pytest.approx(frames / 50))
     assert (told["width"], told["height"], told["format"], told["sound"]) == (64, 48, name, audible)
     assert told["title"] == FORMATS[name].title

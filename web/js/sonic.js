@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { addAdvice, ADVICE, learnAdvice, repeatAdvice } from "./advice.js";
 import { translateErrors } from "./errors.js";
+import { addVideoMenu, hearVideos } from "./menu.js";
 import { hearWarnings, tellConflicts } from "./messages.js";
 import { addPlayer, addSound, keepSound, SOUND } from "./sound.js";
 import { addVideoLine, markPictures, restoreVideoLines } from "./video.js";
@@ -41,13 +42,17 @@ app.registerExtension({
     if (node.comfyClass === "SonicLoadAudio") keepSound(node);
     if (node.comfyClass === "SonicModelLoader") addDownload(node);
     if (node.comfyClass === "LipSyncRefine") markPictures(node);
-    if (node.comfyClass === "VideoCombine") addVideoLine(node);
+    if (node.comfyClass === "VideoCombine") {
+      addVideoLine(node);
+      addVideoMenu(node);
+    }
   },
   onNodeOutputsUpdated: restoreVideoLines,
   setup() {
     translateErrors();
     hearWarnings();
     hearDownloads();
+    hearVideos();
     return tellConflicts();
   },
 });

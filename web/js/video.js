@@ -41,6 +41,12 @@ export function restoreVideoLines(outputs) {
   }
 }
 
+/** Tell which of its videos a node shows; nothing where it has made none. */
+export function shownBy(node) {
+  const { sonic_video: videos = [], images = [] } = (node.graph && app.nodeOutputs[placeOf(node)]) || {};
+  return videos.find((video) => isSame(video, images[0])) ?? videos[0];
+}
+
 function described(node, { sonic_video: videos = [], images = [] }) {
   if (!videos.length) return [];
   const shown = Math.max(0, videos.findIndex((video) => isSame(video, images[0])));
