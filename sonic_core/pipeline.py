@@ -18,6 +18,7 @@ from .cast.performing import CastConditions, animate_cast, prepare_cast
 from .cast.speakers import Sound, Speaker
 from .clip import SOUND_CHOICES, Clip, Source, open_clip
 from .devices import Hardware, Keeper
+from .direction import Directions, combined
 from .errors import InputError, SettingsError
 from .faces import RememberingFinder, face_finder
 from .media.arriving import ArrivingAudio, read_arriving, read_whole
@@ -31,8 +32,8 @@ from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
-from .preparing import prepare_portrait, trim_audio
-from .settings import SETTINGS, Settings
+from .preparing import direct_one, prepare_portrait, trim_audio
+from .settings import SETTINGS, Settings, amend
 from .speech import Speech
 from .sync.check import LipsCheck, check_lips
 from .types import Audio, Progress, ignore_progress
@@ -64,6 +65,7 @@ class TalkingPortrait:
         *,
         video: str | Path | Clip | None = None,
         speakers: Mapping[int, Sound | Speaker] | None = None,
+        direction: Directions | None = None,
         settings: Settings | None = None,
         progress: Progress = ignore_progress,
         **options: Any,  # noqa: ANN401
@@ -78,6 +80,8 @@ class TalkingPortrait:
                 cheeks are new, every other pixel stays as it was. The ``Result`` of ``run`` tells how many those are.
             speakers: Instead of ``audio``, what each of several people says, by the number of the face as ``faces``
                 lists them; a ``Speaker`` begins later. The others listen; the clip shows the whole picture.
+            direction: What changes over time, as of ``Direction.of``: curves by name, such as
+                ``{"head_yaw": "0:0, 2:15", "smile": 0.6}``, or a file of them. It counts beside that of ``settings``.
             settings: All settings at once; or give single ones as ``options``, named as in ``Settings``.
             progress: Hears (stage, done, total).
             **options: Fields of ``Settings``.
@@ -92,6 +96,7 @@ class TalkingPortrait:
             OutOfMemoryError: There is not enough memory.
         """
         settings = _merged(settings, options)
+        settings = amend(settings, direction=combined(settings.direction, direction))
         return run(Job(image, audio, settings, self, video=video, speakers=speakers or {}), progress).clip
 
     def animate(
@@ -112,6 +117,7 @@ class TalkingPortrait:
         """
         if isinstance(conditions, CastConditions):
             return animate_cast(conditions, settings, partial(self._finish, settings, stages, progress), progress)
+        settings = direct_one(settings, self.model)
         clip = self.model.animate(conditions, settings, progress)
         following = [*(self._finishing(settings) if stages is None else stages)]
         if settings.paste_back:
@@ -257,6 +263,7 @@ def _dub(job: Job, model: TalkingPortrait, progress: Progress) -> Result:
 
 def _prepared(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
     """Prepare the one who speaks."""
+    direct_one(job.settings, model.model)
     heard = None if hasattr(job.audio, "read") else _hear(job, model)  # a stream's first bytes may come late
     picture = as_picture(job.image)
     progress("portrait", 0, 1)

@@ -6,12 +6,13 @@ import warnings
 from fractions import Fraction
 from typing import Any
 
-from .errors import SonicWarning
+from .errors import SettingsError, SonicWarning
 from .faces import choose_face, crop_portrait, face_finder, quality_warnings
 from .media.arriving import ArrivingAudio
 from .media.given import as_picture
 from .media.mixing import check_duration, cut
-from .settings import Settings
+from .models.protocol import Model
+from .settings import Settings, amend
 from .types import Audio, Portrait
 from .weights.search import Weights
 
@@ -43,6 +44,25 @@ def prepare_portrait(
     for reason in quality_warnings(image, face):
         warnings.warn(reason, SonicWarning, stacklevel=2)
     return crop_portrait(image, face, settings)
+
+
+def direct_one(settings: Settings, model: Model) -> Settings:
+    """Take of the settings' direction what is meant for the one face that moves.
+
+    Raises:
+        SettingsError: Another face is meant, or the model cannot be told that.
+    """
+    if settings.direction is None:
+        return settings
+    others = settings.direction.faces - {settings.face_index}
+    if others:
+        raise SettingsError(
+            f"Face {min(others)} is directed, and face {settings.face_index} alone moves: leave out the number, or let "
+            "several speak."
+        )
+    own = settings.direction.for_face(settings.face_index)
+    own.within(model.directs, model.name)
+    return amend(settings, direction=own)
 
 
 def trim_audio(audio: Audio, settings: Settings) -> Audio:

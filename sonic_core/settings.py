@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, TypeGuard
 
+from .direction import Direction, within_ranges
 from .errors import SettingsError, SonicWarning
 from .types import Box
 
@@ -196,9 +197,7 @@ class Settings(DiffusionOptions):
     )
     seed: int = field(
         default=OFFICIAL_SEED,
-        metadata=_words(
-            "Same seed, same video. Other portraits and sounds move differently with the same seed.",
-        ),
+        metadata=_words("Same seed, same video. Other portraits and sounds move differently with the same seed."),
     )
     fps: Fraction | float = field(
         default=Fraction(25),
@@ -246,8 +245,11 @@ class Settings(DiffusionOptions):
             more="With `--speaker` and `speakers` only.",
         ),
     )
+    direction: Direction | None = None
+    """What changes over time, in any form that ``Direction.of`` reads; it is more than a value of the table."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "direction", within_ranges(self.direction, RANGES))
         object.__setattr__(self, "fps", exact_fps(self.fps))
         if self.duration is not None and not (_is_number(self.duration) and self.duration > 0):
             raise SettingsError(
@@ -301,7 +303,7 @@ def _table() -> dict[str, Setting]:
     """Read the table off the fields, those that every model heeds first."""
     kinds = {"int": int, "str": str, "bool": bool, "Box | None": tuple}
     alone = [one.name for one in fields(DiffusionOptions)]
-    listed = sorted(fields(Settings), key=lambda one: one.name in alone)
+    listed = sorted((one for one in fields(Settings) if one.metadata), key=lambda one: one.name in alone)
     return {
         one.name: Setting(
             one.name,
@@ -321,8 +323,7 @@ RANGES = {name: one.words.limits for name, one in SETTINGS.items() if one.words.
 """Possible and advised values of those settings that have any."""
 WHOLE = tuple(name for name, one in SETTINGS.items() if one.kind is int)
 """Settings that count something."""
-_FASTEST = 1e6
-"""Frames per second beyond which no rate is one of television's."""
+_FASTEST = 1e6  # frames per second beyond which no rate is one of television's
 NTSC_TOLERANCE = 0.005
 """Frames per second; half the last digit of rates as people write them, such as 23.98."""
 

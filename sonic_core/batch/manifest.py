@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..cast.speakers import read_speaker
+from ..direction import Direction, combined
 from ..errors import InputError, MediaError, SettingsError, SonicError
 from ..media.files import check_readable
 from ..media.formats import FORMATS, format_of
 from ..models.registry import MODEL_NAMES
-from ..settings import SETTINGS, Settings
+from ..settings import SETTINGS, Settings, amend
 
-OWN = ("id", "image", "audio", "speakers", "output", "model", "format", "crf")
+OWN = ("id", "image", "audio", "speakers", "direction", "output", "model", "format", "crf")
 """Columns beside those that are named after settings."""
 PAIRINGS = ("product", "name")
 """How two folders make rows: every picture says every sound, or those whose names are alike."""
@@ -54,6 +55,8 @@ class ManifestRow:
     def described(self) -> dict[str, Any]:
         """Tell what the video depends on beside the contents of its files, for JSON."""
         settings = asdict(self.settings)
+        if self.settings.direction is None:
+            del settings["direction"]
         told = {"settings": settings, "model": self.model, "format": self.format, "crf": self.crf}
         if self.speakers:
             return told | {"speakers": [(number, begin) for number, _, begin in self.speakers]}
@@ -106,9 +109,9 @@ def read_manifest(path: str | Path, folder: str | Path, usual: Usual | None = No
     """Read a manifest, and check every row as far as that goes without making anything.
 
     Args:
-        path: ``*.csv`` with the names of columns first, or ``*.jsonl``. Columns are id, image, audio, speakers, output,
-            model, format, crf and the settings; image and audio are needed, or image and speakers. Paths are relative
-            to the manifest's folder, output to ``folder``.
+        path: ``*.csv`` with the names of columns first, or ``*.jsonl``. Columns are id, image, audio, speakers,
+            direction, output, model, format, crf and the settings; image and audio are needed, or image and speakers.
+            Paths are relative to the manifest's folder, output to ``folder``.
         folder: Where videos go; none goes anywhere else.
         usual: What holds where a row says nothing; None: what holds anywhere.
 
@@ -243,7 +246,7 @@ def _row(given: Mapping[str, Any], base: Path, folder: Path, usual: Usual) -> Ma
     wanted = str(given.get("model", usual.model))
     if wanted not in MODEL_NAMES:
         raise _Wrong("model", f"expected {', '.join(MODEL_NAMES)}; got {wanted!r}")
-    made = _settings(given, usual.settings)
+    made = _directed(given, base, _settings(given, usual.settings))
     target = _target(given, name, folder, chosen, crf)
     return ManifestRow(name, image, audio, target, made, wanted, chosen, crf, speakers=speakers)
 
@@ -283,6 +286,17 @@ def _settings(given: Mapping[str, Any], settings: Settings) -> Settings:
     except SettingsError as error:
         column = next((name for name in changes if name in str(error)), "")
         raise _Wrong(column, str(error)) from error
+
+
+def _directed(given: Mapping[str, Any], base: Path, settings: Settings) -> Settings:
+    """Read what changes over time; beside what is usual the row counts."""
+    if "direction" not in given:
+        return settings
+    try:
+        own = Direction.of(given["direction"], base)
+        return amend(settings, direction=combined(settings.direction, own))
+    except SonicError as error:
+        raise _Wrong("direction", str(error)) from error
 
 
 def _value(value: Any, name: str) -> Any:  # noqa: ANN401 - as written

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 from ..clip import Clip, Source
-from ..errors import SonicWarning
+from ..errors import SettingsError, SonicWarning
 from ..media.mixing import mixdown
 from ..models.protocol import Conditions, Model
 from ..post.compose import Layer, Place, compose
@@ -62,6 +62,9 @@ def prepare_cast(
         progress: Hears (stage, done, total).
     """
     settings = amend(settings, paste_back=True, duration=None)
+    for member, one in _moving(cast, model, listening):
+        _directed(settings, member, one)
+    _check_directed(settings, cast)
     silence = Audio(torch.zeros(1, 1).expand(1, round(cast.duration * _SILENT_RATE)), _SILENT_RATE)  # takes no memory
     parts: list[CastPart] = []
     for member in cast.members:
@@ -100,7 +103,7 @@ def animate_cast(
     layers, spoken = list[Layer](), list[Audio]()
     reports: list[Report] = [conditions.cast.report]
     for member, model, prepared in conditions.parts:
-        made = model.animate(prepared, settings, progress)
+        made = model.animate(prepared, _directed(settings, member, model), progress)
         if member.audio is not None:
             finished = finish(made)
             made = finished.clip
@@ -114,6 +117,32 @@ def animate_cast(
     composed = compose(Source(conditions.cast.image), layers)
     clip = replace(composed.clip, audio=mixdown(spoken) if spoken else None)
     return Staged(clip, Reports((*reports, composed.report)))
+
+
+def _moving(cast: Cast, model: Model, listening: Model) -> list[tuple[Member, Model]]:
+    """List those who move, each with what moves it."""
+    moving = [member for member in cast.members if member.portrait is not None]
+    return [(member, listening if member.audio is None else model) for member in moving]
+
+
+def _directed(settings: Settings, member: Member, model: Model) -> Settings:
+    """Take the direction that is meant for one person."""
+    if settings.direction is None:
+        return settings
+    own = settings.direction.for_face(member.number)
+    with about_face(member.number):
+        own.within(model.directs, model.name)
+    return amend(settings, direction=own)
+
+
+def _check_directed(settings: Settings, cast: Cast) -> None:
+    """Raise where somebody is directed who is not there, or stays as he is."""
+    there = {member.number for member in cast.members if member.portrait is not None}
+    absent = sorted(settings.direction.faces - there) if settings.direction else []
+    if absent:
+        raise SettingsError(
+            f"Face {absent[0]} is directed, but those who move in the picture are {', '.join(map(str, sorted(there)))}."
+        )
 
 
 def _left(cast: Cast, moving: Sequence[Layer], length: int) -> list[Layer]:

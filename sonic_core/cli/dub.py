@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from ..settings import SETTINGS, Settings
 from .console import ProgressLine, add_weights, answer
+from .directing import add_direction, direction_of
 from .options import add_setting
 from .outcome import tell_made
 from .video import Command, add_output
@@ -29,6 +30,7 @@ def add_commands(command: Command) -> None:
     add_output(dub)
     for name in HEEDED:
         add_setting(dub, SETTINGS[name])
+    add_direction(dub)
     add_weights(dub, "a face finder's weights")
 
 
@@ -38,7 +40,7 @@ def speak(options: argparse.Namespace) -> int:
     from ..models.registry import DUBBING
     from ..pipeline import Job, run
 
-    settings = Settings(**{name: getattr(options, name) for name in HEEDED})
+    settings = Settings(**{name: getattr(options, name) for name in HEEDED}, direction=direction_of(options))
     started = time.monotonic()
     job = Job(
         None,

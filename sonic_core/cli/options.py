@@ -9,6 +9,7 @@ from ..models.registry import AUTO, MODEL_NAMES
 from ..settings import SETTINGS, Setting, Settings
 from ..weights.search import SearchPath
 from .console import add_format, add_weights, either, say
+from .directing import add_direction, direction_of
 
 SIDES = 4
 """Numbers of a box: left, top, right, bottom."""
@@ -18,6 +19,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     """Offer every setting, as the one table tells it, and what belongs to this program."""
     for one in SETTINGS.values():
         add_setting(parser, one)
+    add_direction(parser)
     parser.add_argument("--model", default=AUTO, metavar="NAME", help=f"{either(MODEL_NAMES)} (%(default)s)")
     add_format(parser)
     add_weights(parser, "weights, a folder or a file of them,")
@@ -69,7 +71,7 @@ def _box(text: str) -> tuple[float, ...]:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """Read the settings off the flags."""
-    return Settings(**{name: getattr(options, name) for name in SETTINGS})
+    return Settings(**{name: getattr(options, name) for name in SETTINGS}, direction=direction_of(options))
 
 
 def loading_of(options: argparse.Namespace) -> dict[str, Any]:

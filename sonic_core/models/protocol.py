@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..types import Audio, Portrait, Progress, ignore_progress
@@ -33,6 +34,8 @@ class Model(Protocol):
     name: str
     exact: bool
     """Its clips are in step with the sound and free of jitter by construction."""
+    directs: Collection[str]
+    """What of ``direction.CHANNELS`` it can be told."""
 
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress

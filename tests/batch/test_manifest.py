@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sonic_core.batch.manifest import Usual, pair_folders, read_manifest
+from sonic_core.direction import Direction
 from sonic_core.errors import InputError, MediaError
 from sonic_core.settings import Settings
 
@@ -185,3 +186,27 @@ def test_two_folders_are_paired(folders):
         pair_folders(folders / "none", folders / "sounds", folders / "out")
     with pytest.raises(InputError, match="has no file of audio or video"):
         pair_folders(folders / "faces", folders / "faces", folders / "out")
+
+
+def test_a_row_may_be_directed_by_texts_or_by_files_beside_the_list(folder):
+    (folder / "turn.csv").write_text("seconds,head_yaw\n0,0\n2,9\n")
+    rows = [
+        {"image": "ann.png", "audio": "hello.wav", "direction": "turn.csv; smile=.5", "id": "a"},
+        {"image": "ann.png", "audio": "hello.wav", "direction": {"smile": "0:0, 1:1"}, "id": "b"},
+        {"image": "ann.png", "audio": "hello.wav", "direction": "grin=1", "id": "c"},
+        {"image": "ann.png", "audio": "hello.wav", "id": "d"},
+    ]
+    (folder / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    read = read_manifest(folder / "list.jsonl", folder / "out", Usual(Settings(direction="smile=.1; sad=.2")))
+    directed, other, usual = (row.settings.direction for row in read.rows)
+    assert directed == Direction.of({"head_yaw": "0:0, 2:9", "smile": 0.5, "sad": 0.2})
+    assert other == Direction.of({"smile": "0:0, 1:1", "sad": 0.2})
+    assert usual == Direction.of({"smile": 0.1, "sad": 0.2})
+    assert [fault.column for fault in read.faults] == ["direction"] and "'grin' cannot be directed" in str(read.faults)
+    told = [json.dumps(row.described(), default=str) for row in read.rows]
+    assert len(set(told)) == 3, "what is directed decides whether a video is made anew"
+
+
+def test_a_row_without_direction_is_known_as_it_was_before(folder):
+    read = written(folder, "image,audio\nann.png,hello.wav\n")
+    assert "direction" not in read.rows[0].described()["settings"]

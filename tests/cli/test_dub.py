@@ -79,3 +79,11 @@ def test_what_cannot_be_dubbed_is_one_sentence_and_leaves_nothing(capsys, given,
 def test_a_sound_is_wanted(capsys, video):
     assert main(["dub", str(video), "--output", "out.mp4"]) == 2
     assert "--audio" in capsys.readouterr().err
+
+
+def test_a_dubbed_video_is_directed_by_the_mouth_alone(capsys, video, sound, tmp_path):
+    flags = ("--audio", sound, "--output", tmp_path / "out.mp4", "--direct")
+    status, _, told = run(capsys, "dub", video, *flags, "smile=1")
+    assert status == 2
+    assert "A dubbed video can be directed by dynamic_scale alone, got smile: leave those out" in told
+    assert run(capsys, "dub", video, *flags, "dynamic_scale=0:1, 1:.5")[0] == 0

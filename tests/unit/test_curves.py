@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from sonic_core.curves import RATE, add_bump, add_step, read_at, soft_limited
+from sonic_core.curves import RATE, Curve, add_bump, add_step, read_at, soft_limited
+from sonic_core.errors import SettingsError
 
 
 def test_a_curve_is_read_through_its_values_smoothly_and_without_overshoot():
@@ -46,3 +47,57 @@ def test_limits_are_approached_and_never_passed_and_small_values_stay():
     assert (np.diff(limited) >= 0).all()
     small = np.abs(values) <= 2
     assert np.allclose(limited[small], values[small], rtol=0.02)
+
+
+def test_a_curve_of_keyframes_passes_through_them_and_stays_beyond():
+    curve = Curve.of("0.5:1, 2:0.6, 4:1.2, 9:1.3")
+    assert np.allclose(curve.at(np.array([0.5, 2, 4, 9])), (1, 0.6, 1.2, 1.3))
+    assert curve.at(np.array([0.0, 99.0])).tolist() == [1.0, 1.3]
+    assert Curve.of("linear 0:0, 4:2").at(np.array([1.0, 3.0])).tolist() == [0.5, 1.5]
+    assert Curve.of(0.3).at(np.array([0.0, 7.0])).tolist() == [0.3, 0.3]
+    assert Curve.of([(0, 1), (2, 3)]) == Curve.of("0:1\n2:3") == Curve.of("smooth 0:1,2:3,")
+
+
+def test_a_smooth_curve_goes_on_without_a_stop_a_kink_or_an_overshoot():
+    seconds, values = np.array([0, 1.0, 1.5, 4, 5]), np.array([0, 1.0, 3, 3.5, 2])
+    curve = Curve.of(list(zip(seconds, values, strict=True)))
+    times = np.arange(0, 5.001, 0.001)
+    read = curve.at(times)
+    speed = np.gradient(read, times)
+    assert read.max() <= 3.5 + 1e-9 and read.min() >= 0
+    assert speed[1500] > 0.1, "half way up it does not stop"
+    assert abs(speed[[0, -1]]).max() < 0.02 and abs(np.diff(speed)).max() < 0.05
+    known = PchipInterpolator(seconds, values)
+    assert np.allclose(read[1000:4000], known(times)[1000:4000], atol=1e-6), "between inner keyframes it is scipy's"
+
+
+def test_a_curve_that_bounces_goes_back_and_forth():
+    curve = Curve((1.0, 2.0, 3.0), (0.0, 1.0, 4.0), "linear", bounces=True)
+    assert curve.at(np.array([0.0, 1.5, 3.0, 3.5, 5.0, 5.5, 7.25])).tolist() == [0, 0.5, 4, 2.5, 0, 0.5, 3.25]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("", "got nothing"),
+        ([], "got nothing"),
+        ("0:1, 2:1, 1:3", "more than 2 s, got 1 s"),
+        ("0:1, 0:2", "more than 0 s, got 0 s"),
+        ("-1:0, 2:1", "from 0, the beginning of the video; got -1"),
+        ("0:nan", "one that is none"),
+        (float("inf"), "one that is none"),
+        ("0:1, 2", "seconds:value"),
+        ("0:1:2", "seconds:value"),
+        ("swift 0:1, 2:3", "seconds:value"),
+        (True, "seconds:value"),
+        ([(1,), (2, 3)], "seconds:value"),
+    ],
+)
+def test_what_is_no_curve_is_refused(written, told):
+    with pytest.raises(SettingsError, match=told):
+        Curve.of(written)
+
+
+def test_an_easing_is_one_of_two():
+    with pytest.raises(SettingsError, match="smooth or linear; got 'bouncy'"):
+        Curve((0.0,), (1.0,), "bouncy")

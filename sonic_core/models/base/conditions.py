@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from ...devices import Keeper
+from ...direction import SCALES
 from ...media.arriving import ArrivingAudio
+from ...settings import Settings
 from ...types import Audio, Portrait, Progress
 from .audio_features import (
     POSITION_SAMPLES,
@@ -25,7 +28,7 @@ from .audio_features import (
     frame_contexts,
     hidden_states,
 )
-from .config import FRAME_SAMPLES
+from .config import FRAME_SAMPLES, MODEL_FPS
 from .image_features import image_embedding
 from .loading import Networks
 from .unet.attention import Indexed
@@ -117,7 +120,7 @@ class PassingSound:
 
         Args:
             parts: What the frames hear, in their order.
-            scales: (2,) by which their movement is multiplied.
+            scales: As of ``movement_scales``.
             turn: Held while the next part is made.
         """
         self.parts, self.scales, self.turn = parts, scales, turn
@@ -133,7 +136,9 @@ class PassingSound:
             while self.reached <= frame:
                 with self.turn:
                     part = next(self.parts)
-                for tokens, buckets in zip(part.tokens, part.buckets * self.scales, strict=True):
+                here = slice(self.reached, self.reached + len(part.buckets))
+                scales = self.scales if self.scales.ndim == 1 else self.scales[here]
+                for tokens, buckets in zip(part.tokens, part.buckets * scales, strict=True):
                     self.held[self.reached] = tokens, buckets
                     self.reached += 1
 
@@ -152,6 +157,21 @@ class _Column:
 
     def __getitem__(self, frames: Any, /) -> torch.Tensor:  # noqa: ANN401 - as ``Indexed`` has it
         return torch.stack([self.row(frame) for frame in frames.tolist()])
+
+
+def movement_scales(settings: Settings, frames: int) -> torch.Tensor:
+    """Tell by what the motion buckets of head and expression are multiplied: (2,), or (frames, 2) where it changes.
+
+    The UNet hears the mean over a window, so that a change is spread over as much.
+    """
+    if settings.direction is None:
+        return torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
+    times = np.arange(frames) / MODEL_FPS
+    read = (settings.direction.at(name, times) for name in SCALES)
+    lively, moving = (
+        np.full(frames, getattr(settings, name)) if one is None else one for name, one in zip(SCALES, read, strict=True)
+    )
+    return torch.from_numpy(np.stack([lively * moving, lively], 1)).float()
 
 
 def count_frames(samples: int, *, published: bool) -> tuple[int, int]:

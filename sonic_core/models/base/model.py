@@ -15,6 +15,7 @@ import torch
 
 from ...clip import Clip, frame_count
 from ...devices import Keeper, weight
+from ...direction import SCALES
 from ...errors import SonicWarning
 from ...media.ahead import attended
 from ...media.mixing import cut
@@ -33,6 +34,7 @@ from .conditions import (
     encode_audio,
     encode_image,
     hear,
+    movement_scales,
     unconditional_tokens,
 )  # fmt: skip
 from .config import LATENT_SCALE, MODEL_FPS
@@ -61,6 +63,7 @@ class BaseModel:
 
     name = "sonic-base"
     exact = False
+    directs = SCALES
 
     def __init__(
         self,
@@ -218,7 +221,7 @@ class BaseModel:
         self, conditions: BaseConditions, settings: Settings, sampling: Sampling, job: Workload, progress: Progress
     ) -> list[Predictor]:
         """Make what predicts, one per device."""
-        scales = torch.tensor([settings.dynamic_scale * settings.motion_scale, settings.dynamic_scale])
+        scales = movement_scales(settings, job.frames)
         sound: ClipSound
         if conditions.heard is not None:
             sound = WholeSound(conditions.heard, scales)

@@ -72,3 +72,7 @@ def gesture_curves(prosody: Prosody, seed: int, *, coming: bool = False) -> Gest
     curves["brows"] = brow_curve(prosody, stream[3])
     curves["blink"] = blink_curve(prosody.speaking, shifts, stream[4], attracted=not coming)
     return Gestures(**{name: curve.astype(np.float32) for name, curve in curves.items()})
+
+
+STILL = Gestures(**{one.name: np.zeros(2, np.float32) for one in fields(Gestures)})
+"""No movement at all."""

@@ -10,12 +10,13 @@ from math import ceil
 import numpy as np
 
 from ...curves import RATE, least_jerk
+from ...direction import SCALES
 from ...settings import Settings
 from ...speech.live import Passage, listen
 from ...speech.prosody import Prosody
 from ...types import Audio
-from .gestures import Gestures, gesture_curves
-from .posing import Bounded, gesture_fields, mouth_fields, poses_of
+from .gestures import STILL, Gestures, gesture_curves
+from .posing import Bounded, gesture_fields, led_fields, mouth_fields, poses_of, scale_at
 from .puppet.pose import Pose
 
 _ACT = (
@@ -60,12 +61,17 @@ def _reader(
     passage: Passage, voice: _Voice, settings: Settings, bounded: Bounded | None
 ) -> Callable[[np.ndarray], Fields]:
     """Read the pose's fields at any moments near a passage's, as they are known with it."""
-    acts = voice.hear(passage) if settings.motion_scale > 0 else None
+    led = settings.direction
+    moves = settings.motion_scale > 0 or (led is not None and "motion_scale" in led)
+    acts = voice.hear(passage) if moves else None
 
     def read(times: np.ndarray) -> Fields:
-        found = mouth_fields(passage.speech.motion.at(times - passage.begin), settings.dynamic_scale)
+        lively, moving = (scale_at(name, settings, times) for name in SCALES)
+        found = mouth_fields(passage.speech.motion.at(times - passage.begin), lively)
         if acts is not None:
-            found |= gesture_fields(acts(times), settings.motion_scale, bounded)
+            found |= gesture_fields(acts(times), moving, bounded, led_fields(led, times))
+        elif led:
+            found |= gesture_fields(STILL.at(times), 0.0, bounded, led_fields(led, times))
         return found
 
     return read

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ...clip import Clip, frame_count
+from ...direction import CHANNELS, Direction
 from ...errors import SonicWarning
 from ...faces.doubts import examine
 from ...faces.landmarks import read_landmarks
@@ -27,6 +28,7 @@ from .live import live_poses
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
 from .puppet.drawing import Puppet
+from .puppet.head import Limits
 from .puppet.lip_curves import CLOSABLE
 from .puppet.pose import Pose
 
@@ -35,6 +37,10 @@ __all__ = ["WIDEST", "PreviewConditions", "PreviewModel", "frame_poses"]
 _GAPING = (
     "The portrait's mouth is wide open: its lips are {gap:.2f} eye distances apart, up to {most:.2f} can be "
     "shut; it moves, but closes only partly; use a picture with the mouth nearly shut."
+)
+_TURNED = (
+    "{name} asks for {asked:.0f} degrees to one side, and this portrait's head bears {limit:.0f}: there it stays; ask "
+    "for less, or use a picture in which the head is turned already."
 )
 _UNCLEAR = (
     "Where the portrait's open mouth ends is not to be seen, as with a tongue put out or a mouth drawn in the skin's "
@@ -62,6 +68,7 @@ class PreviewModel:
 
     name = "sonic-preview"
     exact = True
+    directs = tuple(CHANNELS)
 
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress
@@ -87,8 +94,13 @@ class PreviewModel:
         """Make a clip that draws itself each time it is read, a few frames at a time.
 
         Nothing is drawn here, so ``progress`` has nothing to hear; drawing is part of encoding.
+
+        Warns:
+            SonicWarning: The head is directed further than this portrait's can be turned.
         """
         del progress
+        if settings.direction is not None:
+            _warn_of_turns(settings.direction, conditions.puppet.head.limits)
         fps = Fraction(settings.fps)
         length = frame_count(settings.duration or conditions.audio.duration, fps)
         puppet = conditions.puppet
@@ -135,6 +147,20 @@ def make_puppet(portrait: Portrait, *, put_back: bool = False) -> Puppet:
     doubts = examine(portrait.placement.source, _in_picture(landmarks, portrait))
     canvas = (lay_wide_canvas if put_back else lay_canvas)(portrait, landmarks)
     return Puppet(canvas, eyes_hidden=any(doubts.eyes_hidden), mouth_hidden=doubts.mouth_hidden)
+
+
+def _warn_of_turns(direction: Direction, limits: Limits) -> None:
+    """Tell what of the head's angles goes beyond what the portrait bears."""
+    sides = {
+        "head_yaw": (limits.left, limits.right),
+        "head_pitch": (limits.down, limits.up),
+        "head_roll": (limits.roll, limits.roll),
+    }
+    for name, (least, most) in sides.items():
+        curve = direction.curve(name)
+        for asked, limit in ((-min(curve.values), least), (max(curve.values), most)) if curve else ():
+            if asked > limit:
+                warnings.warn(_TURNED.format(name=name, asked=asked, limit=limit), SonicWarning, stacklevel=3)
 
 
 def _in_picture(landmarks: Landmarks, portrait: Portrait) -> Landmarks:

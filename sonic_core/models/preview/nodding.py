@@ -92,6 +92,13 @@ def head_curves(
     return dict(zip(("yaw", "pitch", "roll", "sway_x", "sway_y"), (yaw, pitch, roll, *sways), strict=True))
 
 
+def carried(
+    yaw: np.ndarray | float, pitch: np.ndarray | float, roll: np.ndarray | float
+) -> tuple[np.ndarray | float, np.ndarray | float]:
+    """Tell by how much a head that is turned so, in degrees, is carried along: right and down, in eye distances."""
+    return _CARRIED[0] * yaw + _CARRIED[1] * roll, _CARRIED[2] * pitch
+
+
 def _evened(angles: np.ndarray, talk: np.ndarray) -> np.ndarray:
     """Bring the deviation within any few seconds of speech towards ``_EVEN``: (3, n) degrees.
 

@@ -145,3 +145,22 @@ def test_a_picture_of_one_does_as_well(preview, group, english):
     clip = preview.generate(image=one, speakers={0: english}, min_resolution=384)
     assert clip.audio is english
     assert torch.equal(frames_of(clip), frames_of(preview.generate(english, one, min_resolution=384, paste_back=True)))
+
+
+@pytest.mark.filterwarnings("ignore:face 2 is too small")
+def test_each_of_several_is_directed_alone(preview, group, english):
+    conditions = prepared(preview, group, {0: english})
+    plain = frames_of(preview.animate(conditions, SETTINGS).clip)
+    led = Settings(min_resolution=384, direction={"1.head_yaw": 8, "1.smile": 0.8})
+    frames = frames_of(preview.animate(conditions, led).clip)
+    first, second = (box_of(part) for part in conditions.parts)
+    assert torch.equal(frames[first][..., :200], plain[first][..., :200])
+    assert (frames[second] - plain[second]).abs().amax() > 0.1
+    both = Settings(min_resolution=384, direction={"head_yaw": 8})
+    assert (frames_of(preview.animate(conditions, both).clip)[first] - plain[first]).abs().amax() > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:face 2 is too small")
+def test_nobody_is_directed_who_stays_as_he_is(preview, group, english):
+    with pytest.raises(sonic.SettingsError, match="Face 2 is directed, but those who move in the picture are 0, 1"):
+        prepared(preview, group, {0: english}, Settings(min_resolution=384, direction={"2.smile": 1}))

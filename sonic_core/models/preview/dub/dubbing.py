@@ -24,6 +24,8 @@ from .lengths import lengthen, numbers
 from .painting import Painter
 from .survey import survey
 
+_DIRECTED = ("dynamic_scale",)
+"""What of a dubbed video can be directed: all else is the video's own."""
 _SILENCE = 1.0
 """Seconds of silence behind a sound that ends before the video: until then the mouth has shut."""
 _GAPING = (
@@ -71,12 +73,16 @@ def dub(video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progr
     Args:
         video: The video, whose own sound is not heard.
         audio: What shall be said, cut to its duration.
-        settings: Heeded are ``duration``, ``dynamic_scale``, ``face_index`` and ``when_longer``.
+        settings: Heeded are ``duration``, ``dynamic_scale``, also as it is directed, ``face_index`` and
+            ``when_longer``.
         finder: Finds the face.
         progress: Called with ("track", frames done, frames in all).
 
     Returns:
         A clip of the video's rate and size.
+
+    Raises:
+        SettingsError: Anything but the mouth is directed.
 
     Raises:
         FaceNotFoundError: The person is never seen.
@@ -85,6 +91,8 @@ def dub(video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progr
     Warns:
         SonicWarning: Nobody speaks in the sound, or the mouth is never shut in the video.
     """
+    if settings.direction is not None:
+        settings.direction.within(_DIRECTED, "A dubbed video")
     length = _length(video, audio, settings)
     video = video.cut(0, min(length, video.length))
     found = survey(video, finder, settings.face_index, progress)

@@ -46,3 +46,11 @@ class Pose:
     """I by which the head moves to the picture's right."""
     sway_y: float = 0.0
     """The same downward."""
+    smile: float = 0.0
+    """0 … 1: corners up and apart, cheeks and lower lids raised."""
+    sad: float = 0.0
+    """0 … 1: corners down, the brows' inner ends up."""
+    surprise: float = 0.0
+    """0 … 1: brows and upper lids up, the mouth a little open."""
+    anger: float = 0.0
+    """0 … 1: brows down and together, lids and lips tight."""

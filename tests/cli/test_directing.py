@@ -1,0 +1,37 @@
+"""A face is directed from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+
+from sonic_core.cli.main import main
+from sonic_core.cli.options import add_settings, settings_of
+from sonic_core.direction import Direction
+
+
+def test_flags_add_up_and_the_last_counts(tmp_path):
+    (tmp_path / "file.json").write_text(json.dumps({"blinks": [1, 2], "smile": 0.1}))
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    flags = ["--direct", str(tmp_path / "file.json"), "--direct", "head_yaw=0:0, 2:15", "--direct", "smile=.6"]
+    expected = Direction.of({"blinks": [1, 2], "head_yaw": "0:0, 2:15", "smile": 0.6})
+    assert settings_of(parser.parse_args(flags)).direction == expected
+    assert settings_of(parser.parse_args([])).direction is None
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("grin=1", "'grin' cannot be directed"),
+        ("smile=2", "smile must be between 0 and 1"),
+        ("absent.json", "no file is there"),
+        ("dynamic_scale=9", "dynamic_scale must be between 0 and 4"),
+    ],
+)
+def test_what_cannot_be_directed_is_said_in_a_line(capsys, tmp_path, written, told):
+    assert main(["demo", "--output", str(tmp_path / "o.mp4"), "--direct", written]) == 2
+    said = capsys.readouterr().err.strip()
+    assert told in said and "\n" not in said and said.startswith("sonic: ")
