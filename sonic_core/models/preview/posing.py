@@ -31,6 +31,7 @@ _EYES = (14.0, 9.0)  # degrees right and down that eyes turn in the head at most
 _BEGINNING = 1.0  # s of sound, from where it can be heard, that decide with the portrait on the gestures
 _SAMPLED = 64  # pixels across and down that stand for a picture
 _CARRIED = 0.03  # eye distances by which a head is carried along at most where it is turned as directed
+_CALMING, _CALMED = ("sad", "surprise", "anger"), 0.6  # expressions that hold the brows, and by how much
 _LIDS = 0.1  # motion_scale under which, where it changes over time, lids begin to stay open
 _SIGNS = {"yaw": -1.0, "pitch": -1.0, "roll": 1.0, "gaze_x": 1.0, "gaze_y": -1.0, "blink": 1.0}
 """Signs of the pose's own fields for what is directed to the right, up and clockwise."""
@@ -127,6 +128,8 @@ def gesture_fields(
         found |= {name: found[name] + curve for name, curve in asked.items()}
         for name, sway in zip(("sway_x", "sway_y"), carried(*(led.get(name, 0.0) for name in _HEAD)), strict=True):
             found[name] = found[name] + soft_limited(np.asarray(sway), -_CARRIED, _CARRIED)
+    if frowns := [led[name] for name in _CALMING if name in led]:
+        found["brows"] = found["brows"] * (1 - _CALMED * np.max(frowns, axis=0))
     angles = (found["yaw"], found["pitch"], found["roll"])
     shown = [bounded(*one) for one in zip(*(angle.tolist() for angle in angles), strict=True)] if bounded else None
     yaw, pitch = (np.array([one[index] for one in shown]) for index in (0, 1)) if shown else angles[:2]

@@ -62,8 +62,8 @@ def usual(heard):
         ({"gaze_y": "0:0, 1:-8"}, {"gaze_y"}),
         ({"blinks": [1.0]}, {"blink"}),
         ({"smile": 0.5}, {"smile"}),
-        ({"anger": "0:0, 1:1", "sad": 0.2}, {"anger", "sad"}),
-        ({"surprise": 1}, {"surprise"}),
+        ({"anger": "0:0, 1:1", "sad": 0.2}, {"anger", "sad", "brows"}),
+        ({"surprise": 1}, {"surprise", "brows"}),
     ],
 )
 def test_a_channel_moves_what_it_names_and_nothing_else(heard, usual, written, expected):

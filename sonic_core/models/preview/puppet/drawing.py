@@ -15,6 +15,7 @@ from ....faces.geometry import CHIN, OVAL, eye_distance
 from .brows import Brows
 from .canvas import Canvas
 from .depth import Depth
+from .expressions import Expressions
 from .eye_signs import wears_glasses
 from .eyes import Eyes
 from .grid import MOUTH_ROUNDS, Floats, Grid, Window
@@ -61,6 +62,9 @@ class Puppet:
         self.lips = LipShapes(landmarks, self.grid.nodes, find_parting(image, landmarks))
         glasses = wears_glasses(landmarks, image)
         self.brows = Brows(self.grid, points, -self.lips.axes[1], self.unit, glasses=glasses)
+        self.expressions = Expressions(
+            self.grid, points, self.lips.axes, self.unit, hidden=float(glasses or eyes_hidden)
+        )
         self.interior = Interior(image, landmarks, self.lips)
         texture = enlarge(image)
         self.eyes = Eyes(texture, landmarks.moved((0.0, 0.0), (SCALE, SCALE)), hidden=eyes_hidden, form=coded)
@@ -71,9 +75,7 @@ class Puppet:
         """Draw one frame, (h, w, 3) RGB float32 in [0, 1], into ``out`` if that is given."""
         if self.mouth_hidden:
             pose = replace(pose, **_COVERED, jaw=_COVERED_JAW * pose.jaw)
-        moved = self.lips.field(pose, upper=True, window=self._near)
-        if pose.brows:
-            moved += self.brows.basis[self._near] * np.float32(pose.brows)
+        moved = self._moved(pose, upper=True, window=self._near)
         back = self.grid.invert(self.head.turn(pose, moved, self._near))
         _, places = self.grid.places(np.ascontiguousarray(back[_within(self._view, self._near)]), self._view, SCALE)
         with self._textures.showing(self.eyes.patch(pose.blink, pose.gaze_x, pose.gaze_y)) as texture:
@@ -81,6 +83,16 @@ class Puppet:
             if not self.mouth_hidden:
                 self._speak(frame, texture, pose)
         return frame
+
+    def _moved(self, pose: Pose, *, upper: bool, window: Window) -> Floats:
+        """Say by how many pixels the nodes of a window have moved on the face, (rows, columns, 3)."""
+        moved = self.lips.field(pose, upper=upper, window=window)
+        if pose.brows:
+            moved += self.brows.basis[window] * np.float32(pose.brows)
+        expressed = self.expressions.field(pose, window)
+        if expressed is not None:
+            moved += expressed
+        return moved
 
     def _speak(self, frame: Floats, texture: Bytes, pose: Pose) -> None:
         """Put the mouth together: what moves with the lower lip, and what is seen between the lips."""
@@ -92,9 +104,7 @@ class Puppet:
         across, down = (int(start) for start in self._origin)
         box = slice(rows.start + down, rows.stop + down), slice(columns.start + across, columns.stop + across)
         nodes = self.grid.window(box[1].start, box[0].start, box[1].stop, box[0].stop)
-        moved = self.lips.field(pose, upper=False, window=nodes)
-        if pose.brows:
-            moved += self.brows.basis[nodes] * np.float32(pose.brows)
+        moved = self._moved(pose, upper=False, window=nodes)
         back = self.grid.invert(self.head.turn(pose, moved, nodes), MOUTH_ROUNDS)
         cells = _grown(self.grid.cells(box), 1, self.grid.nodes.shape)  # what lies between nodes needs both
         pixels, places = self.grid.places(np.ascontiguousarray(back[_within(cells, nodes)]), cells, SCALE)

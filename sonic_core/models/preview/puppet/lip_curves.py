@@ -41,6 +41,11 @@ _SHOWN = 0.08  # I of gap over which raising the upper or lowering the lower lip
 _RAISED, _DRAWN = 0.025, 0.020  # I by which a raised upper, a drawn lower lip shifts the opening up, down
 _TUCK_GAP, _TUCK_RAISED = 0.048, 0.005  # I of teeth that f and v show, whatever the gap; of the upper lip's raising
 _TUCK_FULL = 0.6  # how much of a tuck it takes for that: then the lower lip meets the upper teeth
+_SMILED, _RAISED_CORNERS, _DROPPED = 0.16, 0.05, 0.075  # I: a smile's mouth wider, its corners up; in sadness down
+_NARROWED, _TIGHTENED = 0.05, 0.5  # I that an angry or surprised mouth is narrower; of ``press``, an angry one's
+_SURPRISED, _OPENED_FULL = 0.09, 0.03  # I that surprise opens a mouth; opened so far, it is not the portrait's own
+_ROUND_KEPT = 0.6  # of a smile's width is what rounding takes away
+_WIDTHS = 0.2  # I of width that speech and a smile have together at most
 _RIM_SHIFT = 0.75  # share of a shift of the opening that the lips' outer rims follow
 
 
@@ -89,7 +94,10 @@ def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> 
     asked += (_TUCK_GAP - asked) * float(smooth_rise(tuck / _TUCK_FULL))
     asked = limits.least + asked * (1 - limits.least / max(limits.widest, own_gap))
     gap = live * asked + (1 - live) * own_gap
+    opened, wider_by, lower_by, pressed = _expressed(pose, live, gap, limits)
+    gap += opened
     trim = _unit(gap / _TRIMMED)
+    own = (1 - live) * (1 - float(smooth_rise(opened / _OPENED_FULL)))
     rounding = live * limits.shaped * _unit(pose.rounding)
     shift = live * float(smooth_rise(gap / _SHOWN)) * (_RAISED * float(np.clip(pose.upper, -1, 1)) - _DRAWN * drawn)
     shift += _TUCK_RAISED * tuck
@@ -97,7 +105,7 @@ def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> 
     upper = _read(wider, _UPPER) - _read(own_gap, _UPPER) + shift
     lower = wider - own_gap - upper - seam * trim
     low_rim = lower + shift * (1 - _RIM_SHIFT) + _read(wider, _RIM_MORE) - _read(own_gap, _RIM_MORE) + seam * trim / 2
-    jaw = live * ((1 - _JAW_SHARE) * asked + _JAW_SHARE * _JAW_GAP * _unit(pose.jaw)) + (1 - live) * own_gap
+    jaw = live * ((1 - _JAW_SHARE) * asked + _JAW_SHARE * _JAW_GAP * _unit(pose.jaw)) + (1 - live) * own_gap + opened
     parts = {
         "upper": -upper,
         "upper_rim": -(_read(wider, _UPPER_RIM) - _read(own_gap, _UPPER_RIM) + _RIM_SHIFT * shift),
@@ -107,14 +115,30 @@ def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> 
         "lower_round": lower * rounding,
         "chin": _read(jaw, _CHIN) - _read(own_gap, _CHIN),
         "tip": _read(jaw, _TIP) - _read(own_gap, _TIP),
-        "corner": _read(wider, _CORNER) - _read(own_gap, _CORNER),
-        "width": live * limits.shaped * float(pose.width),
+        "corner": _read(wider, _CORNER) - _read(own_gap, _CORNER) + lower_by,
+        "width": live * limits.shaped * float(pose.width) + wider_by,
         "round": rounding,
-        "press": live * _unit(pose.closure),
+        "press": max(live * _unit(pose.closure), pressed),
         "tuck": tuck,
         "close": 1 - gap / own_gap if gap < own_gap else 0.0,
     }
-    return Amounts(np.array([parts[name] for name in PARTS], np.float32), gap, trim, tuck, 1 - live, rounding)
+    return Amounts(np.array([parts[name] for name in PARTS], np.float32), gap, trim, tuck, own, rounding)
+
+
+def _expressed(pose: Pose, live: float, gap: float, limits: Limits) -> tuple[float, float, float, float]:
+    """Tell what an expression does to a mouth: opens it, widens it, lowers its corners, in I, and presses the lips."""
+    smile, sad, surprise, anger = (_unit(one) for one in (pose.smile, pose.sad, pose.surprise, pose.anger))
+    if not (smile or sad or surprise or anger):
+        return 0.0, 0.0, 0.0, 0.0
+    shut = max(_unit(pose.closure), _unit(-pose.lower / _TUCK_FULL)) * live
+    opened = _SURPRISED * surprise * (1 - shut) * max(1 - gap / limits.widest, 0.0)
+    freely = limits.shaped * (1 - _ROUND_KEPT * live * _unit(pose.rounding))
+    wider = freely * (_SMILED * smile - _NARROWED * max(anger, surprise))
+    most = limits.shaped * _WIDTHS
+    told = live * limits.shaped * float(pose.width)
+    wider = float(np.clip(told + wider, min(-most, told), max(most, told))) - told
+    lower = freely * (_DROPPED * sad - _RAISED_CORNERS * smile)
+    return opened, wider, lower, _TIGHTENED * anger * (1 - _unit(gap / _SHOWN))
 
 
 def _read(gap: float, curve: tuple[float, ...]) -> float:
