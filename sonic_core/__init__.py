@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cast.speakers import Speaker
+from .direction import Direction
 from .errors import (
     CheckpointError,
     FaceNotFoundError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .evaluate.page import write_report
     from .evaluate.report import ClipReport
     from .faces import choose_face, crop_portrait, draw_crop, draw_search, face_finder, quality_warnings
+    from .faces.head_track import follow_head
     from .media.audio import read_audio
     from .media.formats import available_formats, describe_formats, describe_quality
     from .media.image import read_image
@@ -76,6 +78,7 @@ __all__ = [
     "ClipReport",
     "Compose",
     "Conditions",
+    "Direction",
     "Dubbing",
     "Face",
     "FaceFinder",
@@ -122,6 +125,7 @@ __all__ = [
     "draw_search",
     "evaluate_clip",
     "face_finder",
+    "follow_head",
     "gather_cast",
     "hear_speakers",
     "load_model",
@@ -183,6 +187,7 @@ _LAZY = {
     "draw_search": "faces",
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
+    "follow_head": "faces.head_track",
     "gather_cast": "cast.people",
     "hear_speakers": "cast.hearing",
     "load_model": "pipeline",

@@ -6,6 +6,7 @@ import argparse
 
 from ..direction import NAMES, Direction, combined
 from ..errors import SonicError
+from .console import ProgressLine
 
 
 def add_direction(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,22 @@ def add_direction(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pose(parser: argparse.ArgumentParser) -> None:
+    """Ask for a video whose head is followed."""
+    parser.add_argument(
+        "--pose-from", metavar="VIDEO", help="turn the head as the one in a video turns; --direct counts before it"
+    )
+    parser.add_argument(
+        "--pose-scale", type=float, default=1.0, metavar="X", help="factor on that movement (%(default)s)"
+    )
+    parser.add_argument(
+        "--pose-longer",
+        default="bounce",
+        metavar="HOW",
+        help="after that video's end the head goes back and forth (bounce) or stays (hold) (%(default)s)",
+    )
+
+
 def _directed(text: str) -> Direction:
     try:
         return Direction.of(text)
@@ -31,4 +48,19 @@ def _directed(text: str) -> Direction:
 
 def direction_of(options: argparse.Namespace) -> Direction | None:
     """Read off the flags what is directed; what is said last counts."""
-    return combined(*options.direct)
+    return combined(_followed(options), *options.direct)
+
+
+def _followed(options: argparse.Namespace) -> Direction | None:
+    if getattr(options, "pose_from", None) is None:
+        return None
+    from ..faces import face_finder  # noqa: PLC0415 - torch and its kin load only when they are needed
+    from ..faces.head_track import follow_head  # noqa: PLC0415
+
+    return follow_head(
+        options.pose_from,
+        scale=options.pose_scale,
+        when_longer=options.pose_longer,
+        finder=face_finder("auto", options.weights),
+        progress=ProgressLine(),
+    )

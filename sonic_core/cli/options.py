@@ -9,7 +9,7 @@ from ..models.registry import AUTO, MODEL_NAMES
 from ..settings import SETTINGS, Setting, Settings
 from ..weights.search import SearchPath
 from .console import add_format, add_weights, either, say
-from .directing import add_direction, direction_of
+from .directing import add_direction, add_pose, direction_of
 
 SIDES = 4
 """Numbers of a box: left, top, right, bottom."""
@@ -20,6 +20,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     for one in SETTINGS.values():
         add_setting(parser, one)
     add_direction(parser)
+    add_pose(parser)
     parser.add_argument("--model", default=AUTO, metavar="NAME", help=f"{either(MODEL_NAMES)} (%(default)s)")
     add_format(parser)
     add_weights(parser, "weights, a folder or a file of them,")

@@ -35,3 +35,14 @@ def test_what_cannot_be_directed_is_said_in_a_line(capsys, tmp_path, written, to
     assert main(["demo", "--output", str(tmp_path / "o.mp4"), "--direct", written]) == 2
     said = capsys.readouterr().err.strip()
     assert told in said and "\n" not in said and said.startswith("sonic: ")
+
+
+def test_a_head_follows_the_one_of_a_video_unless_it_is_told_otherwise(talking, tmp_path):
+    video = talking.cut(0, 12).export(tmp_path / "head.mp4", crf=20)
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    flags = ["--pose-from", str(video), "--pose-scale", "2", "--pose-longer", "hold", "--direct", "head_roll=0"]
+    found = settings_of(parser.parse_args(flags)).direction
+    assert [name for name, _ in found.curves] == ["head_pitch", "head_roll", "head_yaw"]
+    assert len(found.curve("head_yaw").values) == 12 and not found.curve("head_yaw").bounces
+    assert found.curve("head_roll").values == (0.0,)
