@@ -9,13 +9,13 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import numpy as np
-
-from .curves import Curve
 from .errors import MediaError, SettingsError
-from .media.files import check_readable
+from .keyframes import Curve
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Channel(NamedTuple):
@@ -205,6 +205,8 @@ def _of_file(path: str | Path, folder: Path) -> Direction:
 
 def _read_file(path: Path) -> dict[str, Any]:
     """Read a file as curves by name."""
+    from .media.files import check_readable  # noqa: PLC0415 - settings know directions, and PyAV would come with it
+
     path = check_readable(path, "a direction")
     if path.suffix.lower() not in _TABLES:
         raise SettingsError(f"A direction is a {' or a '.join(_TABLES)} file; got {path.name}.")

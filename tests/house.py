@@ -20,7 +20,7 @@ DEBTS = ROOT / "tests" / "magic_numbers.json"
 """Numbers without a name, by file."""
 FLOORS = (
     ("errors", "types"),
-    ("settings", "media", "weights", "devices", "memory", "moving", "easing", "curves", "direction"),
+    ("settings", "media", "weights", "devices", "memory", "moving", "easing", "curves", "keyframes", "direction"),
     ("clip", "speech"),
     ("faces",),
     ("sync",),

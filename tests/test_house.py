@@ -106,7 +106,7 @@ def test_files_that_are_code_are_loaded_in_one_place_for_one_finder():
 
 
 def test_importing_the_command_line_loads_nothing_heavy():
-    heavy = ("torch", "psutil", "soxr", "librosa", "skimage", "insightface", "diffusers", "transformers")
+    heavy = ("torch", "numpy", "av", "psutil", "soxr", "librosa", "skimage", "insightface", "diffusers", "transformers")
     code = f"import sys, sonic_core.cli.main; print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert shown.strip() == "[]"

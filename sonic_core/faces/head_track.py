@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..clip import Clip, open_clip
-from ..curves import Curve
 from ..direction import CHANNELS, Direction
 from ..errors import FaceNotFoundError, SettingsError
+from ..keyframes import Curve
 from ..media.ahead import closable, read_ahead
 from ..types import FaceFinder, Progress, ignore_progress
 from .finder import face_finder

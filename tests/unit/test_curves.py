@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from sonic_core.curves import RATE, Curve, add_bump, add_step, read_at, soft_limited
+from sonic_core.curves import RATE, add_bump, add_step, read_at, soft_limited
 from sonic_core.errors import SettingsError
+from sonic_core.keyframes import Curve
 
 
 def test_a_curve_is_read_through_its_values_smoothly_and_without_overshoot():

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sonic_core import MediaError, Settings, SettingsError
-from sonic_core.curves import Curve
 from sonic_core.direction import CHANNELS, NAMES, Direction, combined
+from sonic_core.keyframes import Curve
 
 
 def test_texts_mappings_and_files_say_the_same(tmp_path):
