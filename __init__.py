@@ -8,6 +8,7 @@ from pathlib import Path
 WEB_DIRECTORY = "./web"
 
 if __package__:  # empty when a tool imports this file by its bare name, outside any host
+    from .nodes.direction import Direct
     from .nodes.export import VideoCombine
     from .nodes.generate import Sampler
     from .nodes.host import settle_in
@@ -24,6 +25,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "SonicLoadAudioFolder": LoadAudioFolder,
         "SonicSpeaker": AddSpeaker,
         "SONIC_PreData": PreData,
+        "SonicDirection": Direct,
         "SonicSampler": Sampler,
         "LipSyncRefine": LipSyncRefine,
         "TemporalSmooth": TemporalSmooth,
@@ -36,6 +38,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "SonicLoadAudioFolder": "Sonic Load Audio Folder",
         "SonicSpeaker": "Sonic Speaker",
         "SONIC_PreData": "Sonic PreData",
+        "SonicDirection": "Sonic Direction",
         "SonicSampler": "Sonic Sampler",
         "LipSyncRefine": "Sonic Lip Sync Refine",
         "TemporalSmooth": "Sonic Temporal Smooth",

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from ..sonic_core import TalkingPortrait
     from .portrait import Prepared
 
+_DIRECTED = (
+    "What changes over time, from Sonic Direction: head, gaze, blinks, expressions. sonic-base can be told the two "
+    "scales alone."
+)
+
 
 class Sampler:
     """Make the talking video out of what PreData prepared."""
@@ -61,6 +66,7 @@ class Sampler:
                 "quality": widget("quality"),
                 "deepcache": widget("deepcache"),
                 "stream": widget("stream"),
+                "direction": ("SONIC_DIRECTION", {"tooltip": _DIRECTED}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cast.speakers import Speaker
-from .direction import Direction
+from .direction import CHANNELS, Direction
 from .errors import (
     CheckpointError,
     FaceNotFoundError,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .post.align import Align, Refinement, refine
     from .post.compose import Compose, Layer, compose, paste
     from .post.curve import draw_curve
+    from .post.direction_picture import draw_direction
     from .post.renamed import at_rate, refined, smoothed
     from .post.retime import Retime, best_interpolator, retime
     from .post.smooth import Smooth, SmoothReport, smooth
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from .weights.search import SearchPath, Weights
 
 __all__ = [
+    "CHANNELS",
     "MODEL_NAMES",
     "PRECISIONS",
     "SETTINGS",
@@ -122,6 +124,7 @@ __all__ = [
     "draw_cast",
     "draw_crop",
     "draw_curve",
+    "draw_direction",
     "draw_search",
     "evaluate_clip",
     "face_finder",
@@ -184,6 +187,7 @@ _LAZY = {
     "draw_cast": "cast.people",
     "draw_crop": "faces",
     "draw_curve": "post.curve",
+    "draw_direction": "post.direction_picture",
     "draw_search": "faces",
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
