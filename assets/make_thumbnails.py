@@ -21,6 +21,7 @@ sys.path.insert(0, str(ASSETS.parent))
 
 from benchmarks.portrait_parts.sitter import Sitter  # noqa: E402 - this file runs without the project being installed
 from sonic_core import (  # noqa: E402
+    Job,
     Settings,
     face_finder,
     gather_cast,
@@ -30,6 +31,7 @@ from sonic_core import (  # noqa: E402
     read_audio,
     read_image,
     refine,
+    run,
 )
 from sonic_core.errors import SonicWarning  # noqa: E402
 from sonic_core.media.pixels import as_bytes  # noqa: E402
@@ -49,6 +51,10 @@ WIDTH, ABOVE = 2.8, 1.05
 """What these show, in eye distances: its width, and how much of it lies above the mouth."""
 PLOT = slice(64, 316), slice(48, 620)
 """Rows and columns of the curve in its picture, without the words."""
+MOUTH, INSET = (0.34, 0.52, 0.66, 0.74), 0.36
+"""Left, top, right and bottom of the mouth in the sample of a video, and how wide it is shown, as a share."""
+RIM, GAP = 4, 16
+"""Pixels around that, and from it to the picture's edge."""
 AWAKE, ASIDE = 0.02, 3.0
 """Most blink, and most degrees of gaze, of a moment that is shown."""
 
@@ -109,6 +115,27 @@ def talk() -> Image.Image:
     return canvas
 
 
+def dub() -> Image.Image:
+    """Show the sample of a video at the moment at which its new mouth differs most from its own, and that beside it."""
+    job = Job(
+        None, ASSETS / "sounds/spanish.wav", Settings(when_longer="cut"), "sonic-preview", video=ASSETS / "video.mp4"
+    )
+    pairs = zip(open_clip(ASSETS / "video.mp4").frames(), run(job).clip.frames(), strict=False)
+    before, after = max(pairs, key=lambda pair: float((pair[0] - pair[1]).abs().sum()))
+    canvas, pixels = square(as_bytes(after), SIDE), as_bytes(before)
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = MOUTH
+    own = Image.fromarray(pixels).crop(
+        (round(left * width), round(top * height), round(right * width), round(bottom * height))
+    )
+    side = round(SIDE * INSET)
+    size = side, round(side * own.height / own.width)
+    framed = Image.new("RGB", (size[0] + 2 * RIM, size[1] + 2 * RIM), SOUNDS["spanish"][0])
+    framed.paste(own.resize(size, Image.Resampling.LANCZOS), (RIM, RIM))
+    canvas.paste(framed, (SIDE - GAP - framed.width, SIDE - GAP - framed.height))
+    return canvas
+
+
 def loudness(path: Path) -> np.ndarray:
     """Measure how loud a sound is in ``BARS`` parts of its time: 0 to 1."""
     with wave.open(str(path)) as file:
@@ -136,5 +163,6 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", SonicWarning)  # a picture may show more than is advised for a video
     for name, make in {"Fast": fast, "Batch": batch}.items():
         make().save(ASSETS.parent / f"workflows/{name} digital human.jpg", quality=90)
+    dub().save(ASSETS.parent / "workflows/Dub a video.jpg", quality=90)
     talk().save(ASSETS.parent / "workflows/Two people talk.jpg", quality=90)
     repair().save(ASSETS.parent / "workflows/Talking video repair.jpg", quality=90)

@@ -10,7 +10,7 @@ from . import host
 from .schema import widget
 
 if TYPE_CHECKING:
-    from ..sonic_core import TalkingPortrait
+    from ..sonic_core import Staged, TalkingPortrait
     from .portrait import Prepared
 
 _DIRECTED = (
@@ -93,4 +93,19 @@ class Sampler:
         with host.warnings_shown(unique_id, conditions.told):
             settings = replace(conditions.made_by(model.name).settings, **chosen)
             made = model.animate(conditions.conditions, settings, progress, stages=())  # nodes of their own follow
-            return (host.video_of(made.clip, progress, show=True),)
+            video = host.video_of(made.clip, progress, show=True)
+            tell_dubbing(made)
+            return (video,)
+
+
+def tell_dubbing(made: Staged[Any]) -> None:
+    """Tell what was dubbed, and warn where the video was left as it was; known when the clip has been read."""
+    import warnings
+
+    from ..sonic_core import Dubbing, SonicWarning
+
+    for part in made.report.flat():
+        if isinstance(part, Dubbing):
+            host.log.info(part.reason)
+            if part.frames_without_face or part.frames_left:
+                warnings.warn(part.reason, SonicWarning, stacklevel=2)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..sonic_core import (
         Audio,
         Cast,
+        Clip,
         Conditions,
+        DubConditions,
         Face,
         FaceFinder,
         InputError,
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
         Weights,
     )
     from .speakers import Speakers
+
+
+VIDEO = (
+    "In place of a picture, a video whose person says the sound: mouth, jaw and lower cheeks are new, all else stays. "
+    "With sonic-preview only."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +50,8 @@ class Prepared:
     """The name of the model that made them."""
     told: frozenset[str]
     """Warnings that were shown on the way."""
+    video: Any = None
+    """The VIDEO that is dubbed, if one is: its file lives as long as it does."""
 
     def made_by(self, model: str) -> Prepared:
         """Hand itself on when ``model`` made it.
@@ -91,8 +101,8 @@ class PreData:
         "数字人",
     )
     DESCRIPTION = (
-        "Finds the face in the picture, crops it, and prepares picture and sound for the sampler. The node shows what "
-        "is cut out and which face speaks."
+        "Finds the face in the picture, crops it, and prepares picture and sound for the sampler; or finds it in a "
+        "video, which is dubbed. The node shows what is cut out and which face speaks."
     )
     FUNCTION = "prepare"
     RETURN_TYPES = ("SONIC_CONDITIONS", "IMAGE")
@@ -108,21 +118,24 @@ class PreData:
         """Describe the inputs."""
         seconds = told("duration", " 0 takes the sound's whole length.")
         others = "Further people of the picture, each with a sound of its own, from Sonic Speaker. The whole is shown."
+        first = "A picture with a face in it; of several pictures the first is taken."
         return {
             "required": {
                 "model": ("SONIC_MODEL", {"tooltip": "From Sonic Model Loader."}),
-                "image": ("IMAGE", {"tooltip": "A picture with a face in it; of several pictures the first is taken."}),
                 "audio": ("AUDIO", {"tooltip": "Speech or song, from any node that gives a sound."}),
                 "duration": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 86400.0, "step": 0.01, "tooltip": seconds}),
                 "min_resolution": widget("min_resolution", step=64),
                 "expand_ratio": widget("expand_ratio", step=0.01),
             },
             "optional": {
+                "image": ("IMAGE", {"tooltip": first, "lazy": True}),
                 "face_index": widget("face_index", " The node's picture shows the number of each.", min=0, max=99),
                 "published": widget("published"),
                 "face_box": ("STRING", {"default": "", "tooltip": told("face", " Empty: it is searched for.")}),
                 "listeners": widget("listeners", advanced=True),
                 "speakers": ("SONIC_SPEAKERS", {"tooltip": others}),
+                "video": ("VIDEO", {"tooltip": VIDEO, "lazy": True}),
+                "when_longer": widget("when_longer", advanced=True),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -132,15 +145,28 @@ class PreData:
         """Say before anything runs when the box is none; of the numbers the host itself checks the range."""
         return True if face_box is None else host.problem(box_of, face_box)
 
+    def check_lazy_status(self, model: TalkingPortrait, face_box: str = "", **linked: Any) -> list[str]:
+        """Refuse, before anything is made, what cannot be: the host gives only what is linked or chosen."""
+        from ..sonic_core import Dubs, SettingsError
+
+        wanted = check_source(face_box, **linked)
+        if "video" in wanted and not isinstance(model.model, Dubs):
+            raise SettingsError(
+                f"video is linked, and {model.name} animates pictures only: choose sonic-preview in Sonic Model Loader "
+                "to dub a video, or link image in its place."
+            )
+        return wanted
+
     def prepare(
         self,
         model: TalkingPortrait,
-        image: torch.Tensor,
-        audio: Mapping[str, Any],
+        image: torch.Tensor | None = None,
+        audio: Any = None,
         *,
         duration: float,
         face_box: str = "",
         speakers: Speakers | None = None,
+        video: Any = None,
         unique_id: str | None = None,
         **chosen: Any,
     ) -> dict[str, Any]:
@@ -153,8 +179,11 @@ class PreData:
             self._run, self._told, self._shown = host.run_id(), frozenset(), None
         with host.warnings_shown(unique_id, self._told) as told:
             settings = Settings(**chosen, duration=duration or None, face=box_of(face_box))
-            picture = host.picture_of(image)
-            if speakers:
+            picture = None if image is None else host.picture_of(image)
+            if picture is None:
+                sound = _trimmed(host.sound_of(audio), settings)
+                conditions, drawn = _dubbed(host.clip_of(video), sound, settings, model.weights, unique_id)
+            elif speakers:
                 people = with_speaker(speakers, settings.face_index, Speaker(host.sound_of(audio)))
                 conditions, drawn = self._gather(model, picture, people, replace(settings, face_index=0), unique_id)
             else:
@@ -165,7 +194,7 @@ class PreData:
         known = self._shown is not None and torch.equal(drawn, self._shown)
         pictures = [] if known else [host.shown(drawn)]
         self._told, self._shown = self._told | told, drawn
-        prepared = Prepared(conditions, settings, model.name, frozenset(told))
+        prepared = Prepared(conditions, settings, model.name, frozenset(told), video)
         return {"ui": {"images": pictures}, "result": (prepared, host.image_of(conditions.portrait.image))}
 
     def _gather(
@@ -220,17 +249,62 @@ def box_of(text: str) -> tuple[float, float, float, float] | None:
     return left, top, right, bottom
 
 
+def check_source(face_box: str = "", **linked: Any) -> list[str]:
+    """Name which of image and video is linked, to be asked for.
+
+    Args:
+        face_box: What is written there.
+        linked: All other inputs that are linked or chosen, by name, whatever their value.
+
+    Raises:
+        SettingsError: Both are linked, or none, or with a video what belongs to a picture.
+    """
+    from ..sonic_core import SettingsError
+
+    wanted = [name for name in ("image", "video") if name in linked]
+    if len(wanted) != 1:
+        raise SettingsError(
+            "image and video are both linked: keep image to animate a picture, or video to dub one."
+            if wanted
+            else "Neither image nor video is linked: link a picture to image, or a video to dub to video."
+        )
+    if wanted == ["video"] and (face_box or "").strip():
+        raise SettingsError("face_box is for a picture: with a video leave it empty, and choose by face_index.")
+    if wanted == ["video"] and "speakers" in linked:
+        raise SettingsError("speakers are those of a picture; a video's person says audio: unlink speakers or video.")
+    return wanted
+
+
 class _Witness:
     """A face finder (the engine's ``FaceFinder``) that remembers what another one found."""
 
     def __init__(self, finder: FaceFinder) -> None:
         self.name, self.finder = finder.name, finder
         self.found: list[Face] = []
+        self.searched: torch.Tensor | None = None
+        """The picture that was searched last, (3, h, w)."""
 
     def find(self, image: torch.Tensor) -> list[Face]:
         """List the faces of ``image`` (3, h, w), the largest first."""
-        self.found = self.finder.find(image)
+        self.found, self.searched = self.finder.find(image), image
         return self.found
+
+
+def _dubbed(
+    clip: Clip, sound: Audio, settings: Settings, weights: Weights, node: str | None
+) -> tuple[DubConditions, torch.Tensor]:
+    """Find the person of a video and draw who it is; where that fails, the node shows what was searched last."""
+    from ..sonic_core import InputError, draw_dub, draw_search, prepare_dub
+
+    finder = _Witness(host.face_finder(weights, everybody=True))
+    try:
+        conditions = prepare_dub(clip, sound, settings, finder, host.progress_of(node))
+    except InputError as error:
+        if finder.searched is not None:
+            caption, _ = _failure(settings, finder, error)
+            host.show_now(draw_search(finder.searched, caption, finder.found), node)
+        raise
+    return conditions, draw_dub(conditions)
 
 
 def _found(

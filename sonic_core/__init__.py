@@ -32,7 +32,7 @@ from .errors import (
     SonicError,
     SonicWarning,
 )
-from .models.protocol import Conditions, Model
+from .models.protocol import Conditions, Dubs, Model
 from .settings import SETTINGS, Settings, check_possible
 from .types import Audio, Face, FaceFinder, Placement, Portrait, Progress, Watching
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .media.formats import available_formats, describe_formats, describe_quality
     from .media.image import read_image
     from .models.preview.dub.dubbing import Dubbing
-    from .models.registry import MODEL_NAMES, weight_files
+    from .models.registry import DUBBING, MODEL_NAMES, weight_files
     from .pipeline import Job, Result, TalkingPortrait, load_model, run
     from .post.align import Align, Refinement, refine
     from .post.compose import Compose, Layer, compose, paste
@@ -62,13 +62,14 @@ if TYPE_CHECKING:
     from .post.retime import Retime, best_interpolator, retime
     from .post.smooth import Smooth, SmoothReport, smooth
     from .post.stage import Stage, Staged
-    from .preparing import prepare_portrait, trim_audio
+    from .preparing import DubConditions, draw_dub, prepare_dub, prepare_portrait, trim_audio
     from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
     from .weights.search import SearchPath, Weights
 
 __all__ = [
     "CHANNELS",
+    "DUBBING",
     "MODEL_NAMES",
     "PRECISIONS",
     "SETTINGS",
@@ -81,7 +82,9 @@ __all__ = [
     "Compose",
     "Conditions",
     "Direction",
+    "DubConditions",
     "Dubbing",
+    "Dubs",
     "Face",
     "FaceFinder",
     "FaceNotFoundError",
@@ -125,6 +128,7 @@ __all__ = [
     "draw_crop",
     "draw_curve",
     "draw_direction",
+    "draw_dub",
     "draw_search",
     "evaluate_clip",
     "face_finder",
@@ -136,6 +140,7 @@ __all__ = [
     "open_clip",
     "pair_folders",
     "paste",
+    "prepare_dub",
     "prepare_portrait",
     "quality_warnings",
     "read_audio",
@@ -159,6 +164,8 @@ _LAZY = {
     "Clip": "clip",
     "ClipReport": "evaluate.report",
     "Compose": "post.compose",
+    "DUBBING": "models.registry",
+    "DubConditions": "preparing",
     "Dubbing": "models.preview.dub.dubbing",
     "Job": "pipeline",
     "Layer": "post.compose",
@@ -188,6 +195,7 @@ _LAZY = {
     "draw_crop": "faces",
     "draw_curve": "post.curve",
     "draw_direction": "post.direction_picture",
+    "draw_dub": "preparing",
     "draw_search": "faces",
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
@@ -199,6 +207,7 @@ _LAZY = {
     "open_clip": "clip",
     "pair_folders": "batch.manifest",
     "paste": "post.compose",
+    "prepare_dub": "preparing",
     "prepare_portrait": "preparing",
     "quality_warnings": "faces",
     "read_audio": "media.audio",

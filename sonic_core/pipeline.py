@@ -32,8 +32,8 @@ from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
-from .preparing import direct_one, prepare_portrait, trim_audio
-from .settings import SETTINGS, Settings, amend
+from .preparing import DubConditions, direct_one, merge_settings, prepare_portrait, trim_audio
+from .settings import Settings, amend
 from .speech import Speech
 from .sync.check import LipsCheck, check_lips
 from .types import Audio, Progress, ignore_progress
@@ -95,7 +95,7 @@ class TalkingPortrait:
             MediaError: A file cannot be read.
             OutOfMemoryError: There is not enough memory.
         """
-        settings = _merged(settings, options)
+        settings = merge_settings(settings, options)
         settings = amend(settings, direction=combined(settings.direction, direction))
         return run(Job(image, audio, settings, self, video=video, speakers=speakers or {}), progress).clip
 
@@ -115,6 +115,8 @@ class TalkingPortrait:
             progress: Hears (stage, done, total).
             stages: What follows the model, before it is put back; None: as the settings ask and the model needs.
         """
+        if isinstance(conditions, DubConditions):
+            return self.dub(conditions.video, conditions.audio, settings, progress, stages=stages or ())
         if isinstance(conditions, CastConditions):
             return animate_cast(conditions, settings, partial(self._finish, settings, stages, progress), progress)
         settings = direct_one(settings, self.model)
@@ -124,6 +126,26 @@ class TalkingPortrait:
             place = conditions.portrait.placement
             following.append(Compose(Source(place.source), (place.box,)))
         return apply_stages(following, clip, progress)
+
+    def dub(
+        self,
+        video: Clip,
+        audio: Audio,
+        settings: Settings,
+        progress: Progress = ignore_progress,
+        *,
+        stages: Sequence[Stage] = (),
+    ) -> Staged[Reports]:
+        """Let the person of a video say a sound that is cut to its duration, at the video's own rate and size.
+
+        Raises:
+            SettingsError: This model dubs no videos.
+        """
+        if not isinstance(self.model, Dubs):
+            raise SettingsError(f"{self.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
+        made = self.model.dub(video, audio, settings, face_finder("auto", self.weights), progress)
+        following = apply_stages(stages, made.clip, progress)
+        return Staged(following.clip, Reports((made.report, *following.report.parts)))
 
     def prepare_cast(self, cast: Cast, settings: Settings, progress: Progress = ignore_progress) -> CastConditions:
         """Compute what does not depend on the frame for all people of a picture, for ``animate``.
@@ -249,16 +271,13 @@ def _loaded(job: Job) -> TalkingPortrait:
 
 def _dub(job: Job, model: TalkingPortrait, progress: Progress) -> Result:
     """Let the person of a video say the sound."""
-    if not isinstance(model.model, Dubs):
-        raise SettingsError(f"{model.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
     sound = _hear(job, model)[0]
     video = job.video if isinstance(job.video, Clip) else open_clip(cast("str | Path", job.video))
     check_size(job.output, job.format, video.size)
-    made = model.model.dub(video, sound, job.settings, face_finder("auto", model.weights), progress)
-    following = apply_stages(job.stages or (), made.clip, progress)
-    report = Reports((made.report, *following.report.parts))
-    written = _write(job, following.clip, progress)
-    return Result(following.clip, model.name, report, written, _check(sound, None, model, job.settings, report))
+    made = model.dub(video, sound, job.settings, progress, stages=job.stages or ())
+    written = _write(job, made.clip, progress)
+    lips = _check(sound, None, model, job.settings, made.report)
+    return Result(made.clip, model.name, made.report, written, lips)
 
 
 def _prepared(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
@@ -382,14 +401,3 @@ def load_model(
         )
     model = spec.load(search, Hardware(device, precision, keeper, others, acceleration, attention), changes)
     return TalkingPortrait(spec.name, model, search)
-
-
-def _merged(settings: Settings | None, options: dict[str, Any]) -> Settings:
-    if settings is not None and options:
-        raise SettingsError(
-            f"give either settings or single options, not both; got both settings and {', '.join(options)}."
-        )
-    unknown = sorted(set(options) - set(SETTINGS))
-    if unknown:
-        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {', '.join(SETTINGS)}.")
-    return settings if settings is not None else Settings(**options)

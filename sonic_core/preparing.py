@@ -1,20 +1,47 @@
-"""What comes before a model: the face that will speak, cut out of its picture, and the sound, cut to its duration."""
+"""What comes before a model: the face that will speak, found in its picture or video, and the sound, cut to length."""
 
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+import torch
+
+from .clip import Clip
 from .errors import SettingsError, SonicWarning
-from .faces import choose_face, crop_portrait, face_finder, quality_warnings
+from .faces import choose_face, crop_portrait, draw_roles, face_finder, quality_warnings
+from .faces.person_track import PersonTracker
+from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.given import as_picture
 from .media.mixing import check_duration, cut
 from .models.protocol import Model
-from .settings import Settings, amend
-from .types import Audio, Portrait
+from .settings import SETTINGS, Settings, amend
+from .types import Audio, Face, FaceFinder, Portrait, Progress, ignore_progress
 from .weights.search import Weights
+
+_NOSE = 1
+"""The mesh's tip of the nose."""
+
+
+def merge_settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    """Take all settings at once, or make them of single ones.
+
+    Raises:
+        SettingsError: Both are given, or one that there is not.
+    """
+    if settings is not None and options:
+        raise SettingsError(
+            f"give either settings or single options, not both; got both settings and {', '.join(options)}."
+        )
+    unknown = sorted(set(options) - set(SETTINGS))
+    if unknown:
+        raise SettingsError(f"{', '.join(unknown)}: no such setting; there are {', '.join(SETTINGS)}.")
+    return settings if settings is not None else Settings(**options)
 
 
 def prepare_portrait(
@@ -75,3 +102,67 @@ def trim_audio(audio: Audio, settings: Settings) -> Audio:
         return audio
     check_duration(audio, settings.duration, Fraction(settings.fps))
     return cut(audio, settings.duration)
+
+
+@dataclass(frozen=True, eq=False)
+class DubConditions:
+    """What is known of a video before its person says another sound (protocol ``Conditions``)."""
+
+    video: Clip
+    """What will be dubbed; it is tracked and painted when the clip is made."""
+    audio: Audio
+    """What will be said, cut to its duration."""
+    portrait: Portrait
+    """The person, cut out of the first frame in which she or he is seen."""
+    faces: tuple[Face, ...]
+    """All faces of that frame, the largest first."""
+    number: int
+    """Which of them it is."""
+
+
+def prepare_dub(
+    video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progress: Progress = ignore_progress
+) -> DubConditions:
+    """Find the person of a video who will say a sound, for ``TalkingPortrait.animate``.
+
+    Args:
+        video: Read up to the first frame in which the person is seen.
+        audio: What shall be said, cut to its duration.
+        settings: All settings; ``face_index`` chooses among the first faces that are seen together.
+        finder: Finds the faces.
+        progress: Called with ("portrait", frames searched, frames in all).
+
+    Raises:
+        FaceNotFoundError: The person is never seen.
+        InputError: The face is too small to be cut out.
+    """
+    frame, nose = _first_sight(video, settings, finder, progress)
+    faces = tuple(finder.find(frame))
+    number = int(np.argmin([np.hypot(*np.subtract(face.points[2], nose)) for face in faces]))
+    return DubConditions(video, audio, crop_portrait(frame, faces[number], settings), faces, number)
+
+
+def draw_dub(conditions: DubConditions) -> torch.Tensor:
+    """Draw on the first frame that shows the person who is dubbed, and the numbers of the others.
+
+    Returns:
+        (3, h, w) RGB in [0, 1].
+    """
+    roles = [(face, str(number), False) for number, face in enumerate(conditions.faces) if number != conditions.number]
+    dubbed = conditions.faces[conditions.number], f"{conditions.number} is dubbed", True
+    return draw_roles(conditions.portrait.placement.source, [*roles, dubbed])
+
+
+def _first_sight(
+    video: Clip, settings: Settings, finder: FaceFinder, progress: Progress
+) -> tuple[torch.Tensor, tuple[float, float]]:
+    """Find the first frame (3, h, w) in which the person is seen, and where in it the nose is."""
+    tracker = PersonTracker(finder, settings.face_index)
+    with closing(closable(video.frames())) as frames:
+        for done, frame in enumerate(frames, start=1):
+            sight = tracker.follow(frame)
+            progress("portrait", done, video.length)
+            if sight is not None:
+                return frame, (float(sight.points[_NOSE, 0]), float(sight.points[_NOSE, 1]))
+    tracker.check()
+    raise AssertionError("a person who was seen is found")

@@ -29,6 +29,8 @@ AUTO = "auto"
 NONE = "none"
 SAMPLES = ("portrait", "pair", "speech", "video")
 """What the workflows begin with: names, without ending, in the pack's assets."""
+SPOKEN = "sounds/spanish.wav"
+"""What the sample of a video says when it is dubbed, in the pack's assets."""
 SOUND_SAMPLES = "sonic_samples"
 """The folder, among the inputs, of several sounds to begin with."""
 
@@ -65,9 +67,10 @@ def weights_folder() -> Path:
 
 def _lay_samples(assets: Path, inputs: Path) -> None:
     """Copy the samples among the host's inputs where they are missing; never overwrite or fail."""
-    goals = {file: inputs / f"sonic_sample_{file.name}" for name in SAMPLES for file in assets.glob(f"{name}.*")}
-    goals |= {file: inputs / SOUND_SAMPLES / file.name for file in assets.glob("sounds/*.wav")}
-    for sample, goal in goals.items():
+    single = [file for name in SAMPLES for file in assets.glob(f"{name}.*")] + [*assets.glob(SPOKEN)]
+    goals = [(file, inputs / f"sonic_sample_{file.name}") for file in single]
+    goals += [(file, inputs / SOUND_SAMPLES / file.name) for file in assets.glob("sounds/*.wav")]
+    for sample, goal in goals:
         beside = goal.with_name(f".{goal.name}.{uuid.uuid4().hex}")
         try:
             if not goal.exists():

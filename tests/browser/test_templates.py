@@ -105,7 +105,7 @@ def test_the_template_browser_shows_every_template_with_its_picture(canvas: Canv
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     page.get_by_text("sonic-portrait", exact=True).first.click()
     names = comfy.read("/api/workflow_templates")["sonic-portrait"]
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         card = page.get_by_test_id(f"template-workflow-{name}")
         card.wait_for(timeout=20_000)

@@ -58,7 +58,7 @@ def brief_changes(prompt: Prompt) -> dict[str, Any]:
 def expected(prompt: Prompt) -> tuple[int, tuple[int, int]]:
     """Say how many frames of which size (width, height) a brief run has: the video's, the portrait's or the crop's."""
     samplers = nodes_of(prompt, "SonicSampler")
-    if not samplers:
+    if nodes_of(prompt, "LoadVideo"):
         return 25, (192, 192)
     whole = prompt[samplers[0]]["inputs"]["paste_back"]
     return 13, (768, 768) if whole else (128, 128)

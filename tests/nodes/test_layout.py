@@ -109,5 +109,5 @@ def test_what_sonic_preview_ignores_is_folded_away(pack: ModuleType) -> None:
     }
     assert folded.pop("SonicSampler") == alone & set(nodes["SonicSampler"]) != set()
     assert folded.pop("SonicTalkingPortrait") == alone & set(nodes["SonicTalkingPortrait"]) != set()
-    assert folded.pop("SONIC_PreData") == {"published", "listeners"}
+    assert folded.pop("SONIC_PreData") == {"published", "listeners", "when_longer"}
     assert not any(folded.values())

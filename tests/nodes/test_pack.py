@@ -74,7 +74,8 @@ def test_defaults_are_the_engines(pack: ModuleType) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.json")), ids=lambda path: path.stem)
 def test_workflows_fit_the_nodes(pack: ModuleType, folders: FolderPaths, path: Path) -> None:
-    (folders.home / "input/sonic_sample_speech.wav").touch()
+    for name in ("speech", "spanish"):
+        (folders.home / f"input/sonic_sample_{name}.wav").touch()
     workflow = json.loads(path.read_text(encoding="utf-8"))
     assert misfits(workflow, described(pack)) == []
     assert path.with_suffix(".jpg").read_bytes()[:2] == b"\xff\xd8"

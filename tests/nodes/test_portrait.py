@@ -94,8 +94,9 @@ def seen(answer: dict[str, Any], home: Path) -> torch.Tensor:
 
 def test_workflows_of_before_still_load(pack: ModuleType) -> None:
     inputs = node_of(pack).INPUT_TYPES()
-    assert list(inputs["required"]) == ["model", "image", "audio", "duration", "min_resolution", "expand_ratio"]
-    assert list(inputs["optional"]) == ["face_index", "published", "face_box", "listeners", "speakers"]
+    assert list(inputs["required"]) == ["model", "audio", "duration", "min_resolution", "expand_ratio"]
+    later = ["face_index", "published", "face_box", "listeners", "speakers", "video", "when_longer"]
+    assert list(inputs["optional"]) == ["image", *later]
 
 
 def test_the_node_shows_what_will_be_animated(
