@@ -84,6 +84,7 @@ class VideoCombine:
         sound: str = "whole",
         audio: Any = None,
         loop_count: int = 0,
+        mark: bool = True,
         prompt: dict[str, Any] | None = None,
         extra_pnginfo: dict[str, Any] | None = None,
         unique_id: str | None = None,
@@ -92,7 +93,7 @@ class VideoCombine:
         metadata = host.workflow_metadata(prompt, extra_pnginfo)
         with host.warnings_shown(unique_id):
             clip = _clip_of(video, audio, frame_rate)
-            options = {"pingpong": pingpong, "sound": sound, "plays": loop_count}
+            options = {"pingpong": pingpong, "sound": sound, "plays": loop_count, "mark": mark}
             file, is_video = host.saved(
                 clip,
                 filename_prefix,
@@ -124,6 +125,10 @@ def _further_inputs() -> dict[str, Any]:
     sound = (
         "whole: a sound longer than the picture is kept, the last frame is held. trimmed: both end with the picture."
     )
+    mark = (
+        "Say in the file's metadata that it is synthetic, and with what it was made: version, model, IPTC's digital "
+        "source type."
+    )
     return {
         "format": (host.formats(), {"default": "mp4-h264", "tooltip": describe_formats()}),
         "frame_rate": ("FLOAT", {"default": 0.0, "min": 0.0, "max": host.MOST_RATE, "step": 0.01, "tooltip": rate}),
@@ -131,6 +136,7 @@ def _further_inputs() -> dict[str, Any]:
         "sound": (["whole", "trimmed"], {"default": "whole", "tooltip": sound}),
         "audio": ("AUDIO", {"tooltip": "A sound in place of the video's own."}),
         "loop_count": ("INT", {"default": 0, "min": 0, "max": 100, "tooltip": often}),
+        "mark": ("BOOLEAN", {"default": True, "tooltip": mark}),
     }
 
 

@@ -15,9 +15,7 @@ if sys.argv[:1] == ["-m"] and "sonic_core" in sys.orig_argv:  # ``python -m soni
 
     listen()
 
-import re
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cast.speakers import Speaker
@@ -32,6 +30,7 @@ from .errors import (
     SonicError,
     SonicWarning,
 )
+from .media.mark import read_version
 from .models.protocol import Conditions, Dubs, Model
 from .settings import SETTINGS, Settings, check_possible
 from .types import Audio, Face, FaceFinder, Placement, Portrait, Progress, Watching
@@ -229,7 +228,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds (PEP 562)
     if name == "__version__":
-        return _version()
+        return read_version()
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
@@ -239,14 +238,3 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module holds (
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    """Read the version where it is declared: in a checkout's ``pyproject.toml``, else by the installed package."""
-    declared = Path(__file__).resolve().parent.with_name("pyproject.toml")
-    found = re.search(r'^version = "(.+)"', declared.read_text("utf-8"), re.MULTILINE) if declared.is_file() else None
-    if found:
-        return found[1]
-    from importlib import metadata  # noqa: PLC0415 - takes longer to import than all else here
-
-    return metadata.version("sonic-portrait")

@@ -24,6 +24,7 @@ from .media.audio import read_track
 from .media.footage import Footage
 from .media.formats import format_of
 from .media.live import write_live
+from .media.mark import Mark
 from .media.reverse import there_and_back
 from .media.seen.display import reduced_size
 from .media.video import check_target, probe_video, write_video
@@ -71,6 +72,8 @@ class Clip:
     """The sound, beginning with the first frame; None for a silent clip."""
     placement: Placement | None = None
     """Where in a larger picture the frames lie, if they show another part of it than the portrait they were made of."""
+    mark: Mark | None = None
+    """What of it is synthetic, and whose work that is; None where nobody said."""
 
     @property
     def duration(self) -> float:
@@ -181,6 +184,7 @@ class Clip:
         sound: str = "whole",
         plays: int = 0,
         metadata: Mapping[str, str] | None = None,
+        mark: bool = True,
         progress: Progress = ignore_progress,
     ) -> Path:
         """Write the clip as a video, a moving picture or a folder of pictures.
@@ -191,14 +195,14 @@ class Clip:
             path: Ends as the format says; an existing file is replaced, an existing folder never.
             format: "mp4-h264", which plays everywhere, or another of ``media.formats.FORMATS`` that
                 ``media.formats.available_formats`` lists. None takes the first that ends as ``path`` does.
-            crf: Quality, 0 the best; None for the format's own, which is hard to tell from the original. Formats whose
-                own is None take no notice.
+            crf: Quality, 0 the best; None for the format's own, hard to tell from the original. Some formats have none.
             pingpong: Forward, then backward; the sound plays once, silence follows.
             sound: "whole" keeps all of a sound that is longer than the picture and holds the last frame meanwhile;
                 "trimmed" ends it with the picture. Where it is shorter, silence follows, so that both have one length;
                 less than a frame is no difference.
             plays: How often it plays, 0 for ever, where that is a WebP or GIF; all others have their frames as often.
             metadata: Texts to store in the file, by name.
+            mark: Say in the file's metadata that it is synthetic, and with what it was made, if it is.
             progress: Called with ("encode", frames done, frames in all); for GIF with ("palette", …) before.
 
         Returns:
@@ -227,6 +231,7 @@ class Clip:
                 crf=crf,
                 plays=plays,
                 metadata=metadata,
+                mark=clip.mark if mark else None,
                 progress=progress,
             )
         log.info("combine: %s (%s), %s", written, file.name, clip._described(samples))
@@ -239,6 +244,7 @@ class Clip:
         crf: float | None = None,
         sound: str = "whole",
         metadata: Mapping[str, str] | None = None,
+        mark: bool = True,
         progress: Progress = ignore_progress,
     ) -> None:
         """Write the clip into a stream, a pipe to a player for one, while it is being made.
@@ -251,6 +257,7 @@ class Clip:
             crf: Quality of H.264, 0 the best to 51; None for the format's own.
             sound: As of ``export``.
             metadata: Texts to store, by name.
+            mark: As of ``export``.
             progress: Called with ("encode", frames done, frames in all).
 
         Raises:
@@ -270,6 +277,7 @@ class Clip:
                 samples=samples,
                 crf=crf,
                 metadata=metadata,
+                mark=clip.mark if mark else None,
                 progress=progress,
                 open_ended=arriving is not None,
             )
@@ -364,7 +372,7 @@ def open_clip(path: str | os.PathLike[str]) -> Clip:
     """
     info = probe_video(path)
     audio = read_track(path, info.start) if info.has_audio else None
-    return Clip(Footage(Path(path), info), info.fps, info.length, info.size, audio)
+    return Clip(Footage(Path(path), info), info.fps, info.length, info.size, audio, mark=info.mark)
 
 
 def frame_count(duration: float, fps: Fraction) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +20,9 @@ from .devices import Hardware, Keeper
 from .direction import Directions, combined
 from .errors import InputError, SettingsError
 from .faces import RememberingFinder, face_finder
-from .media.arriving import ArrivingAudio, read_arriving, read_whole
-from .media.audio import read_audio
-from .media.given import as_picture, as_sound
+from .media.arriving import ArrivingAudio
+from .media.given import as_picture
+from .media.mark import Mark
 from .memory import memory_errors
 from .models.protocol import Conditions, Dubs, LooksAhead, Model
 from .models.registry import AUTO, DUBBING, find_model
@@ -32,7 +31,7 @@ from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
-from .preparing import DubConditions, direct_one, merge_settings, prepare_portrait, trim_audio
+from .preparing import DubConditions, direct_one, hear, merge_settings, prepare_portrait
 from .settings import Settings, amend
 from .speech import Speech
 from .sync.check import LipsCheck, check_lips
@@ -43,8 +42,6 @@ from .weights.search import SearchPath, Weights
 
 log = logging.getLogger("sonic")
 
-_BEYOND = 1.0
-"""Seconds of a sound that are read beyond those that are wanted: what is cut off differs by no sample."""
 SVD_IS_A_PART = "svd= goes with the next release; name the file or folder of Stable Video Diffusion among weights."
 
 
@@ -115,6 +112,12 @@ class TalkingPortrait:
             progress: Hears (stage, done, total).
             stages: What follows the model, before it is put back; None: as the settings ask and the model needs.
         """
+        made = self._animated(conditions, settings, progress, stages)
+        return replace(made, clip=replace(made.clip, mark=Mark(self.name, isinstance(conditions, DubConditions))))
+
+    def _animated(
+        self, conditions: Conditions, settings: Settings, progress: Progress, stages: Sequence[Stage] | None
+    ) -> Staged[Reports]:
         if isinstance(conditions, DubConditions):
             return self.dub(conditions.video, conditions.audio, settings, progress, stages=stages or ())
         if isinstance(conditions, CastConditions):
@@ -145,7 +148,8 @@ class TalkingPortrait:
             raise SettingsError(f"{self.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
         made = self.model.dub(video, audio, settings, face_finder("auto", self.weights), progress)
         following = apply_stages(stages, made.clip, progress)
-        return Staged(following.clip, Reports((made.report, *following.report.parts)))
+        clip = replace(following.clip, mark=Mark(self.name, dubbed=True))
+        return Staged(clip, Reports((made.report, *following.report.parts)))
 
     def prepare_cast(self, cast: Cast, settings: Settings, progress: Progress = ignore_progress) -> CastConditions:
         """Compute what does not depend on the frame for all people of a picture, for ``animate``.
@@ -188,10 +192,11 @@ class Job:
     format: str | None = None
     """As of ``Clip.export``; into a stream of bytes only mp4-h264 can be written."""
     crf: float | None = None
-    """As of ``Clip.export``, like the next three."""
+    """As of ``Clip.export``, like the next four."""
     pingpong: bool = False
     sound: str = SOUND_CHOICES[0]
     metadata: Mapping[str, str] | None = None
+    mark: bool = True
     video: str | Path | Clip | None = None
     """In place of a picture, a video file or a clip whose person says the sound."""
     speakers: Mapping[int, Sound | Speaker] = field(default_factory=dict)
@@ -307,20 +312,9 @@ def _prepared_cast(job: Job, model: TalkingPortrait, progress: Progress) -> tupl
 
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     """Read the sound; one that comes byte by byte to its end, unless it can be answered while it comes."""
-    settings, audio = job.settings, cast("Any", job.audio)
-    most = None if settings.duration is None else settings.duration + _BEYOND
-    if not hasattr(audio, "read"):
-        named = isinstance(audio, (str, os.PathLike))
-        sound = read_audio(audio, duration=most) if named else as_sound(audio)
-        return trim_audio(sound, settings), settings
     live = job.output is not None and not isinstance(job.output, (str, Path))
     answers = live and job.video is None and isinstance(model.model, LooksAhead)
-    ahead = cast("LooksAhead", model.model).look_ahead(settings) if answers else None
-    if ahead is None:
-        return trim_audio(read_whole(audio, most), settings), settings
-    sound = read_arriving(audio, settings.duration)
-    log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
-    return sound, replace(settings, duration=None)
+    return hear(job.audio, job.settings, cast("LooksAhead", model.model).look_ahead if answers else None)
 
 
 def _check(
@@ -337,18 +331,12 @@ def _check(
 def _write(job: Job, clip: Clip, progress: Progress) -> Path | None:
     if job.output is None:
         return None
+    shared: dict[str, Any] = {"crf": job.crf, "sound": job.sound, "metadata": job.metadata, "mark": job.mark}
+    shared["progress"] = progress
     if not isinstance(job.output, (str, Path)):
-        clip.stream(job.output, crf=job.crf, sound=job.sound, metadata=job.metadata, progress=progress)
+        clip.stream(job.output, **shared)
         return None
-    return clip.export(
-        job.output,
-        format=job.format,
-        crf=job.crf,
-        pingpong=job.pingpong,
-        sound=job.sound,
-        metadata=job.metadata,
-        progress=progress,
-    )
+    return clip.export(job.output, format=job.format, pingpong=job.pingpong, **shared)
 
 
 def load_model(

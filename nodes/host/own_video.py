@@ -200,7 +200,7 @@ class Lossless:
     def __init__(self, path: Path, clip: Clip) -> None:
         from ...sonic_core.media.video import VideoInfo
 
-        self.path = path
+        self.path, self.mark = path, clip.mark
         self.info = VideoInfo(clip.size, clip.fps, clip.length, clip.duration, clip.audio is not None, 0.0, steady=True)
         weakref.finalize(self, remove, path)
 
@@ -212,7 +212,7 @@ class Lossless:
 
         info = self.info
         sound = read_track(self.path, info.start) if info.has_audio else None
-        return Clip(lambda: read_video(self.path, info=info), info.fps, info.length, info.size, sound)
+        return Clip(lambda: read_video(self.path, info=info), info.fps, info.length, info.size, sound, mark=self.mark)
 
 
 def written(metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def _made(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, Talkin
         settings, model = row.settings, models[row.model]
         speakers = {number: Speaker(sound, begin) for number, sound, begin in row.speakers}
         job = Job(row.image, row.audio, settings, model, output=row.output, format=row.format, crf=row.crf)
-        made = run(replace(job, speakers=speakers))
+        made = run(replace(job, speakers=speakers, mark=row.mark))
     except (SonicError, OSError, MemoryError) as error:
         return JournalEntry("", "", "", error=_passing(error) + (str(error) or type(error).__name__))
     except Exception as error:  # noqa: BLE001 - a fault of ours in one row shall not end the others

@@ -46,6 +46,8 @@ class ManifestRow:
     """Where it stands in the manifest, counted from 1; 0 where there is none."""
     speakers: tuple[tuple[int, Path, float], ...] = ()
     """Who says what instead, and from when on: numbers of faces, sounds, seconds."""
+    mark: bool = True
+    """As of ``Clip.export``."""
 
     @property
     def sounds(self) -> tuple[Path, ...]:
@@ -58,6 +60,7 @@ class ManifestRow:
         if self.settings.direction is None:
             del settings["direction"]
         told = {"settings": settings, "model": self.model, "format": self.format, "crf": self.crf}
+        told |= {} if self.mark else {"mark": False}
         if self.speakers:
             return told | {"speakers": [(number, begin) for number, _, begin in self.speakers]}
         del settings["listeners"]
@@ -72,6 +75,7 @@ class Usual:
     model: str = MODEL_NAMES[0]
     format: str | None = None
     crf: float | None = None
+    mark: bool = True
 
 
 class Fault(NamedTuple):
@@ -248,7 +252,7 @@ def _row(given: Mapping[str, Any], base: Path, folder: Path, usual: Usual) -> Ma
         raise _Wrong("model", f"expected {', '.join(MODEL_NAMES)}; got {wanted!r}")
     made = _directed(given, base, _settings(given, usual.settings))
     target = _target(given, name, folder, chosen, crf)
-    return ManifestRow(name, image, audio, target, made, wanted, chosen, crf, speakers=speakers)
+    return ManifestRow(name, image, audio, target, made, wanted, chosen, crf, speakers=speakers, mark=usual.mark)
 
 
 def _speakers(given: Mapping[str, Any], base: Path) -> tuple[tuple[int, Path, float], ...]:

@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
     from ..batch.page import write_reports
     from ..batch.work import run_batch
 
-    folder, usual = Path(options.output), Usual(settings_of(options), options.model, options.format, options.crf)
+    folder = Path(options.output)
+    usual = Usual(settings_of(options), options.model, options.format, options.crf, options.mark)
     if options.workers < 0:
         raise SettingsError(f"--workers counts processes, from 0; got {options.workers}.")
     pair = options.images, options.sounds

@@ -46,6 +46,8 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help=f"{either(list(FORMATS))}; default: as --output ends")
     quality = f"quality, lower is better: {describe_quality()} Default: the format's own."
     parser.add_argument("--crf", type=float, metavar="N", help=quality)
+    silent = "do not say in the file's metadata that it is synthetic, and with what it was made"
+    parser.add_argument("--no-mark", dest="mark", action="store_false", help=silent)
 
 
 def add_weights(parser: argparse.ArgumentParser, what: str = "weights") -> None:

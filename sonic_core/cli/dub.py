@@ -51,6 +51,7 @@ def speak(options: argparse.Namespace) -> int:
         output=options.output,
         format=options.format,
         crf=options.crf,
+        mark=options.mark,
         video=options.video,
     )
     made = run(job, ProgressLine())

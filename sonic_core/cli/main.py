@@ -164,6 +164,7 @@ def _animate(
         output=sys.stdout.buffer if live else output,
         format=options.format,
         crf=options.crf,
+        mark=options.mark,
         speakers=speakers.speakers_of(options),
     )
     try:

@@ -93,7 +93,7 @@ def align(options: argparse.Namespace) -> int:
     align, progress = Align(options.max_offset, options.force), ProgressLine()
     clip = _opened(options)
     made = replace(align, finder=face_finder("auto", options.weights)).apply(clip, progress)
-    made.clip.export(options.output, format=options.format, crf=options.crf, progress=progress)
+    made.clip.export(options.output, format=options.format, crf=options.crf, mark=options.mark, progress=progress)
     done = made.report
     told = {**described(done.measurement), "moved_seconds": done.moved, "output": options.output}
     answer(options, told, f"{options.output}: {done.reason}")
@@ -117,7 +117,7 @@ def even_out(options: argparse.Namespace) -> int:
     clip, report = made.clip, made.report
     if retime is not None:
         clip = replace(retime, interpolator=best_interpolator(options.weights, options.device)).apply(clip).clip
-    clip.export(options.output, format=options.format, crf=options.crf, progress=ProgressLine())
+    clip.export(options.output, format=options.format, crf=options.crf, mark=options.mark, progress=ProgressLine())
     told: dict[str, Any] = {"output": options.output, "frames": clip.length, "fps": float(clip.fps)}
     if report.done is not None:
         told |= asdict(report.done)

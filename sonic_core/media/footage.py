@@ -22,6 +22,7 @@ from ..errors import InputError, MediaError, SonicWarning
 from ..types import Frames
 from .bounds import FRAME_BYTES, check_memory
 from .files import check_readable
+from .mark import Mark, read_mark
 from .pixels import Bytes, as_frames
 from .seen.display import Display, whole_pictures
 from .seen.hdr import is_strange, name_of
@@ -62,6 +63,8 @@ class VideoInfo:
     """Whether every frame lies on its own place of the grid of ``fps``; if not, ``read_video`` holds frames."""
     stamped: bool = True
     """Whether each frame has its own time stamp; if not, they are counted."""
+    mark: Mark | None = None
+    """What the file says of itself, where a program of this kind wrote it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     with _opened(path) as (container, stream):
         times = _times(container, stream)
         announced = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-        has_audio = bool(container.streams.audio)
+        has_audio, mark = bool(container.streams.audio), read_mark(container.metadata)
     if not times.stamps:
         raise MediaError(f"Expected {_WANTED} in {path}, got one without a single frame.")
     with _opened(path) as (container, stream), closing(_decoded(container, stream, path)) as frames:
@@ -112,7 +115,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     if not steady:
         grid = Grid(fps, stamps[0])
         length = max(grid.place(stamp) for stamp in stamps) + max(1, round(times.last * fps))
-    return VideoInfo(size, fps, length, float(length / fps), has_audio, float(stamps[0]), steady, times.told)
+    return VideoInfo(size, fps, length, float(length / fps), has_audio, float(stamps[0]), steady, times.told, mark)
 
 
 @dataclass(frozen=True)

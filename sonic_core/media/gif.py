@@ -30,6 +30,7 @@ from .files import file_errors, scratch_folder
 from .footage import read_video
 from .formats import Format
 from .lossless import lossless_format
+from .mark import xmp_extension
 from .palette import Palette
 from .pixels import Bytes, as_bytes
 from .reel import STAGE, Reel
@@ -81,14 +82,14 @@ def write_gif(target: Path, part: Path, file: Format, reel: Reel) -> None:
         def report(_stage: str, done: int, total: int) -> None:
             reel.progress(PALETTE_STAGE, done, total)
 
-        seen = replace(reel, chunks=_seen(reel.chunks, palette), audio=None, metadata={}, progress=report)
+        seen = replace(reel, chunks=_seen(reel.chunks, palette), audio=None, metadata={}, mark=None, progress=report)
         write_container(target, waiting, lossless_format(), seen, crf=None)
         painted = folder / "painted.gif" if reel.metadata else part
         with closing(closable(read_video(waiting))) as chunks:
             _encode(target, painted, file, replace(reel, chunks=chunks), _palette_frame(palette))
         if reel.metadata:
             with file_errors(target):
-                _copied_with_comments(painted, part, reel.metadata)
+                _copied_with_comments(painted, part, reel.metadata, xmp_extension(reel.mark) if reel.mark else b"")
 
 
 def show_times(fps: Fraction, length: int) -> list[int | None]:
@@ -189,13 +190,14 @@ def _source(graph: Graph, height: int, width: int) -> FilterContext:
     )
 
 
-def _copied_with_comments(source: Path, part: Path, texts: Mapping[str, str]) -> None:
+def _copied_with_comments(source: Path, part: Path, texts: Mapping[str, str], extension: bytes = b"") -> None:
     """Copy a GIF and put each text as a comment "name:text" before its first picture: FFmpeg takes later ones for one.
 
     Args:
         source: A GIF as FFmpeg writes it, with a block that makes it repeat, or without.
         part: The copy.
         texts: What to put in.
+        extension: Another block, in front of these.
     """
     with source.open("rb") as before, part.open("wb") as after:
         head = before.read(_HEAD)
@@ -204,6 +206,7 @@ def _copied_with_comments(source: Path, part: Path, texts: Mapping[str, str]) ->
         following = before.read(_LOOP)
         repeats = following.startswith(_EXTENSION)
         after.write(following if repeats else b"")
+        after.write(extension)
         for name, text in texts.items():
             said = f"{name}:{text}".encode()
             after.write(b"\x21\xfe")

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from ..types import Audio, Frames, Progress, ignore_progress
 from .container import write_container
 from .formats import Encoder, Format, find_format
+from .mark import Mark, marked
 from .reel import Reel
 from .track import heard
 
@@ -55,6 +56,7 @@ def write_live(
     samples: int | None = None,
     crf: float | None = None,
     metadata: Mapping[str, str] | None = None,
+    mark: Mark | None = None,
     progress: Progress = ignore_progress,
     open_ended: bool = False,
 ) -> None:
@@ -70,6 +72,7 @@ def write_live(
         samples: Samples of the sound to write; None writes all.
         crf: Quality of H.264, 0 the best; None for the format's own.
         metadata: Texts to store in the file, by name.
+        mark: What the file says of itself besides, in texts.
         progress: Called with ("encode", frames done, length).
         open_ended: Fewer frames may come; the sound ends with them then, and progress hears of a length of 0.
 
@@ -83,7 +86,15 @@ def write_live(
     audio = heard(audio)
     count = 0 if audio is None else audio.samples.shape[1] if samples is None else samples
     reel = Reel(
-        chunks, Fraction(fps), length, size, audio if count else None, count, metadata or {}, progress, open_ended
+        chunks,
+        Fraction(fps),
+        length,
+        size,
+        audio if count else None,
+        count,
+        marked(metadata or {}, mark),
+        progress,
+        open_ended,
     )
     write_container(Path("standard output"), stream, file, reel, crf=quality)
     stream.flush()

@@ -11,6 +11,7 @@ import torch
 
 from ..errors import MediaError
 from ..types import Audio, Frames, Progress
+from .mark import Mark
 
 STAGE = "encode"
 """The name under which progress is reported."""
@@ -42,6 +43,8 @@ class Reel:
     """Whether fewer frames may come, with which the sound ends then."""
     plays: int = 0
     """How often a picture that moves plays; 0 is for ever. Videos know no such thing."""
+    mark: Mark | None = None
+    """What the file says of itself; its texts are among ``metadata`` already."""
 
     def cropped(self, steps: tuple[int, int]) -> tuple[int, int]:
         """Return (h, w) without the rows and columns that a multiple of ``steps`` leaves over."""

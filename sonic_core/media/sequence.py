@@ -25,6 +25,8 @@ SOUND = "sound.wav"
 _SIGNATURE_AND_HEADER = 8 + 25
 """Bytes of a PNG before which no other chunk may come."""
 _COMPRESSION = 3
+_XMP = b"XML:com.adobe.xmp" + bytes(5)
+"""What an iTXt chunk with XMP begins with: its name, not compressed, in no language."""
 
 
 def picture_name(number: int) -> str:
@@ -43,7 +45,7 @@ def write_sequence(target: Path, folder: Path, file: Format, reel: Reel) -> None
         target: The name that messages tell.
         folder: An empty folder.
         file: The sequence's row of the table.
-        reel: What to write; its texts go into the first picture, where ComfyUI looks for them.
+        reel: What to write; its texts go into the first picture, where ComfyUI looks for them, its mark into each.
 
     Raises:
         MediaError: A file cannot be written, or the chunks hold other frames than announced.
@@ -52,9 +54,8 @@ def write_sequence(target: Path, folder: Path, file: Format, reel: Reel) -> None
     """
     with closing(read_ahead(reel.frames(as_words))) as frames:
         for done, pixels in enumerate(frames, start=1):
-            content = _png(pixels)
-            if done == 1:
-                content = _with_texts(content, reel.metadata)
+            texts = dict(reel.metadata) if done == 1 else {}
+            content = _with_texts(_png(pixels), texts, reel.mark.xmp() if reel.mark else None)
             with file_errors(target):
                 (folder / picture_name(done)).write_bytes(content)
             reel.progress(STAGE, done, reel.length)
@@ -71,8 +72,9 @@ def _png(pixels: Words) -> bytes:
     return content.tobytes()
 
 
-def _with_texts(content: bytes, texts: Mapping[str, str]) -> bytes:
+def _with_texts(content: bytes, texts: Mapping[str, str], xmp: bytes | None) -> bytes:
     chunks = b"".join(_text_chunk(name, text) for name, text in texts.items())
+    chunks += b"" if xmp is None else _chunk(b"iTXt", _XMP + xmp)
     return content[:_SIGNATURE_AND_HEADER] + chunks + content[_SIGNATURE_AND_HEADER:]
 
 
@@ -82,4 +84,8 @@ def _text_chunk(name: str, text: str) -> bytes:
         kind, content = b"tEXt", name.encode("latin-1") + b"\0" + text.encode("latin-1")
     except UnicodeEncodeError:
         kind, content = b"iTXt", name.encode("latin-1", "replace") + b"\0\0\0\0\0" + text.encode()
+    return _chunk(kind, content)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -11,11 +11,12 @@ from pathlib import Path
 from ..errors import SonicWarning
 from ..types import Audio, Frames, Progress, ignore_progress
 from .container import write_container
-from .files import check_new_folder, check_writable, folder_beside, written_beside
+from .files import check_new_folder, check_writable, file_errors, folder_beside, written_beside
 from .footage import VideoInfo, probe_video, read_video
 from .formats import Format, find_format
 from .gif import write_gif
 from .lossless import kept_format, lossless_format
+from .mark import Mark, marked, xmp_box
 from .reel import STAGE, Reel
 from .sequence import write_sequence
 from .source import ffmpeg_name
@@ -33,6 +34,10 @@ __all__ = [
     "write_lossless",
     "write_video",
 ]
+
+
+_WITH_BOXES = {"mp4", "mov"}
+"""Containers of boxes, one of which may hold XMP."""
 
 
 def check_target(path: str | os.PathLike[str], file: Format) -> Path:
@@ -61,11 +66,12 @@ def write_video(
     preset: str | None = None,
     plays: int = 0,
     metadata: Mapping[str, str] | None = None,
+    mark: Mark | None = None,
     progress: Progress = ignore_progress,
 ) -> Path:
     """Write a video, a moving picture or a folder of pictures; MP4 with H.264 and AAC where nothing else is asked for.
 
-    Videos have BT.709 colours and say so. Frames and sound begin at zero. What is raised leaves nothing behind.
+    Videos have BT.709 colours and say so. Exactly ``length`` frames and the whole sound, from zero; errors leave none.
 
     Args:
         path: Ends as the format says; an existing file is replaced, an existing folder never.
@@ -73,14 +79,15 @@ def write_video(
         fps: Frames per second.
         length: Number of frames in all chunks together.
         size: (h, w) of the frames; of an odd size the last row or column is cropped where the format needs that.
-        audio: The sound; None or one without samples for none. Compressed sound is mixed down to two channels, and
-            what exceeds ±1 is clipped; what is not a number becomes silence, with a warning.
+        audio: The sound; None or one without samples for none. Compressed sound is mixed down to two channels and
+            clipped at ±1; what is not a number becomes silence, with a warning.
         samples: Samples of the sound to write; fewer cut it, more append silence. None writes all.
         format: A name of ``formats.FORMATS``.
         crf: Quality, 0 the best; None for the format's own. ProRes, GIF and PNG have no such choice.
-        preset: The preset of x264, x265 or SVT-AV1; None for the format's own.
+        preset: Of x264, x265 or SVT-AV1; None for the format's own: x264's "faster" takes 2/3 of the time for 0.3 dB.
         plays: How often a picture that moves plays; 0 is for ever.
         metadata: Texts to store in the file, by name.
+        mark: What it says of itself besides.
         progress: Called with ("encode", frames done, length); for GIF with ("palette", …) before.
 
     Returns:
@@ -97,7 +104,8 @@ def write_video(
     file.check_size(size)
     target = check_target(path, file)
     audio, samples = _sounding(audio, samples)
-    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, metadata or {}, progress, plays=plays)
+    texts = marked(metadata or {}, mark)
+    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, texts, progress, mark=mark, plays=plays)
     if audio is not None and not file.sounds:
         warnings.warn(f"{target.name} has no sound: {file.name} cannot hold any.", SonicWarning, stacklevel=2)
     if file.suffix:
@@ -116,6 +124,9 @@ def _write_file(target: Path, part: Path, file: Format, reel: Reel, *, crf: floa
         write_webp(target, part, file, reel, crf or 0)
     else:
         write_container(target, part, file, reel, crf=crf, preset=preset)
+        if reel.mark is not None and file.container in _WITH_BOXES:
+            with file_errors(target), part.open("ab") as written:
+                written.write(xmp_box(reel.mark))
 
 
 def write_lossless(

@@ -30,7 +30,7 @@ MOST_SIDE = 16383
 
 _TICKS = 1000
 """WebP tells durations in thousandths of a second."""
-_HAS_EXIF, _MOVES = 0x08, 0x02
+_HAS_EXIF, _HAS_XMP, _MOVES = 0x08, 0x04, 0x02
 _REPLACES = 0x02
 """The picture covers what was there instead of being blended with it."""
 _PROMPT_TAG, _FIRST_TAG = 0x0110, 0x010F
@@ -74,6 +74,8 @@ def write_webp(target: Path, part: Path, file: Format, reel: Reel, crf: float) -
             _put(output, animation.finish())
             if reel.metadata:
                 _put(output, _chunk(b"EXIF", _exif(reel.metadata)))
+            if reel.mark is not None:
+                _put(output, _chunk(b"XMP ", reel.mark.xmp()))
             end = output.tell()
             output.seek(4)
             _put(output, struct.pack("<I", end - 8))
@@ -146,7 +148,7 @@ def _animation_chunk(picture: bytes, duration: int) -> bytes:
 
 def _write_head(output: FileIO, size: tuple[int, int], reel: Reel) -> None:
     height, width = size
-    flags = _MOVES | (_HAS_EXIF if reel.metadata else 0)
+    flags = _MOVES | (_HAS_EXIF if reel.metadata else 0) | (_HAS_XMP if reel.mark is not None else 0)
     _put(output, b"RIFF\0\0\0\0WEBP")
     _put(output, _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + _three(width - 1) + _three(height - 1)))
     _put(output, _chunk(b"ANIM", struct.pack("<IH", 0, reel.plays)))  # no backdrop

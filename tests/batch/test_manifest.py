@@ -37,8 +37,9 @@ def test_a_row_says_what_differs_and_the_rest_holds_for_all(folder):
         "b,ann.png,hello.wav,,,,,\n",
         encoding="utf-8",
     )
-    usual = Usual(Settings(seed=3, dynamic_scale=1.1), "sonic-preview", crf=20)
+    usual = Usual(Settings(seed=3, dynamic_scale=1.1), "sonic-preview", crf=20, mark=False)
     first, second = read_manifest(folder / "list.csv", folder / "out", usual).rows
+    assert first.mark is first.described()["mark"] is False
     assert (first.id, first.line, first.image, first.audio) == ("a", 2, folder / "ann.png", folder / "hello.wav")
     assert first.settings == Settings(seed=7, dynamic_scale=1.1, paste_back=True, fps=29.97, face=(1, 2, 30, 40))
     assert (first.model, first.crf, first.output) == ("sonic-preview", 20, folder.resolve() / "out/deep/a.webm")

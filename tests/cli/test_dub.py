@@ -8,6 +8,7 @@ import pytest
 
 from sonic_core.cli.main import main
 from sonic_core.clip import open_clip
+from sonic_core.media.mark import Mark
 from tests.cli.test_video import run
 
 
@@ -44,7 +45,9 @@ def test_dub_tells_what_it_did(capsys, video, sound, tmp_path):
     }
     clip = open_clip(out)
     assert (clip.length, clip.size) == (30, (384, 384)) and clip.audio is not None
-    status, shown, _ = run(capsys, "dub", video, "--audio", sound, "--output", out, "--when-longer", "cut")
+    assert clip.mark == Mark("sonic-preview", dubbed=True)
+    status, shown, _ = run(capsys, "dub", video, "--audio", sound, "--output", out, "--when-longer", "cut", "--no-mark")
+    assert open_clip(out).mark is None
     assert status == 0 and f"{out}: dubbing: the mouth is new in 20 of 20 frames; " in shown
 
 

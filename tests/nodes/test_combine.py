@@ -132,7 +132,7 @@ def test_workflows_of_before_still_load(pack: ModuleType) -> None:
     node = pack.NODE_CLASS_MAPPINGS["VideoCombine"]
     inputs = node.INPUT_TYPES()
     assert list(inputs["required"]) == ["video", "filename_prefix", "crf", "save_output"]
-    assert list(inputs["optional"]) == ["format", "frame_rate", "pingpong", "sound", "audio", "loop_count"]
+    assert list(inputs["optional"]) == ["format", "frame_rate", "pingpong", "sound", "audio", "loop_count", "mark"]
     defaults = {name: one.default for name, one in inspect.signature(node.combine).parameters.items()}
     for name, (kind, options) in inputs["optional"].items():
         assert kind == "AUDIO" or options["default"] == defaults[name]

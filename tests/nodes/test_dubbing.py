@@ -64,6 +64,7 @@ def test_the_person_is_shown_and_dubbed_and_all_else_stays(
     made = sampled(pack, model, prepared)
     clip = host.clip_of(made)
     assert (clip.fps, clip.size, clip.length) == (Fraction(30), (400, 480), FRAMES)
+    assert (clip.mark.model, clip.mark.dubbed) == ("sonic-preview", True), "what is written of it says so"
     changed = (frames_of(host, made) - images.permute(0, 3, 1, 2)).abs().amax((0, 1)) > 1e-6
     assert 2000 < int(changed.sum()) < 80_000
     rows, columns = changed.any(1).nonzero(), changed.any(0).nonzero()
