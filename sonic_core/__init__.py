@@ -62,8 +62,12 @@ if TYPE_CHECKING:
     from .post.smooth import Smooth, SmoothReport, smooth
     from .post.stage import Stage, Staged
     from .preparing import DubConditions, draw_dub, prepare_dub, prepare_portrait, trim_audio
+    from .speech.voice.cleaning import clean_voice
+    from .speech.voice.denoisers import find_denoiser
+    from .speech.voice.turns import Voices, hear_voices
     from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
+    from .voicing import prepare_heard
     from .weights.search import SearchPath, Weights
 
 __all__ = [
@@ -112,6 +116,7 @@ __all__ = [
     "Staged",
     "SyncMeasurement",
     "TalkingPortrait",
+    "Voices",
     "Watching",
     "Weights",
     "at_rate",
@@ -119,6 +124,7 @@ __all__ = [
     "best_interpolator",
     "check_possible",
     "choose_face",
+    "clean_voice",
     "compose",
     "crop_portrait",
     "describe_formats",
@@ -131,15 +137,18 @@ __all__ = [
     "draw_search",
     "evaluate_clip",
     "face_finder",
+    "find_denoiser",
     "follow_head",
     "gather_cast",
     "hear_speakers",
+    "hear_voices",
     "load_model",
     "measure_sync",
     "open_clip",
     "pair_folders",
     "paste",
     "prepare_dub",
+    "prepare_heard",
     "prepare_portrait",
     "quality_warnings",
     "read_audio",
@@ -181,11 +190,13 @@ _LAZY = {
     "Staged": "post.stage",
     "SyncMeasurement": "sync.offset",
     "TalkingPortrait": "pipeline",
+    "Voices": "speech.voice.turns",
     "Weights": "weights.search",
     "at_rate": "post.renamed",
     "available_formats": "media.formats",
     "best_interpolator": "post.retime",
     "choose_face": "faces",
+    "clean_voice": "speech.voice.cleaning",
     "compose": "post.compose",
     "crop_portrait": "faces",
     "describe_formats": "media.formats",
@@ -199,14 +210,17 @@ _LAZY = {
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
     "follow_head": "faces.head_track",
+    "find_denoiser": "speech.voice.denoisers",
     "gather_cast": "cast.people",
     "hear_speakers": "cast.hearing",
+    "hear_voices": "speech.voice.turns",
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
     "open_clip": "clip",
     "pair_folders": "batch.manifest",
     "paste": "post.compose",
     "prepare_dub": "preparing",
+    "prepare_heard": "voicing",
     "prepare_portrait": "preparing",
     "quality_warnings": "faces",
     "read_audio": "media.audio",

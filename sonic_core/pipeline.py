@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from . import voicing
 from .cast.hearing import hear_speakers
+from .cast.mixed import check_said
 from .cast.people import Cast, gather_cast
 from .cast.performing import CastConditions, animate_cast, prepare_cast
 from .cast.speakers import Sound, Speaker
@@ -20,7 +22,7 @@ from .devices import Hardware, Keeper
 from .direction import Directions, combined
 from .errors import InputError, SettingsError
 from .faces import RememberingFinder, face_finder
-from .media.arriving import ArrivingAudio
+from .media.arriving import ArrivingAudio, read_arriving
 from .media.given import as_picture
 from .media.mark import Mark
 from .memory import memory_errors
@@ -31,7 +33,7 @@ from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
-from .preparing import DubConditions, direct_one, hear, merge_settings, prepare_portrait
+from .preparing import DubConditions, direct_one, merge_settings, prepare_portrait, trim_audio
 from .settings import Settings, amend
 from .speech import Speech
 from .sync.check import LipsCheck, check_lips
@@ -62,6 +64,7 @@ class TalkingPortrait:
         *,
         video: str | Path | Clip | None = None,
         speakers: Mapping[int, Sound | Speaker] | None = None,
+        lips_from: Sound | None = None,
         direction: Directions | None = None,
         settings: Settings | None = None,
         progress: Progress = ignore_progress,
@@ -76,7 +79,9 @@ class TalkingPortrait:
             video: In place of a picture, a video file or a clip whose person says the sound: mouth, jaw and lower
                 cheeks are new, every other pixel stays as it was. The ``Result`` of ``run`` tells how many those are.
             speakers: Instead of ``audio``, what each of several people says, by the number of the face as ``faces``
-                lists them; a ``Speaker`` begins later. The others listen; the clip shows the whole picture.
+                lists them; a ``Speaker`` begins later. The others listen; the clip shows the whole picture. Beside
+                ``audio`` in which several speak, which voice each says, as "voice:1".
+            lips_from: A sound that the lips follow, such as a vocal track, while the video carries ``audio``.
             direction: What changes over time, as of ``Direction.of``: curves by name, such as
                 ``{"head_yaw": "0:0, 2:15", "smile": 0.6}``, or a file of them. It counts beside that of ``settings``.
             settings: All settings at once; or give single ones as ``options``, named as in ``Settings``.
@@ -94,7 +99,8 @@ class TalkingPortrait:
         """
         settings = merge_settings(settings, options)
         settings = amend(settings, direction=combined(settings.direction, direction))
-        return run(Job(image, audio, settings, self, video=video, speakers=speakers or {}), progress).clip
+        job = Job(image, audio, settings, self, video=video, speakers=speakers or {}, lips_from=lips_from)
+        return run(job, progress).clip
 
     def animate(
         self,
@@ -113,11 +119,16 @@ class TalkingPortrait:
             stages: What follows the model, before it is put back; None: as the settings ask and the model needs.
         """
         made = self._animated(conditions, settings, progress, stages)
-        return replace(made, clip=replace(made.clip, mark=Mark(self.name, isinstance(conditions, DubConditions))))
+        inner = conditions.conditions if isinstance(conditions, voicing.HeardApart) else conditions
+        return replace(made, clip=replace(made.clip, mark=Mark(self.name, isinstance(inner, DubConditions))))
 
     def _animated(
         self, conditions: Conditions, settings: Settings, progress: Progress, stages: Sequence[Stage] | None
     ) -> Staged[Reports]:
+        if isinstance(conditions, voicing.HeardApart):
+            if isinstance(conditions.conditions, CastConditions):  # one sound cannot move apart
+                settings = amend(settings, lip_sync_refinement=False)
+            return conditions.with_sound(self._animated(conditions.conditions, settings, progress, stages))
         if isinstance(conditions, DubConditions):
             return self.dub(conditions.video, conditions.audio, settings, progress, stages=stages or ())
         if isinstance(conditions, CastConditions):
@@ -201,6 +212,8 @@ class Job:
     """In place of a picture, a video file or a clip whose person says the sound."""
     speakers: Mapping[int, Sound | Speaker] = field(default_factory=dict)
     """Instead of ``audio``, as of ``TalkingPortrait.generate``."""
+    lips_from: Sound | None = None
+    """As of ``TalkingPortrait.generate``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,10 +269,7 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
 
 
 def _check_given(job: Job) -> None:
-    if job.speakers and job.audio is not None:
-        raise SettingsError("give either audio, said by one, or speakers, who each have a sound; got both.")
-    if job.speakers and job.video is not None:
-        raise SettingsError("speakers are those of a picture, and a video's person says audio; got speakers and video.")
+    check_said(job.audio, job.speakers, lips_from=job.lips_from, video=job.video)
     if (job.image is None) == (job.video is None):
         raise InputError(
             "Expected a picture or a video of the person who shall speak, got "
@@ -279,10 +289,13 @@ def _dub(job: Job, model: TalkingPortrait, progress: Progress) -> Result:
     sound = _hear(job, model)[0]
     video = job.video if isinstance(job.video, Clip) else open_clip(cast("str | Path", job.video))
     check_size(job.output, job.format, video.size)
-    made = model.dub(video, sound, job.settings, progress, stages=job.stages or ())
-    written = _write(job, made.clip, progress)
-    lips = _check(sound, None, model, job.settings, made.report)
-    return Result(made.clip, model.name, made.report, written, lips)
+    heard = voicing.choose_heard(sound, job.settings, _lips(job))
+    made = model.dub(video, heard, job.settings, progress)
+    spoken = made.clip if heard is sound else voicing.carry(made.clip, sound)
+    following = apply_stages(job.stages or (), spoken, progress)
+    report = Reports((*made.report.parts, *following.report.parts))
+    written = _write(job, following.clip, progress)
+    return Result(following.clip, model.name, report, written, _check(heard, None, model, job.settings, report))
 
 
 def _prepared(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
@@ -296,25 +309,42 @@ def _prepared(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Con
     shown = portrait.placement.source if job.settings.paste_back else portrait.image
     check_size(job.output, job.format, (shown.shape[1], shown.shape[2]))
     sound, settings = heard or _hear(job, model)
-    return model.model.prepare(portrait, sound, settings, progress), settings
+    return voicing.prepare_heard(model.model, portrait, sound, settings, progress, lips_from=_lips(job)), settings
 
 
 def _prepared_cast(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
     """Prepare all who speak or listen."""
-    sounds = hear_speakers(job.speakers, job.settings)
+    if job.audio is None:
+        sounds, mixed = hear_speakers(job.speakers, job.settings), None
+    else:
+        sounds, mixed = voicing.hear_shared(job.audio, job.speakers, job.settings)
     picture = as_picture(job.image)
     check_size(job.output, job.format, (picture.shape[1], picture.shape[2]))
     progress("portrait", 0, 1)
     cast = gather_cast(picture, sounds, job.settings, face_finder("auto", model.weights, everybody=True))
     progress("portrait", 1, 1)
-    return model.prepare_cast(cast, job.settings, progress), job.settings
+    prepared = model.prepare_cast(cast, job.settings, progress)
+    return (prepared if mixed is None else voicing.HeardApart(prepared, mixed)), job.settings
+
+
+def _lips(job: Job) -> Audio | None:
+    return None if job.lips_from is None else voicing.read_given(job.lips_from, voicing.read_seconds(job.settings))
 
 
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     """Read the sound; one that comes byte by byte to its end, unless it can be answered while it comes."""
+    settings, audio = job.settings, cast("Any", job.audio)
+    if not hasattr(audio, "read"):
+        return trim_audio(voicing.read_given(audio, voicing.read_seconds(settings)), settings), settings
     live = job.output is not None and not isinstance(job.output, (str, Path))
-    answers = live and job.video is None and isinstance(model.model, LooksAhead)
-    return hear(job.audio, job.settings, cast("LooksAhead", model.model).look_ahead if answers else None)
+    whole = job.video is not None or job.lips_from is not None or voicing.wants_voice(settings)
+    answers = live and not whole and isinstance(model.model, LooksAhead)
+    ahead = cast("LooksAhead", model.model).look_ahead(settings) if answers else None
+    if ahead is None:
+        return trim_audio(voicing.read_given(audio, voicing.read_seconds(settings)), settings), settings
+    sound = read_arriving(audio, settings.duration)
+    log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
+    return sound, replace(settings, duration=None)
 
 
 def _check(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import warnings
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -19,19 +16,14 @@ from .errors import SettingsError, SonicWarning
 from .faces import choose_face, crop_portrait, draw_roles, face_finder, quality_warnings
 from .faces.person_track import PersonTracker
 from .media.ahead import closable
-from .media.arriving import ArrivingAudio, read_arriving, read_whole
-from .media.audio import read_audio
-from .media.given import as_picture, as_sound
+from .media.arriving import ArrivingAudio
+from .media.given import as_picture
 from .media.mixing import check_duration, cut
 from .models.protocol import Model
 from .settings import SETTINGS, Settings, amend
 from .types import Audio, Face, FaceFinder, Portrait, Progress, ignore_progress
 from .weights.search import Weights
 
-log = logging.getLogger("sonic")
-
-_BEYOND = 1.0
-"""Seconds of a sound that are read beyond those that are wanted: what is cut off differs by no sample."""
 _NOSE = 1
 """The mesh's tip of the nose."""
 
@@ -98,33 +90,6 @@ def direct_one(settings: Settings, model: Model) -> Settings:
     own = settings.direction.for_face(settings.face_index)
     own.within(model.directs, model.name)
     return amend(settings, direction=own)
-
-
-def hear(
-    audio: Any,  # noqa: ANN401 - sounds have many forms
-    settings: Settings,
-    look_ahead: Callable[[Settings], float | None] | None = None,
-) -> tuple[Audio, Settings]:
-    """Read a sound and cut it to its duration.
-
-    Args:
-        audio: A file's name, a sound, or a stream of bytes.
-        settings: All settings.
-        look_ahead: Of a model that may answer a stream while it comes: how many seconds of it the first frame needs.
-
-    Returns:
-        The sound, and the settings that are left to be heeded.
-    """
-    most = None if settings.duration is None else settings.duration + _BEYOND
-    if not hasattr(audio, "read"):
-        sound = read_audio(audio, duration=most) if isinstance(audio, (str, os.PathLike)) else as_sound(audio)
-        return trim_audio(sound, settings), settings
-    ahead = look_ahead(settings) if look_ahead else None
-    if ahead is None:
-        return trim_audio(read_whole(audio, most), settings), settings
-    sound = read_arriving(audio, settings.duration)
-    log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
-    return sound, replace(settings, duration=None)
 
 
 def trim_audio(audio: Audio, settings: Settings) -> Audio:

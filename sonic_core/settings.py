@@ -5,14 +5,14 @@ The fields of ``Settings`` are the table: nodes, the command line, the SDK and t
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any, TypeGuard
+from typing import Any
 
 from .direction import Direction, within_ranges
 from .errors import SettingsError, SonicWarning
+from .rates import exact_fps, is_number
 from .types import Box
 
 OFFICIAL_SEED = 72589
@@ -56,7 +56,12 @@ LONGER = ("hold", "loop", "bounce", "cut")
 """What becomes of a video that is dubbed with a longer sound."""
 LISTENERS = ("listen", "still")
 """What those people of a picture do who say nothing."""
-_CHOICES = {"quality": QUALITIES, "when_longer": LONGER, "listeners": LISTENERS}
+VOICES = ("as-is", "clean")
+"""What the lips follow of a sound."""
+_CHOICES = {"quality": QUALITIES, "when_longer": LONGER, "listeners": LISTENERS, "voice": VOICES}
+
+_COUNTED = {"face_index": "0, the largest face", "speaker_voice": "1, who is heard first, and 0 is everybody"}
+"""Settings that are the number of somebody, and whom they count from."""
 
 _MORE = "([more](docs/models.md#sonic-base))"
 
@@ -245,13 +250,28 @@ class Settings(DiffusionOptions):
             more="With `--speaker` and `speakers` only.",
         ),
     )
+    voice: str = field(
+        default="as-is",
+        metadata=_words(
+            "What the lips follow. as-is: the sound. clean: its voice, without noise and with silence where nobody "
+            "speaks; the video keeps the sound as it is.",
+            more="clean wants `pip install 'sonic-portrait[voice]'`.",
+        ),
+    )
+    speaker_voice: int = field(
+        default=0,
+        metadata=_words(
+            "Of several who speak in one sound, whose voice the lips follow: 1 is whoever is heard first, 0 everybody.",
+            more="`python -m sonic_core voice SOUND` lists them.",
+        ),
+    )
     direction: Direction | None = None
     """What changes over time, in any form that ``Direction.of`` reads; it is more than a value of the table."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "direction", within_ranges(self.direction, RANGES))
         object.__setattr__(self, "fps", exact_fps(self.fps))
-        if self.duration is not None and not (_is_number(self.duration) and self.duration > 0):
+        if self.duration is not None and not (is_number(self.duration) and self.duration > 0):
             raise SettingsError(
                 f"duration must be above 0 seconds, got {self.duration}; leave it out for the sound's own length."
             )
@@ -267,8 +287,8 @@ class Settings(DiffusionOptions):
                 "stream gives the first frames before the last are begun, which the published schedule cannot: its "
                 "windows join the clip's end to its beginning. Leave out stream or published."
             )
-        if self.face_index < 0:
-            raise SettingsError(f"face_index counts from 0, the largest face; got {self.face_index}.")
+        for name in _COUNTED:
+            _check_counted(name, getattr(self, name))
         if self.face is not None:
             _check_box(self.face)
 
@@ -323,25 +343,6 @@ RANGES = {name: one.words.limits for name, one in SETTINGS.items() if one.words.
 """Possible and advised values of those settings that have any."""
 WHOLE = tuple(name for name, one in SETTINGS.items() if one.kind is int)
 """Settings that count something."""
-_FASTEST = 1e6  # frames per second beyond which no rate is one of television's
-NTSC_TOLERANCE = 0.005
-"""Frames per second; half the last digit of rates as people write them, such as 23.98."""
-
-
-def exact_fps(fps: Fraction | float) -> Fraction:
-    """Turn a frame rate into the fraction that is meant: 29.97 is 30000/1001.
-
-    Raises:
-        SettingsError: ``fps`` is not a positive number.
-
-    >>> exact_fps(29.97), exact_fps(25)
-    (Fraction(30000, 1001), Fraction(25, 1))
-    """
-    if not _is_number(fps) or fps <= 0:
-        raise SettingsError(f"fps must be a number above 0, got {fps}.")
-    ntsc = Fraction(round(float(min(fps, _FASTEST)) * 1.001) * 1000, 1001)
-    near = isinstance(fps, float) and ntsc > 0 and abs(float(ntsc) - fps) < NTSC_TOLERANCE and fps != round(fps)
-    return ntsc if near else Fraction(fps).limit_denominator(1001)
 
 
 def check_possible(**values: Any) -> None:  # noqa: ANN401
@@ -358,7 +359,7 @@ def check_possible(**values: Any) -> None:  # noqa: ANN401
             _check_whole(name, values[name])
     for name, limits in RANGES.items():
         value = values.get(name, limits.least)
-        if not _is_number(value) or not limits.least <= value <= limits.most:
+        if not is_number(value) or not limits.least <= value <= limits.most:
             raise SettingsError(
                 f"{name} must be between {limits.least:g} and {limits.most:g}, got {value}; "
                 f"{limits.advised_least:g} to {limits.advised_most:g} is advised."
@@ -376,12 +377,6 @@ def _advise(name: str, value: float, limits: Range) -> None:
         warnings.warn(f"{name} is {float(value):g}: {reason} ({advice}).", SonicWarning, stacklevel=4)
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    if not isinstance(value, (int, float, Fraction)) or isinstance(value, bool):
-        return False
-    return abs(value) <= sys.float_info.max  # a whole number may have more digits than there are floats
-
-
 def _check_whole(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise SettingsError(f"{name} must be a whole number, got {value!r}.")
@@ -392,8 +387,13 @@ def _check_choice(name: str, value: object) -> None:
         raise SettingsError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}.")
 
 
+def _check_counted(name: str, value: int) -> None:
+    if value < 0:
+        raise SettingsError(f"{name} counts from {_COUNTED[name]}; got {value}.")
+
+
 def _check_box(box: Box) -> None:
-    sides = isinstance(box, (tuple, list)) and len(box) == 4 and all(_is_number(side) for side in box)
+    sides = isinstance(box, (tuple, list)) and len(box) == 4 and all(is_number(side) for side in box)
     if not (sides and box[0] < box[2] and box[1] < box[3]):
         raise SettingsError(
             f"face must be left,top,right,bottom in pixels with right > left and bottom > top, got {box}."

@@ -23,6 +23,8 @@ OWN = ("id", "image", "audio", "speakers", "direction", "output", "model", "form
 """Columns beside those that are named after settings."""
 PAIRINGS = ("product", "name")
 """How two folders make rows: every picture says every sound, or those whose names are alike."""
+_LATER = ("voice", "speaker_voice")
+"""Settings that came later: where they are left alone, what was made before them is the same."""
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _HEAD = 1
 """The line of a table on which its columns are named."""
@@ -61,6 +63,9 @@ class ManifestRow:
             del settings["direction"]
         told = {"settings": settings, "model": self.model, "format": self.format, "crf": self.crf}
         told |= {} if self.mark else {"mark": False}
+        for name in _LATER:
+            if settings[name] == SETTINGS[name].default:
+                del settings[name]
         if self.speakers:
             return told | {"speakers": [(number, begin) for number, _, begin in self.speakers]}
         del settings["listeners"]

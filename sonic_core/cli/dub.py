@@ -14,7 +14,7 @@ from .options import add_setting
 from .outcome import tell_made
 from .video import Command, add_output
 
-HEEDED = ("duration", "dynamic_scale", "face_index", "when_longer")
+HEEDED = ("duration", "dynamic_scale", "face_index", "when_longer", "voice", "speaker_voice")
 """Settings that dubbing heeds."""
 
 

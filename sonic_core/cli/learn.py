@@ -16,6 +16,10 @@ TASKS = {
     "sync": ("learn.sync.commands", "teach sync whether a mouth and a sound belong together, from no video at all"),
     "tune": ("learn.tune.commands", "teach sonic-base how one person speaks, from videos: a LoRA"),
     "landmarks": ("learn.mediapipe", "take the face finder's networks out of MediaPipe's files"),
+    "voice": (
+        "learn.voice",
+        "take the networks that hear where somebody speaks, and who, out of other packages' files",
+    ),
 }
 """What can be learned: the module that does it, with a ``main``, and a text about it."""
 _ABSENT = (

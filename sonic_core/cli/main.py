@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..settings import Settings
-from . import batch, dub, ending, evaluate, learn, speakers, video, weights
+from . import batch, dub, ending, evaluate, learn, speakers, video, voice, weights
 from .console import ProgressLine, add_weights, answer, say
 from .options import add_settings, loading_of, settings_of
 from .outcome import tell_made
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--image", required=True, metavar="P", help="portrait: any common picture file")
     generate.add_argument("--audio", metavar="A", help="speech: any sound or video file; - reads a pipe")
     speakers.add_speakers(generate)
+    generate.add_argument("--lips-from", metavar="V", help="the lips follow this sound, the video carries --audio")
     generate.add_argument(
         "--output",
         required=True,
@@ -93,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     faces.add_argument("--picture", metavar="OUT.png", help="draw there which face speaks and what is cut out")
     faces.add_argument("--landmarks", action="store_true", help="tell the 468 points of each face as well")
 
-    for more in (batch, dub, video, evaluate, weights, learn):
+    for more in (batch, dub, video, voice, evaluate, weights, learn):
         more.add_commands(partial(_command, commands))
     _command(commands, "doctor", _doctor, "tell what this machine can run, and what is missing")
     return parser
@@ -166,6 +167,7 @@ def _animate(
         crf=options.crf,
         mark=options.mark,
         speakers=speakers.speakers_of(options),
+        lips_from=getattr(options, "lips_from", None),
     )
     try:
         made = run(job, ProgressLine())

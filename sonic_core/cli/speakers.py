@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ..cast.mixed import voice_of
 from ..cast.speakers import Speaker, read_speaker
 from ..errors import SettingsError
 
@@ -21,7 +22,7 @@ def add_speakers(parser: argparse.ArgumentParser) -> None:
         type=_spoken,
         metavar="N=A[@S]",
         help="instead of --audio: face N of the picture, as 'faces' numbers them, says the sound A, from S seconds on; "
-        "once for each who speaks",
+        "once for each who speaks; with --audio a voice of that, as 0=voice:1",
     )
 
 
@@ -41,8 +42,11 @@ def check_sound(options: argparse.Namespace) -> None:
     numbers = [number for number, *_ in options.speaker]
     if options.audio is None and not numbers:
         raise SettingsError("--audio A is wanted, the sound that is said; or --speaker N=A for each of several people.")
-    if options.audio is not None and numbers:
-        raise SettingsError("--audio is said by one, --speaker by each of several people; leave one of them out.")
+    if options.audio is not None and any(voice_of(one) is None for _, one in options.speaker):
+        raise SettingsError(
+            "--audio is said by one, --speaker by each of several people; leave one of them out, or share out the "
+            "voices of one sound: --speaker 0=voice:1."
+        )
     twice = sorted({number for number in numbers if numbers.count(number) > 1})
     if twice:
         raise SettingsError(

@@ -17,7 +17,8 @@ from ..clip import Clip, frame_count
 from ..devices import Keeper, OwnKeeper, choose_device
 from ..errors import InputError
 from ..media.ahead import closable, read_ahead
-from ..settings import check_possible, exact_fps
+from ..rates import exact_fps
+from ..settings import check_possible
 from ..types import Frames, Progress, ignore_progress
 from ..weights.catalog import INTERPOLATOR
 from ..weights.search import Weights

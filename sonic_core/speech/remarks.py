@@ -41,5 +41,5 @@ _SILENCE = "The sound is silent: the mouth stays shut; choose a sound in which s
 _WORDLESS = "No voice was heard in the sound: the mouth stays shut; choose a sound in which somebody speaks."
 _MUSIC = (
     "The sound seems to be music or noise without a voice: the mouth moves, but not to words; choose a sound in which "
-    "somebody speaks or sings, best the voice alone."
+    "somebody speaks or sings, best the voice alone; or let the lips follow a vocal track (lips_from, --lips-from)."
 )

@@ -228,6 +228,13 @@ CATALOG = (
         "MIT, Apache-2.0",
     ),
     Entry(
+        "voice",
+        "hears where somebody speaks, and who, always there",
+        (),
+        "part of this project; networks of Silero VAD and Resemblyzer",
+        "MIT, Apache-2.0",
+    ),
+    Entry(
         "insightface",
         "finds faces, also turned and small ones",
         (
