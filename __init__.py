@@ -16,6 +16,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
     from .nodes.portrait import PreData
     from .nodes.refine import LipSyncRefine, TemporalSmooth
     from .nodes.speakers import AddSpeaker
+    from .nodes.voice import VoiceAlone
     from .nodes.whole import TalkingVideo
 
     NODE_CLASS_MAPPINGS = {
@@ -23,6 +24,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "SonicModelLoader": ModelLoader,
         "SonicLoadAudio": LoadAudio,
         "SonicLoadAudioFolder": LoadAudioFolder,
+        "SonicVoice": VoiceAlone,
         "SonicSpeaker": AddSpeaker,
         "SONIC_PreData": PreData,
         "SonicDirection": Direct,
@@ -36,6 +38,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "SonicModelLoader": "Sonic Model Loader",
         "SonicLoadAudio": "Sonic Load Audio",
         "SonicLoadAudioFolder": "Sonic Load Audio Folder",
+        "SonicVoice": "Sonic Voice",
         "SonicSpeaker": "Sonic Speaker",
         "SONIC_PreData": "Sonic PreData",
         "SonicDirection": "Sonic Direction",

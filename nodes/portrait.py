@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         Cast,
         Clip,
         Conditions,
-        DubConditions,
         Face,
         FaceFinder,
         InputError,
@@ -117,6 +116,7 @@ class PreData:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
         seconds = told("duration", " 0 takes the sound's whole length.")
+        lips = "What the lips follow in place of audio, which is still heard: a vocal track, or what Sonic Voice gives."
         others = "Further people of the picture, each with a sound of its own, from Sonic Speaker. The whole is shown."
         first = "A picture with a face in it; of several pictures the first is taken."
         return {
@@ -136,6 +136,7 @@ class PreData:
                 "speakers": ("SONIC_SPEAKERS", {"tooltip": others}),
                 "video": ("VIDEO", {"tooltip": VIDEO, "lazy": True}),
                 "when_longer": widget("when_longer", advanced=True),
+                "lips": ("AUDIO", {"tooltip": lips}),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -167,29 +168,34 @@ class PreData:
         face_box: str = "",
         speakers: Speakers | None = None,
         video: Any = None,
+        lips: Mapping[str, Any] | None = None,
         unique_id: str | None = None,
         **chosen: Any,
     ) -> dict[str, Any]:
         """Make the conditions; of several sounds in one run the portrait is made, shown and warned about once."""
         import torch
 
-        from ..sonic_core import Settings, Speaker
+        from ..sonic_core import Settings, SettingsError, Speaker, prepare_heard
 
+        if speakers and lips is not None:
+            raise SettingsError("lips is for one who speaks, and speakers are several: disconnect one of them.")
         if host.run_id() != self._run:
             self._run, self._told, self._shown = host.run_id(), frozenset(), None
         with host.warnings_shown(unique_id, self._told) as told:
             settings = Settings(**chosen, duration=duration or None, face=box_of(face_box))
             picture = None if image is None else host.picture_of(image)
+            track = None if lips is None else host.sound_of(lips)
             if picture is None:
-                sound = _trimmed(host.sound_of(audio), settings)
-                conditions, drawn = _dubbed(host.clip_of(video), sound, settings, model.weights, unique_id)
+                heard = _trimmed(host.sound_of(audio), settings), track
+                conditions, drawn = _dubbed(host.clip_of(video), heard, settings, model.weights, unique_id)
             elif speakers:
                 people = with_speaker(speakers, settings.face_index, Speaker(host.sound_of(audio)))
                 conditions, drawn = self._gather(model, picture, people, replace(settings, face_index=0), unique_id)
             else:
                 sound = _trimmed(host.sound_of(audio), settings)
                 seen = self._look(picture, settings, model.weights, unique_id)
-                conditions = model.model.prepare(seen.portrait, sound, settings, host.progress_of(unique_id))
+                progress = host.progress_of(unique_id)
+                conditions = prepare_heard(model.model, seen.portrait, sound, settings, progress, lips_from=track)
                 drawn = seen.overlay
         known = self._shown is not None and torch.equal(drawn, self._shown)
         pictures = [] if known else [host.shown(drawn)]
@@ -291,14 +297,14 @@ class _Witness:
 
 
 def _dubbed(
-    clip: Clip, sound: Audio, settings: Settings, weights: Weights, node: str | None
-) -> tuple[DubConditions, torch.Tensor]:
+    clip: Clip, heard: tuple[Audio, Audio | None], settings: Settings, weights: Weights, node: str | None
+) -> tuple[Conditions, torch.Tensor]:
     """Find the person of a video and draw who it is; where that fails, the node shows what was searched last."""
     from ..sonic_core import InputError, draw_dub, draw_search, prepare_dub
 
     finder = _Witness(host.face_finder(weights, everybody=True))
     try:
-        conditions = prepare_dub(clip, sound, settings, finder, host.progress_of(node))
+        conditions = prepare_dub(clip, heard[0], settings, finder, host.progress_of(node), lips_from=heard[1])
     except InputError as error:
         if finder.searched is not None:
             caption, _ = _failure(settings, finder, error)

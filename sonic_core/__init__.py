@@ -61,13 +61,13 @@ if TYPE_CHECKING:
     from .post.retime import Retime, best_interpolator, retime
     from .post.smooth import Smooth, SmoothReport, smooth
     from .post.stage import Stage, Staged
-    from .preparing import DubConditions, draw_dub, prepare_dub, prepare_portrait, trim_audio
+    from .preparing import DubConditions, prepare_portrait, trim_audio
     from .speech.voice.cleaning import clean_voice
     from .speech.voice.denoisers import find_denoiser
     from .speech.voice.turns import Voices, hear_voices
     from .sync.compare import measure_sync
     from .sync.offset import SyncMeasurement
-    from .voicing import prepare_heard
+    from .voicing import draw_dub, pick_voice, prepare_dub, prepare_heard
     from .weights.search import SearchPath, Weights
 
 __all__ = [
@@ -147,6 +147,7 @@ __all__ = [
     "open_clip",
     "pair_folders",
     "paste",
+    "pick_voice",
     "prepare_dub",
     "prepare_heard",
     "prepare_portrait",
@@ -205,7 +206,7 @@ _LAZY = {
     "draw_crop": "faces",
     "draw_curve": "post.curve",
     "draw_direction": "post.direction_picture",
-    "draw_dub": "preparing",
+    "draw_dub": "voicing",
     "draw_search": "faces",
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
@@ -219,7 +220,8 @@ _LAZY = {
     "open_clip": "clip",
     "pair_folders": "batch.manifest",
     "paste": "post.compose",
-    "prepare_dub": "preparing",
+    "pick_voice": "voicing",
+    "prepare_dub": "voicing",
     "prepare_heard": "voicing",
     "prepare_portrait": "preparing",
     "quality_warnings": "faces",

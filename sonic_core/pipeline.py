@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from . import voicing
-from .cast.hearing import hear_speakers
-from .cast.mixed import check_said
 from .cast.people import Cast, gather_cast
 from .cast.performing import CastConditions, animate_cast, prepare_cast
 from .cast.speakers import Sound, Speaker
 from .clip import SOUND_CHOICES, Clip, Source, open_clip
 from .devices import Hardware, Keeper
 from .direction import Directions, combined
-from .errors import InputError, SettingsError
+from .errors import SettingsError
 from .faces import RememberingFinder, face_finder
-from .media.arriving import ArrivingAudio, read_arriving
+from .media.arriving import ArrivingAudio
 from .media.given import as_picture
 from .media.mark import Mark
 from .memory import memory_errors
@@ -33,7 +31,7 @@ from .post.align import Refinement
 from .post.compose import Compose
 from .post.finish import Finish
 from .post.stage import Reports, Stage, Staged, apply_stages
-from .preparing import DubConditions, direct_one, merge_settings, prepare_portrait, trim_audio
+from .preparing import DubConditions, direct_one, merge_settings, prepare_portrait
 from .settings import Settings, amend
 from .speech import Speech
 from .sync.check import LipsCheck, check_lips
@@ -153,8 +151,10 @@ class TalkingPortrait:
         """Let the person of a video say a sound that is cut to its duration, at the video's own rate and size.
 
         Raises:
-            SettingsError: This model dubs no videos.
+            SettingsError: This model dubs no videos, or a direction is given.
         """
+        if settings.direction is not None:
+            raise SettingsError("direction is for a picture; who is dubbed moves as the video does: leave it out.")
         if not isinstance(self.model, Dubs):
             raise SettingsError(f"{self.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
         made = self.model.dub(video, audio, settings, face_finder("auto", self.weights), progress)
@@ -256,7 +256,7 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
         OutOfMemoryError: There is not enough memory.
     """
     check_output(job.output, job.format, job.crf, job.sound)
-    _check_given(job)
+    voicing.check_given(job.image, job.audio, speakers=job.speakers, lips_from=job.lips_from, video=job.video)
     with memory_errors():
         model = _loaded(job)
         if job.video is not None:
@@ -266,15 +266,6 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
         written = _write(job, made.clip, progress)
         lips = _check(conditions.audio, getattr(conditions, "speech", None), model, settings, made.report)
         return Result(made.clip, model.name, made.report, written, lips)
-
-
-def _check_given(job: Job) -> None:
-    check_said(job.audio, job.speakers, lips_from=job.lips_from, video=job.video)
-    if (job.image is None) == (job.video is None):
-        raise InputError(
-            "Expected a picture or a video of the person who shall speak, got "
-            f"{'neither' if job.image is None else 'both'}; give image or video."
-        )
 
 
 def _loaded(job: Job) -> TalkingPortrait:
@@ -289,7 +280,7 @@ def _dub(job: Job, model: TalkingPortrait, progress: Progress) -> Result:
     sound = _hear(job, model)[0]
     video = job.video if isinstance(job.video, Clip) else open_clip(cast("str | Path", job.video))
     check_size(job.output, job.format, video.size)
-    heard = voicing.choose_heard(sound, job.settings, _lips(job))
+    heard = voicing.choose_heard(sound, job.settings, voicing.lips_of(job.lips_from, job.settings))
     made = model.dub(video, heard, job.settings, progress)
     spoken = made.clip if heard is sound else voicing.carry(made.clip, sound)
     following = apply_stages(job.stages or (), spoken, progress)
@@ -309,15 +300,14 @@ def _prepared(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Con
     shown = portrait.placement.source if job.settings.paste_back else portrait.image
     check_size(job.output, job.format, (shown.shape[1], shown.shape[2]))
     sound, settings = heard or _hear(job, model)
-    return voicing.prepare_heard(model.model, portrait, sound, settings, progress, lips_from=_lips(job)), settings
+    return voicing.prepare_heard(
+        model.model, portrait, sound, settings, progress, lips_from=voicing.lips_of(job.lips_from, job.settings)
+    ), settings
 
 
 def _prepared_cast(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
     """Prepare all who speak or listen."""
-    if job.audio is None:
-        sounds, mixed = hear_speakers(job.speakers, job.settings), None
-    else:
-        sounds, mixed = voicing.hear_shared(job.audio, job.speakers, job.settings)
+    sounds, mixed = voicing.hear_all(job.audio, job.speakers, job.settings)
     picture = as_picture(job.image)
     check_size(job.output, job.format, (picture.shape[1], picture.shape[2]))
     progress("portrait", 0, 1)
@@ -327,24 +317,12 @@ def _prepared_cast(job: Job, model: TalkingPortrait, progress: Progress) -> tupl
     return (prepared if mixed is None else voicing.HeardApart(prepared, mixed)), job.settings
 
 
-def _lips(job: Job) -> Audio | None:
-    return None if job.lips_from is None else voicing.read_given(job.lips_from, voicing.read_seconds(job.settings))
-
-
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     """Read the sound; one that comes byte by byte to its end, unless it can be answered while it comes."""
-    settings, audio = job.settings, cast("Any", job.audio)
-    if not hasattr(audio, "read"):
-        return trim_audio(voicing.read_given(audio, voicing.read_seconds(settings)), settings), settings
     live = job.output is not None and not isinstance(job.output, (str, Path))
-    whole = job.video is not None or job.lips_from is not None or voicing.wants_voice(settings)
-    answers = live and not whole and isinstance(model.model, LooksAhead)
-    ahead = cast("LooksAhead", model.model).look_ahead(settings) if answers else None
-    if ahead is None:
-        return trim_audio(voicing.read_given(audio, voicing.read_seconds(settings)), settings), settings
-    sound = read_arriving(audio, settings.duration)
-    log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
-    return sound, replace(settings, duration=None)
+    whole = job.video is not None or job.lips_from is not None or voicing.wants_voice(job.settings)
+    look = model.model.look_ahead if live and not whole and isinstance(model.model, LooksAhead) else None
+    return voicing.hear(cast("Sound", job.audio), job.settings, look)
 
 
 def _check(

@@ -120,7 +120,7 @@ class DubConditions:
     """Which of them it is."""
 
 
-def prepare_dub(
+def find_dubbed(
     video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progress: Progress = ignore_progress
 ) -> DubConditions:
     """Find the person of a video who will say a sound, for ``TalkingPortrait.animate``.
@@ -142,7 +142,7 @@ def prepare_dub(
     return DubConditions(video, audio, crop_portrait(frame, faces[number], settings), faces, number)
 
 
-def draw_dub(conditions: DubConditions) -> torch.Tensor:
+def draw_dubbed(conditions: DubConditions) -> torch.Tensor:
     """Draw on the first frame that shows the person who is dubbed, and the numbers of the others.
 
     Returns:

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import torch
+
+from .cast.hearing import hear_speakers
 from .cast.mixed import check_said, voice_of
 from .cast.speakers import Sound, Speaker, about_face
 from .clip import Clip
-from .errors import SettingsError, SonicWarning
-from .media.arriving import ArrivingAudio, read_whole
+from .errors import InputError, SettingsError, SonicWarning
+from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
 from .media.given import as_sound
 from .media.mixing import cut, pad, shift
 from .models.protocol import Conditions, Model
 from .post.align import Refinement
 from .post.stage import Reports, Staged
-from .preparing import trim_audio
-from .settings import Settings
+from .preparing import DubConditions, draw_dubbed, find_dubbed, trim_audio
+from .settings import Settings, amend
 from .speech.voice.cleaning import clean_voice
 from .speech.voice.denoisers import Denoiser, find_denoiser
 from .speech.voice.turns import Voices, hear_voices
-from .types import Audio, Portrait, Progress, ignore_progress
+from .types import Audio, FaceFinder, Portrait, Progress, ignore_progress
+
+log = logging.getLogger("sonic")
 
 BEYOND = 1.0
 """Seconds of a sound that are read beyond those that are wanted: what is cut off differs by no sample."""
@@ -70,6 +76,23 @@ def carry(clip: Clip, sound: Audio, moved: float = 0.0) -> Clip:
     return replace(clip, audio=shift(sound, -moved) if moved else sound)
 
 
+def check_given(
+    image: object, audio: Sound | None, *, speakers: Mapping[int, Sound | Speaker], lips_from: object, video: object
+) -> None:
+    """Check that it is clear who shall speak, and what.
+
+    Raises:
+        SettingsError: It is not clear who says what.
+        InputError: There is neither a picture nor a video, or both.
+    """
+    check_said(audio, speakers, lips_from=lips_from, video=video)
+    if (image is None) == (video is None):
+        raise InputError(
+            "Expected a picture or a video of the person who shall speak, got "
+            f"{'neither' if image is None else 'both'}; give image or video."
+        )
+
+
 def prepare_heard(
     model: Model,
     portrait: Portrait,
@@ -92,6 +115,68 @@ def prepare_heard(
     heard = choose_heard(sound, settings, lips_from)
     conditions = model.prepare(portrait, heard, settings, progress)
     return conditions if heard is sound else HeardApart(conditions, sound)
+
+
+def prepare_dub(
+    video: Clip,
+    sound: Audio,
+    settings: Settings,
+    finder: FaceFinder,
+    progress: Progress = ignore_progress,
+    *,
+    lips_from: Audio | None = None,
+) -> Conditions:
+    """Find the person of a video who will say a sound, for ``TalkingPortrait.animate``.
+
+    Args:
+        video: Read up to the first frame in which the person is seen.
+        sound: What the video will carry, cut to its duration.
+        settings: All settings; ``face_index`` chooses among the first faces that are seen together.
+        finder: Finds the faces.
+        progress: Called with ("portrait", frames searched, frames in all).
+        lips_from: What the lips follow instead, from the same moment on.
+
+    Raises:
+        FaceNotFoundError: The person is never seen.
+        InputError: The face is too small to be cut out.
+    """
+    heard = choose_heard(sound, settings, lips_from)
+    found = find_dubbed(video, heard, settings, finder, progress)
+    return found if heard is sound else HeardApart(found, sound)
+
+
+def draw_dub(conditions: Conditions) -> torch.Tensor:
+    """Draw on the first frame that shows the person who is dubbed, and the numbers of the others.
+
+    Args:
+        conditions: What ``prepare_dub`` gave.
+
+    Returns:
+        (3, h, w) RGB in [0, 1].
+    """
+    found = conditions.conditions if isinstance(conditions, HeardApart) else conditions
+    return draw_dubbed(cast("DubConditions", found))
+
+
+def hear(
+    audio: Sound, settings: Settings, look_ahead: Callable[[Settings], float | None] | None = None
+) -> tuple[Audio, Settings]:
+    """Read a sound and cut it to its duration.
+
+    Args:
+        audio: A file's name, a sound, or a stream of bytes.
+        settings: All settings.
+        look_ahead: Of a model that may answer a stream while it comes: how many seconds of it the first frame needs.
+
+    Returns:
+        The sound, and the settings that are left to be heeded.
+    """
+    ahead = look_ahead(settings) if look_ahead and hasattr(audio, "read") else None
+    if ahead is None:
+        return trim_audio(read_given(audio, read_seconds(settings)), settings), settings
+    sound = read_arriving(cast("Any", audio), settings.duration)
+    log.info("the first frame is made when %.1f s of the sound have come, or its end.", ahead)
+    return sound, amend(settings, duration=None)
 
 
 def choose_heard(sound: Audio, settings: Settings, lips_from: Audio | None = None) -> Audio:
@@ -147,6 +232,18 @@ def read_given(audio: Sound, most: float | None = None) -> Audio:
     if isinstance(given, (str, os.PathLike)):
         return read_audio(given, duration=most)
     return read_whole(given, most) if hasattr(given, "read") else as_sound(given)
+
+
+def lips_of(given: Sound | None, settings: Settings) -> Audio | None:
+    """Read what the lips follow in place of the sound, if anything."""
+    return None if given is None else read_given(given, read_seconds(settings))
+
+
+def hear_all(
+    audio: Sound | None, speakers: Mapping[int, Sound | Speaker], settings: Settings
+) -> tuple[dict[int, Audio], Audio | None]:
+    """Read what each face says: its own sound, or its voice in one sound, which then comes along."""
+    return (hear_speakers(speakers, settings), None) if audio is None else hear_shared(audio, speakers, settings)
 
 
 def hear_shared(

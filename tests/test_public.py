@@ -26,9 +26,9 @@ def test_public_names_are_frozen():
         "crop_portrait", "describe_formats", "describe_quality", "draw_cast", "draw_crop", "draw_curve",
         "draw_direction", "draw_dub", "draw_search", "evaluate_clip", "face_finder", "find_denoiser", "follow_head",
         "gather_cast", "hear_speakers", "hear_voices", "load_model", "measure_sync", "open_clip", "pair_folders",
-        "paste", "prepare_dub", "prepare_heard", "prepare_portrait", "quality_warnings", "read_audio", "read_image",
-        "read_manifest", "refine", "refined", "retime", "run", "run_batch", "smooth", "smoothed", "trim_audio",
-        "weight_files", "write_report",
+        "paste", "pick_voice", "prepare_dub", "prepare_heard", "prepare_portrait", "quality_warnings", "read_audio",
+        "read_image", "read_manifest", "refine", "refined", "retime", "run", "run_batch", "smooth", "smoothed",
+        "trim_audio", "weight_files", "write_report",
     ]  # fmt: skip
     for name in sonic_core.__all__:
         assert hasattr(sonic_core, name)

@@ -34,8 +34,11 @@ class Model(Protocol):
     name: str
     exact: bool
     """Its clips are in step with the sound and free of jitter by construction."""
-    directs: Collection[str]
-    """What of ``direction.CHANNELS`` it can be told."""
+
+    @property
+    def directs(self) -> Collection[str]:
+        """What of ``direction.CHANNELS`` it can be told."""
+        ...
 
     def prepare(
         self, portrait: Portrait, audio: Audio, settings: Settings, progress: Progress = ignore_progress

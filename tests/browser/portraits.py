@@ -18,7 +18,7 @@ RUN = {
     "Talking video repair": ("LipSyncRefine", "TemporalSmooth"),
 }
 """Templates, and the nodes whose pictures are taken when they have run."""
-ALONE = ("SonicLoadAudioFolder", "SonicSpeaker", "SonicDirection")
+ALONE = ("SonicLoadAudioFolder", "SonicVoice", "SonicSpeaker", "SonicDirection")
 """Nodes that show nothing more when they have run."""
 WHOLE = """type => {
   app.graph.clear();

@@ -18,9 +18,8 @@ from tests.host.prompts import TITLES
 from tests.nodes.conftest import ROOT, FolderPaths
 from tests.parity.make_weights import write_set
 
-IDS = {"SonicTalkingPortrait", "SonicModelLoader", "SonicLoadAudio", "SonicSpeaker", "SONIC_PreData", "SonicSampler",
-       "LipSyncRefine",
-       "TemporalSmooth", "VideoCombine"}  # fmt: skip
+IDS = {"SonicTalkingPortrait", "SonicModelLoader", "SonicLoadAudio", "SonicVoice", "SonicSpeaker", "SONIC_PreData",
+       "SonicSampler", "LipSyncRefine", "TemporalSmooth", "VideoCombine"}  # fmt: skip
 CORE: dict[str, Any] = {
     "LoadImage": {
         "input": {"required": {"image": (["sonic_sample_portrait.png", "sonic_sample_pair.jpg"],)}},

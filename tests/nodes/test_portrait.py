@@ -95,7 +95,7 @@ def seen(answer: dict[str, Any], home: Path) -> torch.Tensor:
 def test_workflows_of_before_still_load(pack: ModuleType) -> None:
     inputs = node_of(pack).INPUT_TYPES()
     assert list(inputs["required"]) == ["model", "audio", "duration", "min_resolution", "expand_ratio"]
-    later = ["face_index", "published", "face_box", "listeners", "speakers", "video", "when_longer"]
+    later = ["face_index", "published", "face_box", "listeners", "speakers", "video", "when_longer", "lips"]
     assert list(inputs["optional"]) == ["image", *later]
 
 
