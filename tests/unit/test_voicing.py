@@ -17,6 +17,7 @@ from sonic_core.cast.mixed import voice_of
 from sonic_core.media.audio import read_audio
 from sonic_core.media.mixing import cut, shift
 from sonic_core.post.stage import Reports, Staged
+from sonic_core.speech import Speech
 from sonic_core.sync.offset import SyncMeasurement
 from sonic_core.voicing import HeardApart, carry, choose_heard, hear_shared, pick_voice
 from tests.unit.speech.voice.conftest import RATE, dialogue, other, sound, speech
@@ -95,6 +96,21 @@ def test_where_nobody_speaks_one_sentence_names_the_way_out():
     with pytest.warns(SonicWarning, match=r"No voice was heard.*--lips-from"):
         made = pick_voice(noise, sonic.hear_voices(noise), 0, None)
     assert not made.samples.any()
+
+
+def test_music_does_not_move_the_lips_of_a_voice_alone(speech):
+    """Music before speech: as it is, lips move to it; of the voice alone they rest."""
+    stream, moments = np.random.default_rng(3), np.arange(RATE // 2) / RATE
+    shape = np.minimum(1, np.minimum(moments / 0.02, (0.5 - moments) / 0.05))
+    roots = 110 * 2 ** (stream.integers(0, 12, 6) / 12)
+    chords = [shape * sum(np.sin(2 * np.pi * root * over * moments) for over in (1, 1.26, 1.5, 2)) for root in roots]
+    mixed = sound(0.1 * np.concatenate(chords), speech)
+    opening = [
+        Speech.of(one).motion.at(np.arange(0.4, 2.4, 0.04)).opening
+        for one in (mixed, pick_voice(mixed, sonic.hear_voices(mixed), 0, None))
+    ]
+    assert opening[0].max() > 0.2
+    assert opening[1].max() < 0.01
 
 
 def test_a_sound_from_a_pipe_is_read_to_its_end_where_a_voice_is_chosen(tmp_path):
