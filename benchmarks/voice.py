@@ -51,7 +51,7 @@ class Score(NamedTuple):
 
     correlation: float
     closures: float
-    """Share of the closures that are kept."""
+    """Of the lips' closures: twice those that both have, of all of both (F1)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,7 +92,7 @@ def tell_noise(voices: dict[str, Samples], ways: dict[str, Denoiser | None]) -> 
         "music": lambda _, count: music(count, rng),
         "babble": lambda name, count: babble([one for key, one in voices.items() if key != name], count, rng),
     }
-    print(f"\n{'noise':10}{'as it is':>16}" + "".join(f"{way:>18}" for way in ways) + "   correlation, closures kept")
+    print(f"\n{'noise':10}{'as it is':>16}" + "".join(f"{way:>18}" for way in ways) + "   correlation, F1 of closures")
     for kind, make in noises.items():
         for level in LEVELS if kind != "none" else (0,):
             rows = [scores(voice, make(name, len(voice)), level, ways) for name, voice in voices.items()]
@@ -127,9 +127,15 @@ def score(made: Motion, wanted: Motion) -> Score:
     """Compare two motions."""
     moved = made.opening.std() > 0 and wanted.opening.std() > 0
     correlation = float(np.corrcoef(made.opening, wanted.opening)[0, 1]) if moved else 0.0
-    shut = np.flatnonzero(wanted.closure > SHUT)
-    near = [made.closure[max(0, place - NEAR) : place + NEAR + 1].max() > SHUT for place in shut]
-    return Score(correlation, float(np.mean(near)) if near else float("nan"))
+    kept, right = found_in(wanted.closure, made.closure), found_in(made.closure, wanted.closure)
+    return Score(correlation, 2 * kept * right / (kept + right) if kept + right else 0.0)
+
+
+def found_in(closure: Samples, other: Samples) -> float:
+    """Tell which share of the moments at which lips are shut the other motion shuts them at too; 1 where none is."""
+    shut = np.flatnonzero(closure > SHUT)
+    near = [other[max(0, place - NEAR) : place + NEAR + 1].max() > SHUT for place in shut]
+    return float(np.mean(near)) if near else 1.0
 
 
 def shift_of(voice: Samples, denoiser: Denoiser | None) -> float:
