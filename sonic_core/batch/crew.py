@@ -1,11 +1,11 @@
-"""Processes that make videos: each loads its models once; one that is lost is replaced."""
+"""Processes that share work, making videos for one: each loads what it needs once; one that is lost is replaced."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -18,6 +18,8 @@ from .journal import JournalEntry
 from .making import make
 from .manifest import ManifestRow
 
+Work = Callable[[Any, Mapping[str, Any], dict[str, Any]], Any]
+"""Does what a row asks for, which is told what to load and may keep that: a function at the top of a module."""
 PATIENCE = 10.0
 """Seconds that a process may take to put things in order when it is asked to end."""
 
@@ -50,14 +52,14 @@ class Workforce(Protocol):
 class Crew:
     """Several processes; leaving the block ends them, and what they had not finished is gone."""
 
-    def __init__(self, count: int, loading: Mapping[str, Any]) -> None:
-        self.loading, self.count = dict(loading), max(1, count)
+    def __init__(self, count: int, loading: Mapping[str, Any], work: Work = make) -> None:
+        self.loading, self.count, self.work = dict(loading), max(1, count), work
         self.free: list[_Worker] = []
-        self.busy: dict[_Worker, ManifestRow] = {}
+        self.busy: dict[_Worker, Any] = {}
         self.leaving: list[_Worker] = []
 
     def __enter__(self) -> Crew:
-        self.free = [_Worker(self.loading, self.count) for _ in range(self.count)]
+        self.free = [self._hired() for _ in range(self.count)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,15 +75,18 @@ class Crew:
                 worker.process.join()
             worker.pipe.close()
 
-    def give(self, row: ManifestRow) -> None:
-        """Have a free process make a row's video."""
+    def give(self, row: Any) -> None:  # noqa: ANN401 - whatever the work is about
+        """Have a free process do a row's work."""
         worker = self.free.pop()
         self.busy[worker] = row
         with suppress(OSError):  # whoever is gone is found out when its answer is waited for
             worker.pipe.send(row)
 
-    def finished(self, waiting: int) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
-        """Wait until a process is done, or lost, and tell of its row.
+    def _hired(self) -> _Worker:
+        return _Worker(self.loading, self.count, self.work)
+
+    def finished(self, waiting: int) -> Iterator[tuple[Any, Any]]:
+        """Wait until a process is done, or lost, and tell of its row: what came of it, or a ``LostError``.
 
         Args:
             waiting: Rows that nobody has been given yet; processes for which there is none are ended.
@@ -97,7 +102,7 @@ class Crew:
             except (EOFError, OSError):
                 worker.process.join()
                 worker.pipe.close()
-                self.free.append(_Worker(self.loading, self.count))
+                self.free.append(self._hired())
                 yield row, LostError(f"its process was lost (status {worker.process.exitcode})")
                 continue
             self.free.append(worker)
@@ -112,25 +117,25 @@ class Crew:
 class _Worker:
     """A process and the pipe to it."""
 
-    def __init__(self, loading: Mapping[str, Any], count: int) -> None:
+    def __init__(self, loading: Mapping[str, Any], count: int, work: Work) -> None:
         context = multiprocessing.get_context("spawn")  # torch and OpenCV do not survive a fork
         self.pipe, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(
-            target=serve, args=(theirs, loading, count), name="sonic-batch", daemon=True
+            target=serve, args=(theirs, loading, count, work), name="sonic-batch", daemon=True
         )
         self.process.start()
         theirs.close()
 
 
-def serve(pipe: Connection, loading: Mapping[str, Any], count: int) -> None:
-    """Make rows' videos until there are no more, or nobody wants them."""
+def serve(pipe: Connection, loading: Mapping[str, Any], count: int, work: Work) -> None:
+    """Do rows' work until there are no more, or nobody wants it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all its processes; the first one decides
     signal.signal(signal.SIGTERM, _end)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
-    models: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
     try:
         while (row := pipe.recv()) is not None:
-            pipe.send(make(row, loading, models))
+            pipe.send(work(row, loading, kept))
     except (EOFError, OSError):
         return
     except _Asked:

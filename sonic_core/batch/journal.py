@@ -60,7 +60,7 @@ class Journal:
         with file_errors(self.path):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a+b")
-        if not _locked(self._file):
+        if not locked(self._file):
             self._file.close()
             raise MediaError(f"Another batch is at work in {self.folder}; wait for it, or choose another folder.")
         self._file.seek(0)
@@ -129,7 +129,7 @@ def _ends(file: IO[bytes]) -> bool:
     return file.read(1) == b"\n"
 
 
-def _locked(file: IO[bytes]) -> bool:
+def locked(file: IO[bytes]) -> bool:
     """Lock a file as long as it is open; say whether nobody else had."""
     try:
         if os.name == "nt":

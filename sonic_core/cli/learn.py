@@ -9,6 +9,7 @@ from importlib import import_module
 from ..errors import SonicError
 
 TASKS = {
+    "data": ("learn.data.commands", "make a set to learn from out of any talking videos"),
     "lipreading": (
         "learn.lipreading.commands",
         "teach sonic-preview to read lips off a sound, from synthesised speech",

@@ -34,12 +34,13 @@ def remark_on(ear: Ear, kinds: np.ndarray) -> tuple[str, ...]:
     many = float(np.exp(-np.sum(share[share > 0] * np.log(share[share > 0]))))
     least, most = _MANY_KINDS
     few = many * float(spoken.max(0).mean()) < least + (most - least) * min(1, seconds / _ENOUGH)
-    return (*about_channels, _MUSIC) if few else about_channels
+    return (*about_channels, MUSIC) if few else about_channels
 
 
 _SILENCE = "The sound is silent: the mouth stays shut; choose a sound in which somebody speaks."
 _WORDLESS = "No voice was heard in the sound: the mouth stays shut; choose a sound in which somebody speaks."
-_MUSIC = (
+MUSIC = (
     "The sound seems to be music or noise without a voice: the mouth moves, but not to words; choose a sound in which "
     "somebody speaks or sings, best the voice alone; or let the lips follow a vocal track (lips_from, --lips-from)."
 )
+"""What is said of a sound without a voice."""

@@ -81,14 +81,17 @@ class MouthMeter:
             self._signals[:, self.passed] = lips
         self.passed += 1
 
-    def motion(self) -> MouthMotion:
+    def motion(self, least: float = LEAST_SEEN) -> MouthMotion:
         """Sum up.
 
+        Args:
+            least: Share of the frames in which there must be a face.
+
         Raises:
-            FaceNotFoundError: There was a face in fewer than a quarter of the frames.
+            FaceNotFoundError: There was one in fewer.
         """
         seen = np.asarray(np.isfinite(self._signals).all(0))
-        if seen.mean() < LEAST_SEEN:
+        if seen.mean() < least:
             raise FaceNotFoundError(
                 f"Expected a face in the video, found one in {seen.sum()} of {len(seen)} frames (finder: "
                 f"{self._tracker.finder.name}); use a video with one larger, front-facing face."

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import SettingsError, SonicError
 from ...sync.network import WEIGHTS, save_network
+from ..data.notes import listed_clips
 from ..lipreading.corpus import make_noises
 from ..lipreading.dataset import make_dataset
 from ..lipreading.invention import TRAINING
@@ -74,7 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     say("--batch", type=int, default=plan.batch, help=f"rows a step; default: {plan.batch}")
     say("--seed", type=int, default=plan.seed)
     say("--sounds", type=Path, metavar="DIR", help="learn from these sounds as well")
-    say("--videos", type=Path, metavar="DIR", help="learn from these videos of people as well, once it knows enough")
+    say(
+        "--videos",
+        type=Path,
+        metavar="DIR",
+        help="learn from these videos of people, or from a set that learn data made, as well, once it knows enough",
+    )
     say("--people-steps", type=int, default=150, help="steps with them; default: 150")
     say("--fresh", action="store_true", help="begin anew, whatever was begun before")
     say("--install", action="store_true", help="put the weights into the package")
@@ -156,7 +162,7 @@ def _trained(plan: SyncPlan, material: Material, checkpoint: Path, fresh: bool) 
 
 def _with_people(options: argparse.Namespace, known: SyncTraining, material: Material) -> SyncTraining:
     """Go on with videos of people, which the network that has not seen any brings in step."""
-    found = gather(sorted(options.videos.iterdir()), known.network.eval())
+    found = gather(listed_clips(options.videos) or sorted(options.videos.iterdir()), known.network.eval())
     _log.info("%s", found)
     if not found.pieces:
         raise SonicError(f"Expected videos of people that can be used in {options.videos}, got none: {found}.")

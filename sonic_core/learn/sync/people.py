@@ -20,6 +20,7 @@ from ...sync.mouth import MouthMotion, mouth_motion
 from ...sync.network import FRAME_RATE, LEVELS, SyncNetwork
 from ...sync.offset import CONFIDENT, REACH, measure_offset
 from ...sync.views import at_frame_rate, without_trend
+from ..data.notes import read_note
 from .pieces import SHORTEST, Piece
 
 STILL = 0.006
@@ -30,6 +31,7 @@ FARTHEST_OFF = 0.35
 """Seconds of offset beyond which a clip is rather wrong than late."""
 MOST_CUTS = 0
 """Times that the picture may suddenly be another."""
+_SOUNDLESS = "without sound"
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +59,8 @@ def gather(paths: Iterable[Path], network: SyncNetwork) -> Gathered:
     for path in paths:
         try:
             clip = open_clip(path)
-            piece = in_step(clip, mouth_motion(clip), network, path.name) if clip.audio else "without sound"
+            known = read_note(path) is not None
+            piece = in_step(clip, mouth_motion(clip), network, path.name, known=known) if clip.audio else _SOUNDLESS
         except FaceNotFoundError:
             piece = "without a face"
         except SonicError:
@@ -70,10 +73,18 @@ def gather(paths: Iterable[Path], network: SyncNetwork) -> Gathered:
     return found
 
 
-def in_step(clip: Clip, motion: MouthMotion, network: SyncNetwork, name: str) -> Piece | str:
-    """Shift a clip's sound to where its mouth is; return a reason where that cannot be done."""
+def in_step(clip: Clip, motion: MouthMotion, network: SyncNetwork, name: str, *, known: bool = False) -> Piece | str:
+    """Shift a clip's sound to where its mouth is; return a reason where that cannot be done.
+
+    Args:
+        clip: A video.
+        motion: How its mouth moves.
+        network: Knows how mouths and sounds belong together.
+        name: The video's.
+        known: It is in step, as the clips of a set are: nothing is measured.
+    """
     if clip.audio is None:
-        return "without sound"
+        return _SOUNDLESS
     fps = float(motion.fps)
     curves, seen = at_frame_rate(motion.signals, motion.seen, fps)
     levels = measure_levels(clip.audio)
@@ -82,6 +93,8 @@ def in_step(clip: Clip, motion: MouthMotion, network: SyncNetwork, name: str) ->
         "that is cut": motion.cuts > MOST_CUTS,
         "whose mouth hardly moves": without_trend(curves[:1]).std() < STILL,
     }
+    if known and not any(faults.values()):
+        return shifted(curves, levels, 0.0, name)
     if not any(faults.values()):
         found = measure_offset(agreement(network, motion.signals, motion.seen, fps, levels, reach=REACH))
         faults = {

@@ -32,6 +32,7 @@ from ...models.base.image_features import image_embedding
 from ...models.base.loading import Networks
 from ...models.base.vae import reference_latents
 from ...types import Audio, FaceFinder, Progress, ignore_progress
+from ..data.notes import listed_clips, read_note
 from .plan import TuningPlan
 from .watching import FPS, STRIDE, Take, Watched, watch
 
@@ -93,14 +94,16 @@ class Prepared:
 
 
 def find_videos(named: Sequence[Path]) -> list[Path]:
-    """List the videos that are meant: files, and those in folders, however deep, by name.
+    """List the videos that are meant: files, and those in folders, however deep, by name; of a set, its clips.
 
     Raises:
         MediaError: There is none.
     """
     found = []
     for path in named:
-        inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in VIDEOS) if path.is_dir() else [path]
+        inside = listed_clips(path) if path.is_dir() else [path]
+        if inside is None:
+            inside = sorted(one for one in path.rglob("*") if one.suffix.lower() in VIDEOS)
         found += [one for one in inside if one.is_file()] if path.is_dir() else inside
     if not found:
         raise MediaError(f"Expected videos in {', '.join(map(str, named))}, found none ({', '.join(VIDEOS)}).")
@@ -146,7 +149,8 @@ def prepare(
         verdict = folder / f"{mark}.json"
         if not verdict.is_file():
             try:
-                found = watch(open_clip(video), workshop.plan, finder, progress)
+                in_step = read_note(video) is not None
+                found = watch(open_clip(video), workshop.plan, finder, progress, in_step=in_step)
                 told = _kept(found, folder / mark, workshop, progress)
             except (MediaError, InputError) as error:
                 told = {"unread": str(error)}

@@ -8,50 +8,36 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...devices import OwnKeeper, choose_device, choose_dtype
-from ...errors import SonicError, SonicWarning
+from ...errors import SonicWarning
 from ...media.files import check_writable
 from ...models.base.files import find_base
 from ...models.base.loading import Networks
 from ...weights.catalog import UNET
 from ...weights.read import load_into
+from ..harness import TaskLine, run_task
+from ..plans import add_flags, plan_of
 from .caching import Prepared, Workshop, find_videos, prepare
 from .examples import Examples, split
 from .network import add_changes, choose_number_type, trainable_unet
-from .plan import TuningPlan, read_plan
+from .plan import TuningPlan
 from .together import Together, local_device
 from .training import Lesson, tune
 
-_BY_SIGNAL = 128
-"""Added to a signal's number it is the exit status, as shells tell it."""
 _log = logging.getLogger("sonic")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the status is 0, 2 with one sentence on what is missing, or that of a program that was ended."""
-    _log.setLevel(logging.INFO)
-    _log.handlers[:] = [logging.StreamHandler(sys.stderr)]
-    _log.propagate = False
-    options = _parser().parse_args(arguments)
-    try:
-        run(options)
-    except SonicError as error:
-        sys.stderr.write(f"sonic: {error}\n")
-        return 2
-    except KeyboardInterrupt as asked:
-        sys.stderr.write("sonic: stopped; the same command goes on from what was saved last.\n")
-        return _BY_SIGNAL + getattr(asked, "number", signal.SIGINT)
-    return 0
+    return run_task(run, _parser().parse_args(arguments))
 
 
 def run(options: argparse.Namespace) -> None:
@@ -60,14 +46,13 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         SonicError: Something is missing, damaged or not possible.
     """
-    changed = {one.name: value for one in fields(TuningPlan) if (value := getattr(options, one.name)) is not None}
-    plan = read_plan(options.plan, changed)
+    plan = plan_of(TuningPlan, options)
     output = check_writable(options.output, ".safetensors")
     device = choose_device(local_device(options.device))
     together = Together(device)
     try:
         data = options.data or output.with_suffix("") / "data"
-        files, progress = find_base(options.weights), _Line(together)
+        files, progress = find_base(options.weights), TaskLine(shown=together.first)
         dtype = choose_number_type(device, plan.precision)
         videos = find_videos(options.videos)
         if not together.first:
@@ -122,20 +107,11 @@ def _tell(prepared: Prepared, videos: int) -> None:
         )
 
 
-class _Line:
-    """Shows progress on one line."""
-
-    def __init__(self, together: Together) -> None:
-        self.shown = together.first and sys.stderr.isatty()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if self.shown:
-            sys.stderr.write(f"\r{stage} {done}/{total}" + ("\n" if done == total else ""))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sonic_core learn tune", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m sonic_core learn tune",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "videos", nargs="+", type=Path, metavar="VIDEO", help="videos of one person who speaks, or folders"
@@ -145,15 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="where prepared videos are kept (beside the output)")
     parser.add_argument("--prepare-only", action="store_true", help="prepare the videos and tell what was dropped")
-    parser.add_argument("--plan", type=Path, metavar="FILE", help="a .toml or .json with any of the values below")
     parser.add_argument(
         "--weights", action="append", default=[], metavar="DIR", help="where weights are looked for first"
     )
     parser.add_argument("--device", default="auto", help="cuda, cuda:1, xpu, mps or cpu (%(default)s)")
-    for one in fields(TuningPlan):
-        flag, kind = f"--{one.name.replace('_', '-')}", type(one.default)
-        if kind is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=f"({one.default})", default=None)
-        else:
-            parser.add_argument(flag, type=kind, metavar="X", help=f"({one.default})", default=None)
+    add_flags(parser, TuningPlan)
     return parser

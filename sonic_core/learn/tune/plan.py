@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import MediaError, SettingsError
+from ...errors import SettingsError
 from ...faces.crop import MULTIPLE
 from ...settings import RANGES
+from .. import plans
 
 LAYERS = ("audio", "audio+temporal", "all")
 """What is changed: attention to the sound; that and attention over time; or every matrix of the UNet."""
@@ -39,7 +39,9 @@ class TuningPlan:
 
     # what is changed
     layers: str = "audio+temporal"
+    """audio, audio+temporal or all."""
     rank: int = 16
+    """Rank of the changes."""
     alpha: float = 16.0
     """Changes are multiplied by alpha / rank."""
 
@@ -85,10 +87,7 @@ class TuningPlan:
     """Number type of the UNet: auto is bf16 where the device has it, else fp32. Changes are always fp32."""
 
     def __post_init__(self) -> None:
-        for name, (least, most) in _LIMITS.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise SettingsError(f"{name} must be between {least:g} and {most:g}, got {value!r}.")
+        plans.check_limits(self, _LIMITS)
         if self.size % MULTIPLE:
             raise SettingsError(f"size must be a multiple of {MULTIPLE}, got {self.size}.")
         if self.drop_sound + self.drop_all >= 1:
@@ -146,52 +145,5 @@ _OF_WATCHING = ("save_every", "judge_every", "judged", "checkpointing")
 
 
 def read_plan(path: Path | None, changed: Mapping[str, Any]) -> TuningPlan:
-    """Read a plan from a file and change some of it.
-
-    Args:
-        path: TOML or JSON, told by its ending: an object of fields of ``TuningPlan``; None: the usual values.
-        changed: Values that overrule the file's.
-
-    Raises:
-        MediaError: The file cannot be read.
-        SettingsError: It holds what is no plan, or a value that is not possible.
-    """
-    given = {} if path is None else _read(path)
-    known = {field.name: field for field in fields(TuningPlan)}
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise SettingsError(f"{path} has {', '.join(unknown)}; there are {', '.join(known)}.")
-    made = {**given, **changed}
-    for name, value in made.items():
-        usual = known[name].default
-        fits = isinstance(value, (int, float)) if isinstance(usual, float) else type(value) is type(usual)
-        if not fits or (isinstance(value, bool) and not isinstance(usual, bool)):
-            raise SettingsError(f"{name} must be of the kind of {usual!r}, got {value!r}.")
-        made[name] = type(usual)(value)
-    return replace(TuningPlan(), **made)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise MediaError(f"Expected a plan at {path}, which cannot be read ({error}).") from error
-    try:
-        read = json.loads(text) if path.suffix == ".json" else _toml(text)
-    except ValueError as error:
-        raise SettingsError(
-            f"{path} should hold a plan as TOML, or as .json as JSON, but does not: {error}."
-        ) from error
-    if not isinstance(read, dict):
-        raise SettingsError(f"{path} should hold one object, got {type(read).__name__}.")
-    return read
-
-
-def _toml(text: str) -> dict[str, Any]:
-    try:
-        import tomllib  # noqa: PLC0415 - since Python 3.11
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            "Plans in TOML want Python 3.11 or newer; write the plan as JSON, in a .json file."
-        ) from error
-    return tomllib.loads(text)
+    """Read a plan from a file and change some of it; as of ``plans.read_plan``."""
+    return plans.read_plan(TuningPlan, path, changed)

@@ -101,7 +101,12 @@ def at_rate(clip: Clip, fps: Fraction) -> Clip:
 
 
 def watch(
-    clip: Clip, plan: TuningPlan, finder: FaceFinder | None = None, progress: Progress = ignore_progress
+    clip: Clip,
+    plan: TuningPlan,
+    finder: FaceFinder | None = None,
+    progress: Progress = ignore_progress,
+    *,
+    in_step: bool = False,
 ) -> Watched:
     """Look through a video once.
 
@@ -110,6 +115,7 @@ def watch(
         plan: ``size``, ``expand_ratio`` and the pieces' lengths count.
         finder: Finds the face; None takes the best finder that is there.
         progress: Called with ("watch", frames done, frames in all).
+        in_step: Picture and sound are known to be: nothing is measured.
     """
     if clip.audio is None:
         return Watched(clip, dropped={"no sound": clip.duration})
@@ -117,8 +123,8 @@ def watch(
         return Watched(clip, dropped={f"fewer than {MODEL_FPS:g} frames a second": clip.duration})
     clip = at_rate(clip, FPS)
     meter, points, cuts = _follow(clip, finder, progress)
-    found = Watched(clip)
-    if not _bring_in_step(found, meter):
+    found = Watched(clip, sure=in_step)
+    if not (in_step or _bring_in_step(found, meter)):
         return found
     lost = len(points)
     for first, end in _runs(points, cuts, plan):
