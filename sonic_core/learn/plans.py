@@ -7,7 +7,7 @@ import ast
 import inspect
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,16 +61,19 @@ def read_plan(kind: type[Plan], path: Path | None, changed: Mapping[str, Any]) -
     return replace(kind(), **made)  # type: ignore[type-var]
 
 
-def add_flags(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
+def add_flags(parser: argparse.ArgumentParser, kind: type[Any], without: Container[str] = ()) -> None:
     """Give a command a flag for every value of a plan, and ``--plan`` for a file of them.
 
     Args:
         parser: The command's.
         kind: The plan; what its fields' docstrings say is what ``--help`` says.
+        without: Fields that nobody chooses.
     """
     parser.add_argument("--plan", type=Path, metavar="FILE", help="a .toml or .json with any of the values below")
     said = words_of(kind)
     for one in fields(kind):
+        if one.name in without:
+            continue
         flag, kind_of_value = f"--{one.name.replace('_', '-')}", type(one.default)
         text = f"{said.get(one.name, '')} ({one.default})".strip().replace("%", "%%")
         if kind_of_value is bool:
@@ -87,7 +90,7 @@ def plan_of(kind: type[Plan], options: argparse.Namespace) -> Plan:
         SettingsError: A value is not possible.
     """
     named = [one.name for one in fields(kind)]  # type: ignore[arg-type]
-    changed = {name: value for name in named if (value := getattr(options, name)) is not None}
+    changed = {name: value for name in named if (value := getattr(options, name, None)) is not None}
     return read_plan(kind, options.plan, changed)
 
 

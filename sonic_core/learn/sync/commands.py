@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +17,11 @@ from numpy.typing import NDArray
 from ...errors import SettingsError, SonicError
 from ...sync.network import WEIGHTS, save_network
 from ..data.notes import listed_clips
+from ..harness import run_task
 from ..lipreading.corpus import make_noises
 from ..lipreading.dataset import make_dataset
 from ..lipreading.invention import TRAINING
+from ..plans import add_flags, plan_of
 from .batches import Batches
 from .judging import SyncTrials
 from .people import gather
@@ -52,28 +53,16 @@ class Material:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Learn; the status is 0, or 2 with one sentence on what is missing."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    options = _parser().parse_args(arguments)
-    torch.set_num_threads(options.jobs)
-    try:
-        learn(options)
-    except SonicError as error:
-        sys.stderr.write(f"sonic: {error}\n")
-        return 2
-    return 0
+    """Run the command; the status is 0, 2 with one sentence on what is missing, or that of a program that was ended."""
+    return run_task(learn, _parser().parse_args(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
-    plan = SyncPlan()
     parser = argparse.ArgumentParser(prog="python -m sonic_core learn sync", description=__doc__)
     say = parser.add_argument
     say("--folder", type=Path, default=Path("outputs/train"), help="where speech, checkpoints and weights go")
     say("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     say("--clips", type=int, default=12, help="clips of speech per language; default: 12")
-    say("--steps", type=int, default=plan.steps, help=f"default: {plan.steps}")
-    say("--batch", type=int, default=plan.batch, help=f"rows a step; default: {plan.batch}")
-    say("--seed", type=int, default=plan.seed)
     say("--sounds", type=Path, metavar="DIR", help="learn from these sounds as well")
     say(
         "--videos",
@@ -84,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     say("--people-steps", type=int, default=150, help="steps with them; default: 150")
     say("--fresh", action="store_true", help="begin anew, whatever was begun before")
     say("--install", action="store_true", help="put the weights into the package")
+    add_flags(parser, SyncPlan, without=("pieces",))
     return parser
 
 
@@ -95,10 +85,12 @@ def learn(options: argparse.Namespace) -> None:
         SonicError: There is no synthesiser, or no sound.
     """
     _check(options)
+    plan = plan_of(SyncPlan, options)
+    torch.set_num_threads(options.jobs)
     begin = time.monotonic()
     options.folder.mkdir(parents=True, exist_ok=True)
     material = prepare(options)
-    plan = SyncPlan(options.steps, options.batch, seed=options.seed, pieces=len(material.pieces))
+    plan = replace(plan, pieces=len(material.pieces))
     training = _trained(plan, material, options.folder / "sync.pt", options.fresh)
     if options.videos is not None:
         training = _with_people(options, training, material)
@@ -112,7 +104,7 @@ def learn(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    for name in ("jobs", "clips", "steps", "batch", "people_steps"):
+    for name in ("jobs", "clips", "people_steps"):
         if getattr(options, name) < 1:
             given = f"--{name.replace('_', '-')}"
             raise SettingsError(f"Expected {given} to be 1 or more, got {getattr(options, name)}; choose a larger one.")

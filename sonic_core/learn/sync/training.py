@@ -21,6 +21,7 @@ from ...errors import CheckpointError
 from ...media.unfinished import Unfinished
 from ...sync.lip_shape import LIP_CURVES
 from ...sync.network import SyncNetwork
+from ..plans import check_limits
 from .batches import FRAMES, Batches, SyncBatch
 from .judging import SyncTrials
 
@@ -38,9 +39,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SyncPlan:
-    """Everything that shapes a training."""
+    """Everything that shapes a training.
+
+    Raises:
+        SettingsError: A value is not possible.
+    """
 
     steps: int = 600
+    """Steps to take."""
     batch: int = 16
     """Rows a step."""
     frames: int = FRAMES
@@ -48,8 +54,23 @@ class SyncPlan:
     rate: float = 3e-3
     """Learning rate at its highest."""
     seed: int = 0
+    """The same seed and material give the same weights."""
     pieces: int = 0
     """How many there are to learn from: with others a training is another."""
+
+    def __post_init__(self) -> None:
+        check_limits(self, _LIMITS)
+
+
+_MANY = 1_000_000
+_LIMITS = {
+    "steps": (1, _MANY),
+    "batch": (1, 4096),
+    "frames": (1, _MANY),
+    "rate": (1e-9, 1),
+    "seed": (0, 2**63),
+    "pieces": (0, _MANY),
+}
 
 
 def contrast(network: SyncNetwork, batch: SyncBatch) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,8 +22,10 @@ from sonic_core.learn.data.looking import Seen
 from sonic_core.learn.data.notes import listed_clips, read_note
 from sonic_core.learn.data.plan import DataPlan
 from sonic_core.learn.data.shards import shard_keys, write_shards
+from sonic_core.learn.lipreading.training import TrainingPlan
 from sonic_core.learn.plans import words_of
 from sonic_core.learn.sync.people import gather
+from sonic_core.learn.sync.training import SyncPlan
 from sonic_core.learn.tune.caching import find_videos
 from sonic_core.learn.tune.plan import TuningPlan
 from sonic_core.learn.tune.watching import watch
@@ -210,7 +212,7 @@ def test_a_plan_says_what_is_not_possible_and_every_value_has_words():
     ):
         with pytest.raises(SettingsError, match=said):
             DataPlan(**values)
-    for kind in (DataPlan,):
+    for kind in (DataPlan, SyncPlan, TrainingPlan):
         assert set(words_of(kind)) == set(kind.__dataclass_fields__)
     assert DataPlan().key() == DataPlan(shard=1).key() != DataPlan(crf=20.0).key()
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from sonic_core.cli.main import main
+from sonic_core.errors import CheckpointError
 from sonic_core.evaluate.likeness import correlations
 from sonic_core.learn.lipreading.coarticulation import Script, draw_targets
 from sonic_core.learn.lipreading.corpus import CROP, Roughener, SpokenClip, make_noises, read_clips
 from sonic_core.learn.lipreading.dataset import Batch, make_batch
 from sonic_core.learn.lipreading.judging import DEGREES, MEASURES, judge_speech, make_trials
-from sonic_core.learn.lipreading.training import TrainingPlan, fit, losses, train
+from sonic_core.learn.lipreading.training import LipTraining, TrainingPlan, losses, train
 from sonic_core.speech.mel import BANDS
 from sonic_core.speech.network import CHANNELS, Mouth, MouthNetwork, load_network
 
@@ -58,9 +63,9 @@ def test_noise_without_speech_is_taught_as_a_pause(noises):
 def test_the_loss_falls_and_the_same_seed_learns_the_same(noises):
     def learn(steps: int) -> tuple[float, MouthNetwork]:
         torch.manual_seed(0)
-        network = fit(
-            MouthNetwork(16, 0), Roughener(tiny_clips(), noises, 0), TrainingPlan(steps, batch=6, rate=1e-2), _ignore
-        )
+        training = LipTraining(TrainingPlan(steps, batch=6, rate=1e-2), MouthNetwork(16, 0))
+        training.run(Roughener(tiny_clips(), noises, 0))
+        network = training.average
         levels, targets = Roughener(tiny_clips(), noises, 9).batch(12)
         with torch.no_grad():
             parts = losses(network(torch.from_numpy(levels)), torch.from_numpy(targets))
@@ -72,8 +77,70 @@ def test_the_loss_falls_and_the_same_seed_learns_the_same(noises):
     assert not network.training
 
 
-def _ignore(_: MouthNetwork) -> None:
-    """Keep nothing."""
+def test_a_training_that_was_interrupted_ends_with_the_same_bits(noises, tmp_path):
+    def weights(training: LipTraining) -> list[torch.Tensor]:
+        return [*training.network.state_dict().values(), *training.average.state_dict().values()]
+
+    plan, path = TrainingPlan(6, width=8, batch=2), tmp_path / "mouth.pt"
+    whole, begun = LipTraining(plan), LipTraining(plan)
+    whole.run(Roughener(tiny_clips(), noises, 0))
+    for _ in range(3):
+        begun.advance(Roughener(tiny_clips(), noises, 0))
+    begun.save(path)
+    later = LipTraining(plan)
+    later.resume(path)
+    assert later.step == 3
+    later.run(Roughener(tiny_clips(), noises, 0), path)
+    assert all(torch.equal(one, other) for one, other in zip(weights(whole), weights(later), strict=True))
+
+
+def test_another_plan_or_a_damaged_checkpoint_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "mouth.pt"
+    LipTraining(TrainingPlan(2, width=8)).save(path)
+    with pytest.raises(CheckpointError, match=r"with the same plan .* begin anew with --fresh"):
+        LipTraining(TrainingPlan(3, width=8)).resume(path)
+    with pytest.raises(CheckpointError, match="of width 16"):
+        LipTraining(TrainingPlan(2, width=16)).begin_with(path)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(CheckpointError, match="which is damaged"):
+        LipTraining(TrainingPlan(2, width=8)).resume(path)
+
+
+def stored_speech(folder: Path) -> None:
+    """Write two clips as the synthesiser's are stored."""
+    random, count = np.random.default_rng(0), 500
+    levels = (random.standard_normal((2 * count, BANDS)) * 10 - 40).astype(np.float16)
+    sounds = [(clip, 0.1 * i, 0.1 * (i + 1), ord("pa"[i % 2])) for clip in range(2) for i in range(50)]
+    shut = [row[:3] for row in sounds if chr(row[3]) == "p"]
+    folder.mkdir()
+    np.savez(
+        folder / "en_0.npz", clean=levels, rough=levels, lengths=np.array([count, count]),
+        symbols=np.array(sounds, np.float32), closures=np.array(shut, np.float32),
+    )  # fmt: skip
+
+
+def test_the_command_goes_on_and_earlier_words_are_understood(tmp_path, capsys):
+    stored_speech(tmp_path / "speech")
+    (tmp_path / "plan.json").write_text('{"width": 8, "batch": 2, "noises": 2}')
+    jobs = str(torch.get_num_threads())
+    asked = ["learn", "lipreading", "fit", "--folder", str(tmp_path), "--jobs", jobs, "--plan"]
+    asked += [str(tmp_path / "plan.json"), "--steps", "2"]
+    assert main(asked) == 0
+    said = capsys.readouterr().err
+    assert "learn lipreading fit: say learn lipreading instead." in said
+    assert "step 2 of 2" in said
+    first = load_file(tmp_path / "mouth.safetensors")
+    assert main(asked) == 0
+    assert "going on from step 2" in capsys.readouterr().err
+    again = load_file(tmp_path / "mouth.safetensors")
+    assert all(torch.equal(again[name], value) for name, value in first.items())
+    assert main([*asked, "--width", "9"]) == 2
+    assert "begin anew with --fresh" in capsys.readouterr().err
+    assert main([*asked, "--fresh"]) == 0
+    again = load_file(tmp_path / "mouth.safetensors")
+    assert all(torch.equal(again[name], value) for name, value in first.items())
+    assert main(["learn", "lipreading", "--clips", "0"]) == 2
+    assert capsys.readouterr().err.endswith("sonic: Expected --clips to be 1 or more, got 0; choose a larger one.\n")
 
 
 def test_a_perfect_answer_costs_less_than_any_other():

@@ -24,7 +24,7 @@ from sonic_core.types import Audio
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--steps", "0"), "Expected --steps to be 1 or more, got 0; choose a larger one."),
+        (("--steps", "0"), "steps must be between 1 and 1e+06, got 0."),
         (("--people-steps", "-3"), "Expected --people-steps to be 1 or more, got -3; choose a larger one."),
         (("--videos", "nowhere"), "Expected --videos to be a folder, got nowhere, which is none; check the name."),
         (("--sounds", "nowhere"), "Expected --sounds to be a folder, got nowhere, which is none; check the name."),
