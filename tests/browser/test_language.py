@@ -9,7 +9,6 @@ from PIL import Image
 from tests.browser.canvas import Canvas
 from tests.host.harness import Comfy
 
-SPEAK = "async name => { await app.extensionManager.setting.set('Comfy.Locale', name) }"
 LISTEN = """() => {
   window.told = new Set();
   const look = () => document.querySelectorAll('div, span, p').forEach(({ childElementCount, textContent }) =>
@@ -22,7 +21,8 @@ LISTEN = """() => {
 def test_a_chinese_canvas_reads_warnings_and_errors_in_chinese(
     canvas: Canvas, comfy: Comfy, workflow: dict[str, Any]
 ) -> None:
-    canvas.page.evaluate(SPEAK, "zh")
+    canvas.set("Comfy.Locale", "zh")
+    canvas.open()
     Image.new("RGB", (500, 400), (90, 120, 90)).save(comfy.home / "input/meadow.png")
     canvas.load(workflow)
     canvas.turn("SONIC_PreData", duration=0.4, min_resolution=192)
@@ -43,7 +43,8 @@ def test_a_chinese_canvas_reads_warnings_and_errors_in_chinese(
 
 
 def test_a_chinese_canvas_reads_in_chinese_why_nothing_begins(canvas: Canvas, workflow: dict[str, Any]) -> None:
-    canvas.page.evaluate(SPEAK, "zh")
+    canvas.set("Comfy.Locale", "zh")
+    canvas.open()
     canvas.load(workflow)
     canvas.turn("SONIC_PreData", face_box="1,2,3")
     assert canvas.press_run() == "refused"
