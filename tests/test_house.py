@@ -129,6 +129,10 @@ INSIDE: dict[str, dict[str, str]] = {
         "weights.download": "what is fetched from the canvas is fetched as from the command line",
         "weights.hub": "from an address that the canvas offers",
     },
+    "host/own_formats.py": {
+        "media.formats": "a host's user adds to the table of formats",
+        "media.rows": "as data in a file of the host's",
+    },
     "host/progress.py": {
         "faces": "a finder that listens for the host's cancel is of no use elsewhere",
         "media.pixels": "a preview is rounded as every picture is",

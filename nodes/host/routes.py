@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from .conflicts import Claims
 from .downloads import Downloads, described
 from .folders import input_path
+from .own_formats import heed_own_formats
 
 WAVEFORM, PACK, WEIGHTS = "/sonic/waveform", "/sonic/pack", "/sonic/weights"
 DOWNLOADED = "sonic.download"
@@ -38,7 +39,8 @@ def open_routes(claims: Claims) -> None:
     async def pack(_: Any) -> Any:
         from ...sonic_core import __version__
 
-        return await _answered(lambda: {"version": __version__, "conflicts": claims.tell()})
+        told = {"version": __version__}
+        return await _answered(lambda: {**told, "conflicts": claims.tell(), "formats": heed_own_formats()})
 
     server.app.on_startup.append(all_packs_are_there)
     if all(route.path != PACK for route in server.routes):  # a second copy of this pack may have been first

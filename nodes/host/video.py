@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .folders import check_prefix, output_folder, remove, temporary_file
 from .media import audio_of, check_pictures, sound_of
+from .own_formats import heed_own_formats
 from .own_video import Lossless, video_class, written
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def formats() -> list[str]:
     """List the kinds of files that can be written here."""
     from ...sonic_core import available_formats
 
+    heed_own_formats()
     return list(available_formats())
 
 

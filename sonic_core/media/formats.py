@@ -285,6 +285,14 @@ FORMATS: Mapping[str, Format] = {
     )
 }
 """Every format by name."""
+_besides: dict[str, Format] = {}
+"""Those that people have added."""
+
+
+def offer_besides(rows: Mapping[str, Format]) -> None:
+    """Offer these besides the table's, by name, in place of all that were offered so before."""
+    _besides.clear()
+    _besides.update(rows)
 
 
 def available_formats() -> tuple[str, ...]:
@@ -293,7 +301,7 @@ def available_formats() -> tuple[str, ...]:
     >>> available_formats()[0]
     'mp4-h264'
     """
-    return tuple(name for name, one in FORMATS.items() if not one.missing)
+    return tuple(name for name, one in {**FORMATS, **_besides}.items() if not one.missing)
 
 
 def describe_formats() -> str:
@@ -318,12 +326,12 @@ def find_format(name: str) -> Format:
     Raises:
         SettingsError: There is none of that name, or this build of PyAV cannot write it.
     """
-    offered = ", ".join(available_formats())
-    if name not in FORMATS:
+    offered, known = ", ".join(available_formats()), {**FORMATS, **_besides}
+    if name not in known:
         raise SettingsError(f"format must be one of {offered}; got {name!r}.")
-    if lacks := FORMATS[name].missing:
+    if lacks := known[name].missing:
         raise SettingsError(f"The format {name} needs {lacks}, which this build of PyAV lacks; choose from {offered}.")
-    return FORMATS[name]
+    return known[name]
 
 
 def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:

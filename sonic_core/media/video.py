@@ -118,9 +118,9 @@ def write_video(
 
 
 def _write_file(target: Path, part: Path, file: Format, reel: Reel, *, crf: float | None, preset: str | None) -> None:
-    if file.name == "gif":
+    if file.suffix == ".gif":
         write_gif(target, part, file, reel)
-    elif file.name == "webp":
+    elif file.suffix == ".webp":
         write_webp(target, part, file, reel, crf or 0)
     else:
         write_container(target, part, file, reel, crf=crf, preset=preset)

@@ -85,7 +85,7 @@ def test_every_sound_of_a_folder_becomes_a_video_of_its_name(comfy: Comfy, promp
 
 
 def test_alone_there_is_no_conflict(comfy: Comfy) -> None:
-    assert comfy.read("/sonic/pack") == {"version": sonic_core.__version__, "conflicts": []}
+    assert comfy.read("/sonic/pack") == {"version": sonic_core.__version__, "conflicts": [], "formats": []}
 
 
 @pytest.fixture(params=HOSTS or [None], ids=lambda path: path.name if path else "no host")

@@ -50,6 +50,9 @@ class FolderPaths(ModuleType):
     def get_output_directory(self) -> str:
         return str(self.home / "output")
 
+    def get_user_directory(self) -> str:
+        return str(self.home / "user")
+
     def get_temp_directory(self) -> str:
         return str(self.home / "temp")
 

@@ -338,3 +338,22 @@ def test_a_loop_plays_as_often_as_is_asked_for(pack: ModuleType, canvas: Canvas,
     assert frames_of(shown(combined(pack, video(), loop_count=2, pingpong=True), tmp_path)) == 36
     (told,) = combined(pack, video(), loop_count=3, format="webp")["ui"]["sonic_video"]
     assert told["frames"] == 10
+
+
+def test_formats_of_ones_own_are_offered_until_they_are_gone(
+    pack: ModuleType, canvas: Canvas, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heed = sys.modules[f"{pack.__name__}.nodes.host.own_formats"].heed_own_formats
+    file = tmp_path / "user/sonic_formats.json"
+    file.parent.mkdir()
+    file.write_text('[{"name": "mp4-small", "like": "mp4-h264", "crf": 40}, {"name": "xy"}]', encoding="utf-8")
+    offered = pack.NODE_CLASS_MAPPINGS["VideoCombine"].INPUT_TYPES()["optional"]["format"][0]
+    assert offered == [*available_formats(), "mp4-small"]
+    assert heed()[0].startswith(f"Format 2 in {file} is left out: like must be one of ")
+    assert caplog.text.count("is left out") == 1
+    (told,) = combined(pack, video(), format="mp4-small", crf=40)["ui"]["sonic_video"]
+    assert (told["format"], told["title"], told["frames"]) == ("mp4-small", "MP4 H.264", 10)
+    file.unlink()
+    assert heed() == []
+    offered = pack.NODE_CLASS_MAPPINGS["VideoCombine"].INPUT_TYPES()["optional"]["format"][0]
+    assert offered == list(available_formats())

@@ -11,12 +11,16 @@ export function hearWarnings() {
   });
 }
 
-/** Show, until they are closed, which of our nodes another pack took the names of. */
+/** Show, until they are closed, which of our nodes another pack took the names of, and which formats are none. */
 export async function tellConflicts() {
   const answer = await api.fetchApi("/sonic/pack");
   if (!answer.ok) return;
   const summary = word("messages", "conflict");
-  for (const { message } of (await answer.json()).conflicts) {
+  const { conflicts, formats } = await answer.json();
+  for (const { message } of conflicts) {
     app.extensionManager.toast.add({ severity: "error", summary, detail: say(message) });
+  }
+  for (const message of formats) {
+    app.extensionManager.toast.add({ severity: "warn", summary: "Sonic", detail: say(message) });
   }
 }
