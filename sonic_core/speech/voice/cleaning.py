@@ -39,11 +39,11 @@ class CleanVoice:
     @property
     def remark(self) -> str:
         """What a person should know, in a sentence; empty where all is well."""
-        return _FOREIGN.format(self.foreign) if self.foreign > _MOSTLY else ""
+        return _FOREIGN.format(share=self.foreign) if self.foreign > _MOSTLY else ""
 
 
 _FOREIGN = (
-    "{:.0%} of the sound is music or noise, and what is left of the voice may be damaged: where you have the voice "
+    "{share:.0%} of the sound is music or noise, and what is left of the voice may be damaged: where you have the voice "
     "alone, such as a vocal track, let the lips follow that (lips_from, --lips-from)."
 )
 
