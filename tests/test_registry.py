@@ -26,7 +26,8 @@ LEFT_OUT = ("tests", "benchmarks", ".ci", "Makefile", "sonic_core/learn")
 """What nobody needs who installs the pack."""
 NEEDED = (
     "__init__.py", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", "nodes/*.py", "nodes/host/*.py",
-    "sonic_core/**/*.py", "sonic_core/py.typed", "sonic_core/speech/mouth.safetensors", "web/**/*",
+    "sonic_core/**/*.py", "sonic_core/py.typed", "sonic_core/speech/mouth.safetensors",
+    "sonic_core/speech/voice/*.safetensors", "web/**/*",
     "locales/**/*.json", "workflows/*", "subgraphs/*", "assets/portrait.png", "assets/speech.wav", "assets/video.mp4",
     "assets/sounds/*.wav", "assets/prompts/*.json", "docs/client.py",
 )  # fmt: skip
