@@ -195,7 +195,7 @@ def _add(result: Prepared, video: Path, folder: Path, told: Mapping[str, Any]) -
 def _words(told: Mapping[str, Any]) -> str:
     if "unread" in told:
         return f"not used: {told['unread']}"
-    step = f"its sound moved by {-told['offset'] * 1000:+.0f} ms" if told["sure"] else "its sound left as it is"
+    step = f"its sound moved by {0.0 - told['offset'] * 1000:+.0f} ms" if told["sure"] else "its sound left as it is"
     dropped = "".join(f"; {seconds:.1f} s dropped: {reason}" for reason, seconds in told["dropped"].items())
     return f"{told['seconds']:.1f} s in {len(told['pieces'])} pieces, {step}{dropped}"
 
