@@ -133,3 +133,15 @@ def test_a_second_copy_of_the_pack_is_told(
     assert "SonicModelLoader, " in said["id"]
     assert said["pack"] == (PACK if first else "copy")
     assert not said["ours"], "the first copy answers, and the second one has the nodes"
+
+
+def test_formats_of_a_users_file_are_offered_and_bad_ones_told(comfy: Comfy) -> None:
+    file = comfy.home / "user/sonic_formats.json"
+    file.write_text('[{"name": "mp4-small", "like": "mp4-h264", "crf": 40}, {"name": "no"}]', encoding="utf-8")
+    try:
+        kind, options = comfy.read("/object_info/VideoCombine")["VideoCombine"]["input"]["optional"]["format"]
+        assert "mp4-small" in (options.get("options") or kind)
+        assert "Format 2 in" in comfy.read("/sonic/pack")["formats"][0]
+    finally:
+        file.unlink()
+    assert comfy.read("/sonic/pack")["formats"] == []
