@@ -79,6 +79,9 @@ class Sampler:
         from ..sonic_core import SETTINGS, check_possible
 
         check_possible(**{name: value for name, value in chosen.items() if name in SETTINGS})
+        model, direction = chosen.get("model"), chosen.get("direction")
+        if model is not None and direction is not None:
+            direction.shared.within(model.model.directs, model.name)
         return ["conditions"]
 
     def sample(

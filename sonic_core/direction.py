@@ -126,6 +126,11 @@ class Direction:
         """Numbers of those faces that have something of their own."""
         return frozenset(int(name.partition(".")[0]) for name, _ in self.curves if "." in name)
 
+    @property
+    def shared(self) -> Direction:
+        """What is meant for everybody."""
+        return Direction(tuple((name, curve) for name, curve in self.curves if "." not in name))
+
     def joined(self, other: Direction) -> Direction:
         """Add another direction, which counts where both direct the same."""
         return Direction(tuple(sorted({**dict(self.curves), **dict(other.curves)}.items())))
@@ -133,8 +138,7 @@ class Direction:
     def for_face(self, number: int) -> Direction:
         """Take what is meant for one face: what is meant for everybody, and what is meant for it alone."""
         own = {name.partition(".")[2]: curve for name, curve in self.curves if name.startswith(f"{number}.")}
-        shared = {name: curve for name, curve in self.curves if "." not in name}
-        return Direction(tuple(sorted({**shared, **own}.items())))
+        return self.shared.joined(Direction(tuple(own.items())))
 
     def of_face(self, number: int) -> Direction:
         """Let what is meant for everybody be meant for one face alone."""

@@ -90,4 +90,8 @@ def test_the_sampler_makes_what_is_directed(pack: ModuleType, canvas: Canvas, mo
 
     plain, (smiling,) = made(), directed(pack, smile="1")["result"]
     assert torch.equal(made(direction=None), plain)
+    slow = SimpleNamespace(name="sonic-base", model=SimpleNamespace(directs=("dynamic_scale", "motion_scale")))
+    with pytest.raises(errors_of(pack).SettingsError, match="sonic-base can be directed by dynamic_scale and motion"):
+        sampler.check_lazy_status(model=slow, direction=smiling)
+    assert sampler.check_lazy_status(model=model, direction=smiling) == ["conditions"]
     assert (made(direction=smiling) - plain).abs().max() > 0.1

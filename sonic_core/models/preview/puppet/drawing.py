@@ -8,6 +8,7 @@ the lips, the frame is that of the upper lip's movement above, of the lower lip'
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ....faces.geometry import CHIN, OVAL, eye_distance
 from .brows import Brows
 from .canvas import Canvas
 from .depth import Depth
-from .expressions import Expressions
+from .expressions import NAMES, Expressions
 from .eye_signs import wears_glasses
 from .eyes import Eyes
 from .grid import MOUTH_ROUNDS, Floats, Grid, Window
@@ -62,14 +63,19 @@ class Puppet:
         self.lips = LipShapes(landmarks, self.grid.nodes, find_parting(image, landmarks))
         glasses = wears_glasses(landmarks, image)
         self.brows = Brows(self.grid, points, -self.lips.axes[1], self.unit, glasses=glasses)
-        self.expressions = Expressions(
-            self.grid, points, self.lips.axes, self.unit, hidden=float(glasses or eyes_hidden)
+        self._measure_expressions = partial(
+            Expressions, self.grid, points, self.lips.axes, self.unit, hidden=float(glasses or eyes_hidden)
         )
         self.interior = Interior(image, landmarks, self.lips)
         texture = enlarge(image)
         self.eyes = Eyes(texture, landmarks.moved((0.0, 0.0), (SCALE, SCALE)), hidden=eyes_hidden, form=coded)
         self.mouth_hidden = mouth_hidden
         self._textures = Textures(coded(texture))
+
+    @cached_property
+    def expressions(self) -> Expressions:
+        """How brows, lids and cheeks express something; measured when they first do."""
+        return self._measure_expressions()
 
     def frame(self, pose: Pose, out: Floats | None = None) -> Floats:
         """Draw one frame, (h, w, 3) RGB float32 in [0, 1], into ``out`` if that is given."""
@@ -89,9 +95,8 @@ class Puppet:
         moved = self.lips.field(pose, upper=upper, window=window)
         if pose.brows:
             moved += self.brows.basis[window] * np.float32(pose.brows)
-        expressed = self.expressions.field(pose, window)
-        if expressed is not None:
-            moved += expressed
+        if any(getattr(pose, name) for name in NAMES):
+            moved += self.expressions.field(pose, window)
         return moved
 
     def _speak(self, frame: Floats, texture: Bytes, pose: Pose) -> None:

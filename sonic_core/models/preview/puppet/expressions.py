@@ -85,14 +85,13 @@ class Expressions:
             np.float32
         )
 
-    def field(self, pose: Pose, window: Window = WHOLE) -> Floats | None:
-        """Displace the nodes of a window: (rows, columns, 3) pixels; None where nothing is expressed."""
-        moved = None
+    def field(self, pose: Pose, window: Window = WHOLE) -> Floats:
+        """Displace the nodes of a window: (rows, columns, 3) pixels."""
+        moved = np.zeros_like(self._bases[0][window])
         for name, basis in zip(NAMES, self._bases, strict=True):
             amount = float(np.clip(getattr(pose, name), 0, 1))
             if amount:
-                more = basis[window] * np.float32(amount)
-                moved = more if moved is None else moved + more
+                moved += basis[window] * np.float32(amount)
         return moved
 
     def _place(self, numbers: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
