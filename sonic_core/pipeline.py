@@ -332,7 +332,8 @@ def _check(
     if isinstance(sound, ArrivingAudio):
         return None
     found = next((one.measurement for one in reports.flat() if isinstance(one, Refinement)), None)
-    lively, exact = settings.dynamic_scale, model.model.exact
+    led = settings.direction and settings.direction.curve("dynamic_scale")
+    lively, exact = max(led.values) if led else settings.dynamic_scale, model.model.exact
     return check_lips(speech or Speech.of(sound), lively=lively, sync=found, exact=exact)
 
 

@@ -30,6 +30,7 @@ from .texture import SCALE, Bytes, Textures, coded, enlarge, read_coded
 EARS = 234, 454
 
 _COVERED = {"gap": 0.0, "width": 0.0, "rounding": 0.0, "upper": 0.0, "lower": 0.0, "closure": 0.0}
+_COVERED |= dict.fromkeys(NAMES, 0.0)
 """What a mouth behind something does not show."""
 _BEYOND = 16  # nodes around what is seen: heads and shoulders move in from no further
 _COVERED_JAW = 0.7  # share of the jaw's movement that a mask goes along with
@@ -64,7 +65,13 @@ class Puppet:
         glasses = wears_glasses(landmarks, image)
         self.brows = Brows(self.grid, points, -self.lips.axes[1], self.unit, glasses=glasses)
         self._measure_expressions = partial(
-            Expressions, self.grid, points, self.lips.axes, self.unit, hidden=float(glasses or eyes_hidden)
+            Expressions,
+            self.grid,
+            points,
+            self.lips.axes,
+            self.unit,
+            hidden=float(glasses or eyes_hidden),
+            cheeks=not mouth_hidden,
         )
         self.interior = Interior(image, landmarks, self.lips)
         texture = enlarge(image)
@@ -79,8 +86,6 @@ class Puppet:
 
     def frame(self, pose: Pose, out: Floats | None = None) -> Floats:
         """Draw one frame, (h, w, 3) RGB float32 in [0, 1], into ``out`` if that is given."""
-        if self.mouth_hidden:
-            pose = replace(pose, **_COVERED, jaw=_COVERED_JAW * pose.jaw)
         moved = self._moved(pose, upper=True, window=self._near)
         back = self.grid.invert(self.head.turn(pose, moved, self._near))
         _, places = self.grid.places(np.ascontiguousarray(back[_within(self._view, self._near)]), self._view, SCALE)
@@ -92,7 +97,8 @@ class Puppet:
 
     def _moved(self, pose: Pose, *, upper: bool, window: Window) -> Floats:
         """Say by how many pixels the nodes of a window have moved on the face, (rows, columns, 3)."""
-        moved = self.lips.field(pose, upper=upper, window=window)
+        mouth = replace(pose, **_COVERED, jaw=_COVERED_JAW * pose.jaw) if self.mouth_hidden else pose
+        moved = self.lips.field(mouth, upper=upper, window=window)
         if pose.brows:
             moved += self.brows.basis[window] * np.float32(pose.brows)
         if any(getattr(pose, name) for name in NAMES):

@@ -54,7 +54,14 @@ class Expressions:
     """How each node goes along with each expression."""
 
     def __init__(
-        self, grid: Grid, points: Floats, axes: NDArray[np.floating], unit: float, *, hidden: float = 0.0
+        self,
+        grid: Grid,
+        points: Floats,
+        axes: NDArray[np.floating],
+        unit: float,
+        *,
+        hidden: float = 0.0,
+        cheeks: bool = True,
     ) -> None:
         """Measure.
 
@@ -64,6 +71,7 @@ class Expressions:
             axes: (3, 3) the head's axes, one a row: to picture right, down, away.
             unit: I in pixels.
             hidden: 1 where glasses or dark lenses lie before brows and lids, else 0.
+            cheeks: Whether the cheeks go along, as those behind a mask must not.
         """
         down = axes[1, :2] / np.linalg.norm(axes[1, :2])
         self._along, self._down, self._unit = np.array([down[1], -down[0]]), down, unit
@@ -77,7 +85,7 @@ class Expressions:
                 up = {"smile": 0.0, "sad": _DROOP, "surprise": _WIDE, "anger": _TIGHT}[name]
                 low = _LOWER_TIGHT if name in {"smile", "anger"} else 0.0
                 bases[number, ..., 1] += (1 - hidden) * (up * lids[0] + low * lids[1])
-            patch = self._cheek(cheek, inward)
+            patch = self._cheek(cheek, inward) if cheeks else 0.0
             bases[0, ..., 1] += _CHEEK * patch
             bases[0, ..., 0] -= _CHEEK_ASIDE * inward * patch
         across, rise = (axes[0] * unit, -axes[1] * unit)

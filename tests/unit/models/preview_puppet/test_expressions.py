@@ -15,6 +15,8 @@ from sonic_core.faces.geometry import LEFT_BROW_LOWER, LEFT_LID_LOWER, LEFT_LID_
 from sonic_core.faces.landmarks import read_landmarks
 from sonic_core.media.image import read_image
 from sonic_core.models.preview.model import make_puppet
+from sonic_core.models.preview.puppet.canvas import lay_canvas
+from sonic_core.models.preview.puppet.drawing import Puppet
 from sonic_core.models.preview.puppet.lip_curves import Limits, measure_amounts
 from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.preparing import prepare_portrait
@@ -130,6 +132,14 @@ def test_a_drawn_face_that_expresses_something_is_whole(puppet, name):
         for axis in (0, 1):
             slope = np.gradient(moved[..., axis], axis=1 - axis)[high] / puppet.grid.step
             assert slope.min() > -0.6 and slope.max() < 0.9
+
+
+def test_what_lies_before_a_mouth_does_not_smile(sitter, puppet):
+    masked = Puppet(lay_canvas(sitter, sitter.face.landmarks), mouth_hidden=True)
+    rest, smiling, sad = (masked.frame(Pose(rest=1.0, **more)) for more in ({}, {"smile": 1.0}, {"sad": 1.0}))
+    below = slice(int(masked.lips.points[2, 1]), None)
+    assert np.array_equal(smiling[below], rest[below]) and np.array_equal(sad[below], rest[below])
+    assert np.abs(sad - rest).max() > 0.1, "its brows are seen"
 
 
 def test_a_face_that_expresses_nothing_is_drawn_as_it_was_and_as_fast(puppet):
