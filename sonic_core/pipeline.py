@@ -332,7 +332,7 @@ def _check(
     if isinstance(sound, ArrivingAudio):
         return None
     found = next((one.measurement for one in reports.flat() if isinstance(one, Refinement)), None)
-    led = settings.direction and settings.direction.curve("dynamic_scale")
+    led = settings.direction.curve("dynamic_scale") if settings.direction else None
     lively, exact = max(led.values) if led else settings.dynamic_scale, model.model.exact
     return check_lips(speech or Speech.of(sound), lively=lively, sync=found, exact=exact)
 
