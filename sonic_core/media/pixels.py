@@ -35,8 +35,26 @@ def as_bytes(image: torch.Tensor) -> Bytes:
         (h, w, c) uint8, contiguous.
     """
     channels, height, width = image.shape
-    planes = [cv2.convertScaleAbs(np.maximum(plane, 0), alpha=255) for plane in image.detach().float().cpu().numpy()]
+    planes = [_plane_bytes(plane) for plane in image.detach().float().cpu().numpy()]
     return np.asarray(cv2.merge(planes), np.uint8).reshape(height, width, channels)
+
+
+def _plane_bytes(plane: Pixels) -> Pixels:
+    """Round (h, w) to 8 bits; what OpenCV would mirror at 0 is clipped before, where there is any."""
+    below = plane.size > 0 and not float(plane.min()) >= 0
+    return cv2.convertScaleAbs(np.maximum(plane, 0) if below else plane, alpha=255)
+
+
+def shrink(pixels: Bytes, size: tuple[int, int]) -> Bytes:
+    """Reduce (h, w, c) to ``size`` (height, width) by averaging; where that is far, by halves first, which is quicker.
+
+    Of an odd number the last row or column is left out.
+    """
+    while pixels.shape[0] >= 2 * size[0] and pixels.shape[1] >= 2 * size[1] and min(pixels.shape[:2]) > 1:
+        half = pixels.shape[1] // 2, pixels.shape[0] // 2
+        even = pixels[: 2 * half[1], : 2 * half[0]]
+        pixels = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def as_words(image: torch.Tensor) -> Words:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sonic_core.media.pixels import as_bytes, as_frames, as_words, resize_bytes, resize_lanczos
+from sonic_core.media.pixels import as_bytes, as_frames, as_words, resize_bytes, resize_lanczos, shrink
 
 
 def steps_between(levels: int) -> torch.Tensor:
@@ -52,3 +52,12 @@ def test_resizing_is_pillows_on_bytes(channels):
     assert resized.shape == (channels, 50, 33) and np.array_equal(as_bytes(resized), resize_bytes(pixels, (50, 33)))
     same = resize_lanczos(image, (40, 60))
     assert torch.equal(same, image) and same is not image
+
+
+def test_what_is_shrunk_by_halves_is_the_mean_of_what_it_covers():
+    blocks = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
+    pixels = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
+    assert np.array_equal(shrink(pixels, (5, 6)), blocks)
+    odd = np.pad(pixels, ((0, 1), (0, 1), (0, 0)), mode="edge")
+    assert np.abs(shrink(odd, (5, 6)).astype(int) - blocks).max() <= 1
+    assert shrink(pixels[:1], (1, 2)).shape == (1, 2, 3)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ....faces.person_track import Sight
+from ....media.pixels import shrink
 
 LIPS = (37, 267, 0, 84, 314, 17, 39, 269, 181, 405)
 SKIN = (200, 199, 208, 428, 175, 18, 83, 313, 43, 273, 57, 287, 212, 432, 202, 422, 164, 167, 393)
@@ -32,7 +33,7 @@ def read_colours(sight: Sight, unit: float) -> NDArray[np.float32]:
     scale = min(SMALL / unit, 1.0)
     height, width = sight.pixels.shape[:2]
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    small = cv2.resize(sight.pixels, size, interpolation=cv2.INTER_AREA)
+    small = shrink(sight.pixels, size[::-1])
     places = ((sight.points[list(COLOURS), :2] - sight.origin) * scale).astype(int)
     x, y = np.clip(places, 0, np.array(size) - 1).T
     return np.divide(small[y, x], np.float32(255), dtype=np.float32)

@@ -36,7 +36,8 @@ def match_light(drawn: Floats, frame: Floats, weight: Floats, unit: float) -> Fl
         small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(small, (0, 0), SPREAD * SMALL), np.float32)
 
-    there, here = (averaged(one * weight[..., None]) for one in (frame, drawn))
+    weights = cv2.merge([weight] * 3)
+    there, here = (averaged(np.asarray(cv2.multiply(one, weights), np.float32)) for one in (frame, drawn))
     floor = 0.02 * averaged(weight)[..., None] + _FLOOR
     gain = np.clip((there + floor) / (here + floor), DARKEST, LIGHTEST)
     return np.asarray(cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

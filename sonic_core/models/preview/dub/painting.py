@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ....media.threads import single_threaded
-from ..puppet.grid import Floats, Window
+from ..puppet.grid import Floats, Window, places_of
 from ..puppet.pose import Pose
 from .bending import MOVING, Bending
 from .matching import match_detail, match_light
@@ -161,7 +162,7 @@ class _Brush:
         drawn *= match_light(drawn, view, beside, reference.unit * self.stand.scale)
         drawn = match_detail(drawn, view, beside)
         drawn -= view
-        drawn *= (np.float32(self.strength) * cover)[..., None]
+        drawn *= cv2.merge([np.float32(self.strength) * cover] * 3)
         view += drawn
         np.clip(view, 0, 1, out=view)
 
@@ -171,9 +172,9 @@ def _bent(own: Floats, field: Floats, meant: NDArray[np.uint8]) -> Floats:
     left, top, width, height = cv2.boundingRect(meant)
     made, part = own.copy(), np.s_[top : top + height, left : left + width]
     if width and height:
-        x = field[..., 0][part] + np.arange(left, left + width, dtype=np.float32)
-        y = field[..., 1][part] + np.arange(top, top + height, dtype=np.float32)[:, None]
-        bent = cv2.remap(own, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        where = field[part] + places_of(*field.shape[:2])[part]
+        nothing = cast("Floats", None)  # the maps are one array
+        bent = cv2.remap(own, where, nothing, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         made[part] = np.clip(bent, 0, 1, out=bent)
     return made
 

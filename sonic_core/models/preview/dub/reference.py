@@ -17,7 +17,7 @@ from ....faces.geometry import OVAL, RIGID, align, eye_distance
 from ....types import Landmarks
 from ..puppet.depth import DEPTH, Depth
 from ..puppet.drawing import EARS
-from ..puppet.grid import MOUTH_ROUNDS, Floats, Grid, Window, read_at
+from ..puppet.grid import MOUTH_ROUNDS, Floats, Grid, Window, places_of, read_at
 from ..puppet.interior import Interior
 from ..puppet.lip_shapes import LipShapes
 from ..puppet.parting import find_parting
@@ -146,11 +146,8 @@ class Reference:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        for axis in (0, 1):
-            found[..., axis] += np.float32(back[axis, 0]) * across + np.float32(start[axis])
-            found[..., axis] += (np.float32(back[axis, 1]) * down)[:, None]
-        return np.asarray(found, np.float32)
+        flat_places = cv2.transform(places_of(height, width), np.column_stack((back, start)))
+        return np.asarray(cv2.add(found, flat_places, dst=found), np.float32)
 
     def cover(self, places: Floats) -> Floats:
         """Say how far each pixel is drawn that comes from ``places``: (h, w) in [0, 1]."""

@@ -21,6 +21,7 @@ from ....faces.landmarks import Reading, complete
 from ....faces.person_track import PersonTracker, Sight
 from ....faces.regions import Pixels, Region
 from ....media.ahead import closable, read_ahead
+from ....media.pixels import shrink
 from ....media.spool import room
 from ....media.threads import lone_networks, single_threaded
 from ....post.flow import Picture, as_pixels, is_cut, thumbnail
@@ -269,5 +270,5 @@ def _box(sight: Sight, unit: float) -> tuple[int, int, int, int]:
 def _sharpness(sight: Sight, unit: float) -> float:
     """Measure how sharp a face is: the deviation of its Laplacian at a fixed size."""
     left, top, right, bottom = _box(sight, -0.2 * unit)
-    part = cv2.resize(sight.pixels[top:bottom, left:right], (_SHARP_SIDE, _SHARP_SIDE), interpolation=cv2.INTER_AREA)
+    part = shrink(sight.pixels[top:bottom, left:right], (_SHARP_SIDE, _SHARP_SIDE))
     return float(cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_32F).std())

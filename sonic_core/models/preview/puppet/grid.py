@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 import cv2
@@ -36,6 +37,24 @@ def read_at(values: Floats, places: Floats, out: Floats | None = None) -> Floats
     else:
         found = cv2.remap(values, places, nothing, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_TRANSPARENT)
     return cast("Floats", found)
+
+
+_PIECE = 256
+"""Pixels to whose multiples tables of places are made, so that few are."""
+
+
+def places_of(height: int, width: int) -> Floats:
+    """Tell each pixel's own place, (h, w, 2): x and y; it is read only."""
+    return _table(-(-height // _PIECE), -(-width // _PIECE))[:height, :width]
+
+
+@lru_cache(maxsize=2)
+def _table(rows: int, columns: int) -> Floats:
+    """Make places for so many pieces."""
+    down, across = np.indices((rows * _PIECE, columns * _PIECE), np.float32)
+    table = np.stack((across, down), -1)
+    table.flags.writeable = False
+    return table
 
 
 class Grid:
