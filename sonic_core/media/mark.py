@@ -47,7 +47,7 @@ class Mark:
     def texts(self) -> dict[str, str]:
         """Say it in texts by name, for formats that hold those."""
         what = "the mouth of this video's person is" if self.dubbed else "the person's movements are"
-        software = f"{_NAME} {read_version()} ({self.model})"
+        software = " ".join(filter(None, (_NAME, known_version(), f"({self.model})")))
         return {
             "comment": f"Synthetic video: {what} generated, with {software}.",
             "software": software,
@@ -63,8 +63,9 @@ class Mark:
             "xmp:CreatorTool": self.texts()["software"],
             "Iptc4xmpExt:DigitalSourceType": self.source_type,
             "Iptc4xmpExt:AISystemUsed": f"{_NAME} ({self.model})",
-            "Iptc4xmpExt:AISystemVersionUsed": read_version(),
         }
+        if version := known_version():
+            told["Iptc4xmpExt:AISystemVersionUsed"] = version
         spaces = " ".join(f"xmlns:{name}={quoteattr(place)}" for name, place in _SPACES.items())
         words = " ".join(f"{name}={quoteattr(value)}" for name, value in told.items())
         return (
@@ -81,7 +82,7 @@ def marked(metadata: Mapping[str, str], mark: Mark | None) -> dict[str, str]:
 def read_mark(metadata: Mapping[str, str]) -> Mark | None:
     """Read a mark off a file's texts, whatever the case of their names; None where there is none."""
     told = {name.lower(): text for name, text in metadata.items()}
-    software = re.fullmatch(rf"{_NAME} \S+ \((.+)\)", told.get("software", ""))
+    software = re.fullmatch(rf"{_NAME}(?: \S+)? \((.+)\)", told.get("software", ""))
     kind = told.get("digital_source_type", "").removeprefix(SOURCE_TYPES)
     return Mark(software[1], kind == COMPOSED) if software and kind in {MADE, COMPOSED} else None
 
@@ -95,6 +96,16 @@ def xmp_box(mark: Mark) -> bytes:
 def xmp_extension(mark: Mark) -> bytes:
     """Make the extension that holds XMP in a GIF (ISO 16684-3)."""
     return _GIF_HEAD + mark.xmp() + _GIF_TAIL
+
+
+def known_version() -> str:
+    """Read the version; empty where the engine lies alone in a folder, which says none."""
+    from importlib.metadata import PackageNotFoundError  # noqa: PLC0415 - takes longer to import than all else here
+
+    try:
+        return read_version()
+    except PackageNotFoundError:
+        return ""
 
 
 def read_version() -> str:

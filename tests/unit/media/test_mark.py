@@ -120,4 +120,5 @@ def test_texts_of_ones_own_are_kept_and_others_are_no_mark(tmp_path):
     assert open_clip(path).mark == MARK
     for texts in ({}, {"software": "Sonic"}, {**MARK.texts(), "digital_source_type": f"{IPTC}digitalCapture"}):
         assert read_mark(texts) is None
+    assert read_mark({**MARK.texts(), "software": "Sonic (sonic-preview)"}) == MARK, "a copy that knows no version"
     assert read_mark({name.upper(): text for name, text in DUBBED.texts().items()}) == DUBBED
