@@ -198,15 +198,11 @@ class Clip:
             crf: Quality, 0 the best; None for the format's own, hard to tell from the original. Some formats have none.
             pingpong: Forward, then backward; the sound plays once, silence follows.
             sound: "whole" keeps all of a sound that is longer than the picture and holds the last frame meanwhile;
-                "trimmed" ends it with the picture. Where it is shorter, silence follows, so that both have one length;
-                less than a frame is no difference.
+                "trimmed" ends it with the picture. Where it is shorter by a frame or more, silence follows.
             plays: How often it plays, 0 for ever, where that is a WebP or GIF; all others have their frames as often.
             metadata: Texts to store in the file, by name.
             mark: Say in the file's metadata that it is synthetic, and with what it was made, if it is.
             progress: Called with ("encode", frames done, frames in all); for GIF with ("palette", …) before.
-
-        Returns:
-            ``path``.
 
         Raises:
             SettingsError: ``format``, ``crf`` or ``sound`` is none that there is.
@@ -216,8 +212,8 @@ class Clip:
         file = format_of(path, format)
         file.quality(crf)
         check_target(path, file)
-        clip = self.pingpong(file.bits) if pingpong else self
-        clip, samples = clip.again(1 if file.loops else plays)._with_sound(sound, bool(file.sounds))
+        clip = (self.pingpong(file.bits) if pingpong else self).again(1 if file.loops else plays)
+        clip, samples = clip._with_sound(sound, bool(file.sounds))
         with memory_errors(), closing(closable(clip.read())) as chunks:  # a cancelled reader cleans up at once
             written = write_video(
                 path,

@@ -151,10 +151,8 @@ class TalkingPortrait:
         """Let the person of a video say a sound that is cut to its duration, at the video's own rate and size.
 
         Raises:
-            SettingsError: This model dubs no videos, or a direction is given.
+            SettingsError: This model dubs no videos, or cannot be directed so.
         """
-        if settings.direction is not None:
-            raise SettingsError("direction is for a picture; who is dubbed moves as the video does: leave it out.")
         if not isinstance(self.model, Dubs):
             raise SettingsError(f"{self.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
         made = self.model.dub(video, audio, settings, face_finder("auto", self.weights), progress)

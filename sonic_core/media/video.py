@@ -90,9 +90,6 @@ def write_video(
         mark: What it says of itself besides.
         progress: Called with ("encode", frames done, length); for GIF with ("palette", …) before.
 
-    Returns:
-        ``path``.
-
     Raises:
         SettingsError: The format or the quality is none that there is.
         MediaError: The file cannot be written, has no frames of that size, or the chunks hold others than announced.

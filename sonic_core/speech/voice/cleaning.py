@@ -43,8 +43,8 @@ class CleanVoice:
 
 
 _FOREIGN = (
-    "{share:.0%} of the sound is music or noise, and what is left of the voice may be damaged: where you have the voice "
-    "alone, such as a vocal track, let the lips follow that (lips_from, --lips-from)."
+    "{share:.0%} of the sound is music or noise, and what is left of the voice may be damaged: where you have the "
+    "voice alone, such as a vocal track, let the lips follow that (lips_from, --lips-from)."
 )
 
 
