@@ -36,6 +36,7 @@ from .settings import SETTINGS, Settings, check_possible
 from .types import Audio, Face, FaceFinder, Placement, Portrait, Progress, Watching
 
 if TYPE_CHECKING:
+    from .batch.cluster import RayCluster
     from .batch.manifest import pair_folders, read_manifest
     from .batch.work import run_batch
     from .cast.hearing import hear_speakers
@@ -100,6 +101,7 @@ __all__ = [
     "Placement",
     "Portrait",
     "Progress",
+    "RayCluster",
     "Refinement",
     "Result",
     "Retime",
@@ -180,6 +182,7 @@ _LAZY = {
     "Layer": "post.compose",
     "MODEL_NAMES": "models.registry",
     "PRECISIONS": "devices",
+    "RayCluster": "batch.cluster",
     "Refinement": "post.align",
     "Result": "pipeline",
     "Retime": "post.retime",
