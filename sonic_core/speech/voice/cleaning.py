@@ -21,7 +21,8 @@ _EASE = 0.02  # s in which silence begins and ends
 _MOST, _FULL = 10.0, 0.99  # by which a soft voice is made louder at most, and how loud it may become
 _QUIET, _NOISY = 28.0, 14.0  # dB of ``Voices.clarity``: from the one on nothing is taken out, below the other the most
 _KEPT = {"rnnoise": 0.4, "deepfilternet3": 0.2}  # of the sound as it was that is kept with the most: what takes noise
-# out takes some of the voice, and the mouth follows that worse than a little noise (``benchmarks/voice.py``)
+# out takes some of the voice, and the mouth follows that worse than a little noise; chosen, like the two above, on
+# six recordings, of which ``benchmarks/voice.py`` measures what comes out
 _MOSTLY = 0.6  # of the energy that is taken out; more is mostly music or noise
 
 

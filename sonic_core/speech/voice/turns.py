@@ -19,7 +19,8 @@ from .embedding import LENGTH, WIDTH, embed
 
 _HOP = 0.2  # s from one stretch that is listened to to the next
 _SHORTEST = 0.3  # s of speech that tell whose it is; less goes with what is next to it
-_APART = 0.36  # how unlike two groups of stretches are, 1 − product, that are two voices (``benchmarks/voice.py``)
+_APART = 0.36  # how unlike two groups of stretches are, 1 − product, that are two voices; chosen on a few recordings,
+# of which ``benchmarks/voice.py`` tells the seconds that each voice is given
 _SOMEBODY = 1.5  # s that somebody says at least; what is less is somebody else's laugh
 _WHOLE = 0.7  # of the length that is best: shorter stretches do not tell how many voices there are
 _MOST_GROUPED = 1200  # stretches that are grouped at once; the others go where they fit
