@@ -119,6 +119,7 @@ class PreData:
         lips = "What the lips follow in place of audio, which is still heard: a vocal track, or what Sonic Voice gives."
         others = "Further people of the picture, each with a sound of its own, from Sonic Speaker. The whole is shown."
         first = "A picture with a face in it; of several pictures the first is taken."
+        numbered, box = " The node's picture shows the number of each.", told("face", " Empty: it is searched for.")
         return {
             "required": {
                 "model": ("SONIC_MODEL", {"tooltip": "From Sonic Model Loader."}),
@@ -129,9 +130,9 @@ class PreData:
             },
             "optional": {
                 "image": ("IMAGE", {"tooltip": first, "lazy": True}),
-                "face_index": widget("face_index", " The node's picture shows the number of each.", min=0, max=99),
+                "face_index": widget("face_index", numbered, min=0, max=99, advanced=True),
                 "published": widget("published"),
-                "face_box": ("STRING", {"default": "", "tooltip": told("face", " Empty: it is searched for.")}),
+                "face_box": ("STRING", {"default": "", "tooltip": box, "advanced": True}),
                 "listeners": widget("listeners", advanced=True),
                 "speakers": ("SONIC_SPEAKERS", {"tooltip": others}),
                 "video": ("VIDEO", {"tooltip": VIDEO, "lazy": True}),

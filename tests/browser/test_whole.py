@@ -20,6 +20,7 @@ LINK = """async () => {
     return node;
   };
   const [image, audio, video] = [put('LoadImage', -700), put('SonicLoadAudio', -350), put('VideoCombine', 700)];
+  image.widgets.find(widget => widget.name === 'image').value = 'sonic_sample_portrait.png';
   const slot = name => one.inputs.findIndex(input => input.name === name);
   image.connect(0, one, slot('image'));
   audio.connect(0, one, slot('audio'));

@@ -108,6 +108,7 @@ def test_what_sonic_preview_ignores_is_folded_away(pack: ModuleType) -> None:
         "lora_strength",
     }
     assert folded.pop("SonicSampler") == alone & set(nodes["SonicSampler"]) != set()
-    assert folded.pop("SonicTalkingPortrait") == alone & set(nodes["SonicTalkingPortrait"]) != set()
-    assert folded.pop("SONIC_PreData") == {"published", "listeners", "when_longer"}
+    seldom = {"face_index", "face_box"}  # asked for by name where a face is not found, or is not the one
+    assert folded.pop("SonicTalkingPortrait") == (alone & set(nodes["SonicTalkingPortrait"])) | seldom
+    assert folded.pop("SONIC_PreData") == {"published", "listeners", "when_longer"} | seldom
     assert not any(folded.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -220,3 +221,17 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "cv2", "av", "librosa", "skimage", "diffusers", "insightface", "numpy", "PIL"}
     assert set(done.stdout.split()) & heavy == set()
+
+
+def test_what_takes_a_video_and_shows_a_picture_says_so_to_the_canvas(pack: ModuleType) -> None:
+    """Else the newest canvas takes the picture for a video, which fails to load."""
+    script = (ROOT / "web/js/sonic.js").read_text(encoding="utf-8")
+    said = set(re.findall(r'"(\w+)"', re.findall(r"SHOW_PICTURES = \[([^\]]*)\]", script)[0]))
+    taking = {
+        name
+        for name, node in pack.NODE_CLASS_MAPPINGS.items()
+        for kind in node.INPUT_TYPES().values()
+        for given in kind.values()
+        if "VIDEO" in str(given[0]).split(",")
+    }
+    assert said == taking - {"VideoCombine"}

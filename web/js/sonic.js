@@ -16,6 +16,9 @@ function addStyle() {
   document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
 }
 
+/** Nodes that take a video and show a picture. */
+const SHOW_PICTURES = ["SONIC_PreData", "SonicTalkingPortrait", "LipSyncRefine", "TemporalSmooth", "SonicDirection"];
+
 app.registerExtension({
   name: "sonic.portrait",
   settings: [
@@ -41,7 +44,7 @@ app.registerExtension({
     addAdvice(node);
     if (node.comfyClass === "SonicLoadAudio") keepSound(node);
     if (node.comfyClass === "SonicModelLoader") addDownload(node);
-    if (node.comfyClass === "LipSyncRefine") markPictures(node);
+    if (SHOW_PICTURES.includes(node.comfyClass)) markPictures(node);
     if (node.comfyClass === "VideoCombine") {
       addVideoLine(node);
       addVideoMenu(node);
