@@ -26,7 +26,7 @@ from .mark import Mark, read_mark
 from .pixels import Bytes, as_frames
 from .seen.display import Display, whole_pictures
 from .seen.hdr import is_strange, name_of
-from .seen.pace import BACK, Grid, choose_rate, is_steady, on_one_line
+from .seen.pace import BACK, FrameTimes, choose_rate, is_steady, on_one_line
 from .source import UNREADABLE, open_source, packets, picture_track
 
 MOST_CHUNK = 16
@@ -113,7 +113,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     fps = choose_rate(stamps, announced)
     steady, length = is_steady(stamps, fps), len(stamps)
     if not steady:
-        grid = Grid(fps, stamps[0])
+        grid = FrameTimes(fps, stamps[0])
         length = max(grid.place(stamp) for stamp in stamps) + max(1, round(times.last * fps))
     return VideoInfo(size, fps, length, float(length / fps), has_audio, float(stamps[0]), steady, times.told, mark)
 
@@ -286,7 +286,7 @@ def _placed(frames: Iterator[av.VideoFrame], path: Path, info: VideoInfo) -> Ite
     if not info.stamped and not info.steady:
         with _opened(path) as (container, stream):
             stamps = _times(container, stream).stamps
-    grid = Grid(info.fps, info.start)
+    grid = FrameTimes(info.fps, info.start)
     for count, frame in enumerate(frames):
         time = frame.time if info.stamped else stamps[count] if count < len(stamps) else None
         before = grid.last

@@ -152,7 +152,7 @@ def spread(values: Grid, weight: Grid) -> Grid:
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class Neighbourhood:
     """The frames around one frame, as its cells see them."""
 
     here: int
@@ -167,7 +167,9 @@ class Window:
     """(n,): logarithm of the light, up to a constant: what the median cell has along its path."""
 
 
-def follow(looks: Sequence[Look], flows: Sequence[Flow], backs: Sequence[Flow], here: int, cell: float) -> Window:
+def follow(
+    looks: Sequence[Look], flows: Sequence[Flow], backs: Sequence[Flow], here: int, cell: float
+) -> Neighbourhood:
     """Follow every cell of frame ``here`` through a window.
 
     Args:
@@ -185,7 +187,7 @@ def follow(looks: Sequence[Look], flows: Sequence[Flow], backs: Sequence[Flow], 
         ways[number] = ways[number + 1] + warp(backs[number], own + ways[number + 1])
     path = np.stack([ways[number] for number in range(len(looks))])
     light = np.stack([warp(one.light, own + way) for one, way in zip(looks, path, strict=True)])
-    return Window(here, looks[here], cell, path, _levels(light, looks[here]))
+    return Neighbourhood(here, looks[here], cell, path, _levels(light, looks[here]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +236,7 @@ def jitter(values: Grid) -> Grid:
     return np.square(np.diff(values, order, axis=0)).mean(0) / math.comb(2 * order, order)
 
 
-def correct(window: Window, fit: Fit) -> Correction:
+def correct(window: Neighbourhood, fit: Fit) -> Correction:
     """Compute what brings a frame onto the smooth way; ``fit`` was made for its window."""
     path, trust = window.path, window.middle.trust
     if len(path) < _LEAST_WINDOW:

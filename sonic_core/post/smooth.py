@@ -39,8 +39,8 @@ from .paths import (
     Correction,
     Fit,
     Look,
+    Neighbourhood,
     Points,
-    Window,
     correct,
     fit_through,
     follow,
@@ -374,7 +374,7 @@ class _Tally:
         self.scenes += seen.flow is None
         self.faces += seen.face
 
-    def weigh(self, seen: Window, corrections: list[Correction]) -> None:
+    def weigh(self, seen: Neighbourhood, corrections: list[Correction]) -> None:
         """Measure shake and flicker of the last five frames, as they were and as they are."""
         if seen.here < 4:
             return

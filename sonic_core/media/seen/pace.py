@@ -35,7 +35,7 @@ _MOST_LATE = Fraction(60, 1000)
 """Seconds by which a frame is shown late at most because another has its place: less than is noticed at a mouth."""
 
 
-class Grid:
+class FrameTimes:
     """Places frames, in the order in which they are shown, on even times."""
 
     def __init__(self, fps: Fraction, start: Fraction | float) -> None:
@@ -107,7 +107,7 @@ def is_steady(times: Sequence[Fraction], rate: Fraction) -> bool:
 
 def loses_none(times: Sequence[Fraction], rate: Fraction) -> bool:
     """Tell whether every frame has a place of its own."""
-    grid = Grid(rate, times[0])
+    grid = FrameTimes(rate, times[0])
     places = [grid.place(time) for time in times]
     return all(before < after for before, after in pairwise(places))
 

@@ -28,7 +28,7 @@ from .live import live_poses
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
 from .puppet.drawing import Puppet
-from .puppet.head import Limits
+from .puppet.head import TurnLimits
 from .puppet.lip_curves import CLOSABLE
 from .puppet.pose import Pose
 
@@ -149,7 +149,7 @@ def make_puppet(portrait: Portrait, *, put_back: bool = False) -> Puppet:
     return Puppet(canvas, eyes_hidden=any(doubts.eyes_hidden), mouth_hidden=doubts.mouth_hidden)
 
 
-def _warn_of_turns(direction: Direction, limits: Limits) -> None:
+def _warn_of_turns(direction: Direction, limits: TurnLimits) -> None:
     """Tell what of the head's angles goes beyond what the portrait bears."""
     sides = {
         "head_yaw": (limits.left, limits.right),

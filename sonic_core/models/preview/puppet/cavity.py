@@ -48,7 +48,7 @@ _SEAM_OPEN = (0.53, 0.39, 0.38)  # RGB of the seam, of the lip's, where the port
 
 
 @dataclass(frozen=True, eq=False)
-class Palette:
+class MouthColours:
     """Colours of one portrait's mouth, (3,) RGB each."""
 
     lip: Array
@@ -59,7 +59,7 @@ class Palette:
     """What is darkest in an open mouth: just under the teeth, and far aside."""
 
 
-def measure_palette(image: Array, light: Light, shapes: LipShapes) -> Palette:
+def measure_palette(image: Array, light: Light, shapes: LipShapes) -> MouthColours:
     """Read a portrait's lip and seam."""
     parting = shapes.parting
     wide = np.abs(STATIONS) < 0.6
@@ -74,7 +74,7 @@ def measure_palette(image: Array, light: Light, shapes: LipShapes) -> Palette:
         seam = np.minimum(np.median(read_at(image, middle), axis=0), 0.8 * lip)
     floor = _SEAM_DARKEST * light.level / max(float(seam @ LUMA), 1e-3)
     dark = _tinted(_DARK_RED, light) * light.level
-    return Palette(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32), dark.astype(np.float32))
+    return MouthColours(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32), dark.astype(np.float32))
 
 
 def shows_teeth(image: Array, light: Light, parting: Parting) -> bool:
@@ -114,7 +114,7 @@ def _toothed(inside: Array, lips: Array, light: Light) -> float:
     return float(teeth.any(1).mean())
 
 
-def draw_cavity(light: Light, palette: Palette, wide: float) -> Array:
+def draw_cavity(light: Light, palette: MouthColours, wide: float) -> Array:
     """Draw the table (depth, aside, 3): upper to lower lip, middle to corner.
 
     Args:

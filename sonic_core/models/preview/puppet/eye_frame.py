@@ -147,7 +147,7 @@ def _frame(landmarks: Landmarks, number: int, unit: float) -> EyeFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class EyePixels:
     """Pixels of the texture around an eye, laid out along its frame."""
 
     along: np.ndarray
@@ -169,17 +169,17 @@ class Grid:
         return cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def grid_around(frame: EyeFrame, beyond: float, above: float, below: float, samples: int = 160) -> Grid:
+def grid_around(frame: EyeFrame, beyond: float, above: float, below: float, samples: int = 160) -> EyePixels:
     """Lay a grid of at most ``samples`` columns: ``beyond`` the corners, ``above`` and ``below`` their line, in I."""
     reach = frame.half + beyond * frame.unit
     step = max(1.0, 2 * reach / samples)
     along = np.arange(-reach, reach + step, step, dtype=np.float32)[None]
     down = np.arange(-above * frame.unit, below * frame.unit + step, step, dtype=np.float32)[:, None]
-    return Grid(along, down, step)
+    return EyePixels(along, down, step)
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class EyePart:
     """A part of the texture around an eye, at every pixel of it or at every second one."""
 
     frame: EyeFrame
@@ -205,11 +205,11 @@ class Window:
         return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def window_at(frame: EyeFrame, area: tuple[slice, slice], step: int) -> Window:
+def window_at(frame: EyeFrame, area: tuple[slice, slice], step: int) -> EyePart:
     """Lay samples over rows and columns of the texture, in the middles of squares of ``step`` pixels."""
     rows, columns = area
     height, width = (max(1, (part.stop - part.start) // step) for part in area)
     row, column = np.mgrid[:height, :width].astype(np.float32)
     middle = (step - 1) / 2
     places = column * step + np.float32(columns.start + middle), row * step + np.float32(rows.start + middle)
-    return Window(frame, area, step, column, row, *frame.local(*places))
+    return EyePart(frame, area, step, column, row, *frame.local(*places))

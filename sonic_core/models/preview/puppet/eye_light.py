@@ -10,7 +10,7 @@ import numpy as np
 from ....easing import smooth_rise
 from ....faces.geometry import CHEEKS, eye_distance
 from ....types import Landmarks
-from .eye_frame import STATIONS, EyeFrame, Grid, grid_around
+from .eye_frame import STATIONS, EyeFrame, EyePixels, grid_around
 from .light import luma_of
 
 _BEYOND, _ABOVE, _BELOW = 0.30, 0.42, 0.40  # I: what is looked at around an eye
@@ -49,7 +49,7 @@ def fill(picture: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return filled
 
 
-def closeness(grid: Grid, frame: EyeFrame, wider: tuple[float, float, float], soft: float = _SOFT) -> np.ndarray:
+def closeness(grid: EyePixels, frame: EyeFrame, wider: tuple[float, float, float], soft: float = _SOFT) -> np.ndarray:
     """Tell how far the grid's samples lie in the eye made ``wider`` up, down and aside (I), (h, w) in [0, 1]."""
     up, down, side = wider
     unit = np.float32(frame.unit)
@@ -79,7 +79,7 @@ class Surroundings:
     """What lies around an eye, on a grid; (h, w, 3) or (h, w) float32."""
 
     frame: EyeFrame
-    grid: Grid
+    grid: EyePixels
     picture: np.ndarray
     skin: np.ndarray
     """The skin as if there were no eye."""

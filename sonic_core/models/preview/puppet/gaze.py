@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....easing import smooth_rise
-from .eye_frame import Window
+from .eye_frame import EyePart
 
 SHIFT = 0.0033
 """I by which an iris shifts for each degree."""
@@ -26,7 +26,7 @@ _UPPER_DOWN, _UPPER_UP, _LOWER = 0.8, 0.35, 0.3  # shares of the iris's way that
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class GazeField:
     """Where each place's colour is fetched from for one gaze, relative to itself, in pixels along the eye's frame."""
 
     along: np.ndarray
@@ -38,7 +38,7 @@ class Look:
 class Gaze:
     """Shifts one eye's iris."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: EyePart) -> None:
         """Measure how far each sample of a window goes along with iris and lids."""
         self._window, frame = window, window.frame
         along, down = window.along, window.down
@@ -63,9 +63,9 @@ class Gaze:
         """How much of a shift the white has room for, to the left and to the right, in [0, 1]."""
         floor = float(frame.at(frame.bottom, iris_along)[0] - iris_down[0])
         self._floor = np.float32(max(_STRETCHED * floor, _GRIP * frame.unit))
-        self._still = Look(np.zeros_like(along), np.zeros_like(along), 0.0)
+        self._still = GazeField(np.zeros_like(along), np.zeros_like(along), 0.0)
 
-    def look(self, degrees_x: float, degrees_y: float) -> Look:
+    def look(self, degrees_x: float, degrees_y: float) -> GazeField:
         """Look ``degrees_x`` to the picture's right and ``degrees_y`` down."""
         if degrees_x == 0 and degrees_y == 0:
             return self._still
@@ -80,7 +80,7 @@ class Gaze:
         grip = np.float32(_GRIP * frame.unit)
         iris = self._iris * self._between(upper, lower, grip, self._floor if y < 0 else grip)
         along, down = np.float32(-shift) * iris, -(np.float32(sink) * iris + lids * (1 - iris))
-        return Look(along, self._kept_inside(along, down, upper, lower), upper * self._edge)
+        return GazeField(along, self._kept_inside(along, down, upper, lower), upper * self._edge)
 
     def _kept_inside(self, along: np.ndarray, down: np.ndarray, upper: np.float32, lower: np.float32) -> np.ndarray:
         """Let what is seen below the upper lid come from below it, not from its lashes, (h, w)."""

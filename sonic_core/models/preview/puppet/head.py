@@ -34,7 +34,7 @@ _LINEAR = 0.55  # share of its limit up to which an angle is taken as it is
 
 
 @dataclass(frozen=True)
-class Limits:
+class TurnLimits:
     """How far this portrait's head turns before something folds or is stretched, in degrees, all positive."""
 
     left: float
@@ -152,10 +152,10 @@ class Head:
         about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
         return (about_z @ about_x @ about_y)[:2].astype(np.float32)
 
-    def _limits(self, grid: Grid, near: NDArray[np.bool_]) -> Limits:
+    def _limits(self, grid: Grid, near: NDArray[np.bool_]) -> TurnLimits:
         """Find how far the head turns to each side before the picture would fold or be stretched too much."""
         sides = (1, 0, _MOST_YAW), (-1, 0, _MOST_YAW), (0, -1, _MOST_UP), (0, 1, _MOST_DOWN)
-        return Limits(*(self._limit(grid, near, yaw, pitch, most) for yaw, pitch, most in sides))
+        return TurnLimits(*(self._limit(grid, near, yaw, pitch, most) for yaw, pitch, most in sides))
 
     def _limit(self, grid: Grid, near: NDArray[np.bool_], yaw: float, pitch: float, most: float) -> float:
         """Find the limit to one side, at most ``most``."""

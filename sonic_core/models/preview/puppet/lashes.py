@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ....easing import smooth_rise
-from .eye_frame import STATIONS, EyeFrame, Grid, Window
+from .eye_frame import STATIONS, EyeFrame, EyePart, EyePixels
 from .eye_light import Surroundings, blurred
 from .light import luma_of
 
@@ -82,7 +82,7 @@ def find_lashes(around: Surroundings) -> Lashes:
     return Lashes(marks, line, root)
 
 
-def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lash_line(frame: EyeFrame, grid: EyePixels, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Measure the line of lashes: its colour over the skin's, (81, 3), and its height above the mesh's edge, (81,)."""
     rows = np.linspace(*_ROOTS, 29, dtype=np.float32)[None] * np.float32(frame.unit)
     along = np.broadcast_to(np.float32(frame.half) * STATIONS[:, None], (81, 29))
@@ -100,8 +100,8 @@ def _lash_line(frame: EyeFrame, grid: Grid, ratio: np.ndarray, dark: np.ndarray)
 class Ink:
     """One eye's lashes over its window; arrays are (h, w) float32 unless they say otherwise."""
 
-    window: Window
-    grid: Grid
+    window: EyePart
+    grid: EyePixels
     marks: np.ndarray
     """Lashes on the grid, (h, w, 3)."""
     top: np.ndarray
@@ -158,7 +158,7 @@ class Ink:
         return 1 - own[..., None] * (1 - marks)
 
 
-def make_ink(window: Window, around: Surroundings, lashes: Lashes, region: np.ndarray, softness: float) -> Ink:
+def make_ink(window: EyePart, around: Surroundings, lashes: Lashes, region: np.ndarray, softness: float) -> Ink:
     """Prepare one eye's lashes.
 
     Args:

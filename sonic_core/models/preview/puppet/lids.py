@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ....easing import smooth_rise
-from .eye_frame import STATIONS, EyeFrame, Grid, Window
+from .eye_frame import STATIONS, EyeFrame, EyePart, EyePixels
 from .eye_light import (
     Surroundings,
     blurred,
@@ -17,7 +17,7 @@ from .eye_light import (
     fill,
     skin_grain,
 )
-from .gaze import Look
+from .gaze import GazeField
 from .lashes import Ink, find_lashes, make_ink
 from .light import luma_of
 
@@ -72,8 +72,8 @@ _CROSS = 0.14  # share of the way over which the drawn lid replaces the portrait
 class Lid:
     """One eye's lids over its window; arrays are (h, w) float32 unless they say otherwise."""
 
-    window: Window
-    grid: Grid
+    window: EyePart
+    grid: EyePixels
     picture: np.ndarray
     """What the window shows, (h, w, 3)."""
     bare: np.ndarray
@@ -99,7 +99,7 @@ class Lid:
     softness: np.ndarray
     """Pixels over which the lid's edge spreads."""
 
-    def draw(self, look: Look, blink: float) -> np.ndarray:
+    def draw(self, look: GazeField, blink: float) -> np.ndarray:
         """Draw the window, (h, w, 3), with a gaze and with lids at ``blink``, above 0 (open) up to 1 (shut)."""
         way, started = np.float32(blink), np.float32(smooth_rise(blink / _CROSS))
         eye = self.picture
@@ -127,7 +127,7 @@ class Lid:
         return skin
 
 
-def make_lid(window: Window, around: Surroundings, picture: np.ndarray, softness: float) -> Lid:
+def make_lid(window: EyePart, around: Surroundings, picture: np.ndarray, softness: float) -> Lid:
     """Prepare the lids of one eye.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....easing import smooth_fall
-from .cavity import Palette
+from .cavity import MouthColours
 from .light import read_at
 from .lip_shapes import LipShapes
 from .parting import STATIONS, Parting
@@ -37,7 +37,9 @@ _LAST, _FIRST = 0.035, 0.030  # I above and below its lower edge
 _ALIKE = 4.0  # Lab units between the two that are one thing: a tongue 2, a drawn lip 3, 30 mouths that gape so 8 … 50
 
 
-def cut_own_mouth(image: Array, shapes: LipShapes, palette: Palette, origin: Array, *, x: Array, y: Array) -> Array:
+def cut_own_mouth(
+    image: Array, shapes: LipShapes, palette: MouthColours, origin: Array, *, x: Array, y: Array
+) -> Array:
     """Cut it out; above the upper lip's edge its uppermost colours go on, for when that lip is raised.
 
     Below it is dark, as it is below teeth.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....easing import smooth_fall, smooth_rise
-from .cavity import Palette
+from .cavity import MouthColours
 from .light import Light
 
 Array = NDArray[np.float32]
@@ -62,7 +62,7 @@ def unroll(x: Array, turned: float) -> Array:
 
 
 def draw_teeth(
-    x: Array, y: Array, light: Light, palette: Palette, *, halves: Array, whitest: float, softness: float
+    x: Array, y: Array, light: Light, palette: MouthColours, *, halves: Array, whitest: float, softness: float
 ) -> Array:
     """Draw them.
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sonic_core.models.preview.puppet.cavity import Palette, shows_teeth
+from sonic_core.models.preview.puppet.cavity import MouthColours, shows_teeth
 from sonic_core.models.preview.puppet.light import LUMA, measure_light
 from sonic_core.models.preview.puppet.own_mouth import cut_own_mouth, ends_in_lip
 from sonic_core.models.preview.puppet.parting import find_parting
@@ -16,7 +16,7 @@ from sonic_core.models.preview.puppet.pose import Pose
 from sonic_core.models.preview.puppet.teeth import draw_teeth, unroll
 from tests.unit.models.preview_puppet.mouths import LIP, Mouth, drawn, paint_lips, photograph
 
-PALETTE = Palette(*np.array(((0.7, 0.4, 0.38), (0.3, 0.17, 0.16), (0.25, 0.13, 0.11)), np.float32))
+PALETTE = MouthColours(*np.array(((0.7, 0.4, 0.38), (0.3, 0.17, 0.16), (0.25, 0.13, 0.11)), np.float32))
 X, Y = np.arange(-0.5, 0.5, 0.004, np.float32), np.arange(-0.2, 0.2, 0.004, np.float32)
 
 
