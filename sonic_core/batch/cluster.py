@@ -83,6 +83,7 @@ class RayCrew:
         self.free: list[Any] = []
         self.busy: dict[Any, tuple[Any, ManifestRow]] = {}
         """Workers and their rows by what they will answer."""
+        self._unread: list[tuple[ManifestRow, JournalEntry]] = []
         self._refused: dict[str, str] = {}
         self._meant: dict[str, str] = {}
         self._looked = 0.0
@@ -114,9 +115,14 @@ class RayCrew:
 
     def give(self, row: ManifestRow) -> None:
         """Have a free worker make a row's video."""
+        try:
+            files = [path.read_bytes() for path in (row.image, *row.sounds)]
+        except OSError as error:
+            told = f"{error.filename} could be read a moment ago and cannot now ({error.strerror})."
+            self._unread.append((row, JournalEntry("", "", "", error=told)))
+            return
         worker = self.free.pop()
-        files = [self.ray.put(path.read_bytes()) for path in (row.image, *row.sounds)]
-        self.busy[worker.make.remote(row, *files)] = worker, row
+        self.busy[worker.make.remote(row, *map(self.ray.put, files))] = worker, row
 
     def finished(self, waiting: int) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
         """Wait a moment for workers that are ready, done or lost, and tell of the rows of those.
@@ -128,6 +134,8 @@ class RayCrew:
         Raises:
             SettingsError: Nobody is left who can work, and why.
         """
+        while self._unread:
+            yield self._unread.pop()
         self._fit(waiting)
         answers = [*self.coming, *self.busy]
         if not answers:

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, TimeoutError  # noqa: A004 - another one before Python 3.11
+from dataclasses import replace
 
 import pytest
 
-from sonic_core.batch.cluster import RayCluster
+from sonic_core.batch.cluster import RayCluster, RayCrew
 from sonic_core.batch.work import run_batch
 from sonic_core.errors import SettingsError
 
@@ -145,6 +146,17 @@ def test_a_machine_that_is_lost_takes_no_video_with_it(tmp_path, cluster):
     told, said = running.communicate(timeout=300)
     assert (json.loads(told)["made"], json.loads(told)["failed"]) == (6, 0), said
     assert len(contents(tmp_path / "out")) == 6
+
+
+def test_a_file_that_went_away_costs_one_row(tmp_path):
+    crew = RayCrew(RayCluster(), {}, {"sonic-preview"}, 1)
+    crew.free.append("somebody")
+    row = replace(row_of(tmp_path, "a"), image=tmp_path / "gone.png")
+    crew.give(row)
+    ((failed, entry),) = crew.finished(1)
+    assert failed is row
+    assert "gone.png could be read a moment ago and cannot now (No such file or directory)." in entry.error
+    assert crew.free == ["somebody"]
 
 
 def test_ray_is_asked_for_where_it_is_not_installed(tmp_path, monkeypatch):
