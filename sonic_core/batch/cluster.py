@@ -1,6 +1,5 @@
 """Machines that make videos: a Ray cluster's workers, one lot of processors or card each, as many as there are."""
 
-# ruff: noqa: PLC0415 - Ray is there only where somebody installed it
 from __future__ import annotations
 
 import importlib.metadata
@@ -16,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -299,7 +299,7 @@ def _joined(address: str, leaving: ExitStack) -> Any:  # noqa: ANN401 - the pack
     for name, value in _SURROUNDINGS.items():
         os.environ.setdefault(name, value)
     try:
-        import ray
+        ray = import_module(PACKAGE)
     except ImportError as error:
         raise SettingsError("Ray is not installed here; run: pip install ray") from error
     code = Path(__file__).resolve().parents[1]
