@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -47,6 +48,36 @@ class Workforce(Protocol):
     def finished(self, waiting: int) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
         """Wait until somebody is done, or lost, or a moment has passed; ``waiting`` rows were given to nobody yet."""
         ...
+
+
+def hand_out(
+    crew: Workforce, rows: Iterable[Any], tries: int, passing: Callable[[Any], bool] = lambda _: False
+) -> Iterator[tuple[Any, Any, int]]:
+    """Have a crew do rows' work, the first row first.
+
+    Args:
+        crew: Who does it.
+        rows: What is to be done.
+        tries: How often a row is given out at most that somebody was lost with, or whose failure may pass.
+        passing: Says of what came of a row whether that may pass.
+
+    Yields:
+        Each row once, what came of it or a ``LostError``, and at which try.
+    """
+    given: dict[Any, int] = defaultdict(int)
+    waiting = list(reversed([*rows]))
+    while waiting or crew.busy:
+        while waiting and crew.free:
+            row = waiting.pop()
+            given[row] += 1
+            crew.give(row)
+        for row, came in crew.finished(len(waiting)):
+            if isinstance(came, LostError) and given[row] < tries:
+                waiting.append(row)  # at once: a long one that begins last has everybody wait for it
+            elif passing(came) and given[row] < tries:
+                waiting.insert(0, row)
+            else:
+                yield row, came, given[row]
 
 
 class Crew:

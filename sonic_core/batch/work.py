@@ -13,7 +13,7 @@ from ..errors import MediaError
 from ..pipeline import TalkingPortrait
 from ..types import Progress, ignore_progress
 from .cluster import RayCluster, RayCrew
-from .crew import Crew, LostError, Workforce
+from .crew import Crew, LostError, Workforce, hand_out
 from .journal import Journal, JournalEntry, key_of
 from .making import make, may_pass
 from .manifest import ManifestRow
@@ -133,19 +133,10 @@ def _all_tried(
 
 def share_out(crew: Workforce, rows: Sequence[ManifestRow]) -> Iterator[tuple[ManifestRow, JournalEntry]]:
     """Have others make them; what was lost with one of them, or failed for want of memory, is tried again."""
-    tries: dict[ManifestRow, int] = defaultdict(int)
-    waiting = list(reversed(rows))
-    while waiting or crew.busy:
-        while waiting and crew.free:
-            row = waiting.pop()
-            tries[row] += 1
-            crew.give(row)
-        for row, came in crew.finished(len(waiting)):
-            lost = isinstance(came, LostError)
-            entry = JournalEntry("", "", "", error=str(came)) if isinstance(came, LostError) else came
-            if lost and tries[row] < TRIES:
-                waiting.append(row)  # at once: a long one that begins last has everybody wait for it
-            elif may_pass(entry) and tries[row] < TRIES:
-                waiting.insert(0, row)
-            else:
-                yield row, replace(entry, tries=tries[row])
+
+    def passing(came: JournalEntry | LostError) -> bool:
+        return isinstance(came, JournalEntry) and may_pass(came)
+
+    for row, came, tries in hand_out(crew, rows, TRIES, passing):
+        entry = JournalEntry("", "", "", error=str(came)) if isinstance(came, LostError) else came
+        yield row, replace(entry, tries=tries)

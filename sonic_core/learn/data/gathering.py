@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...batch.crew import Crew, LostError
+from ...batch.crew import Crew, hand_out
 from ...batch.journal import locked
 from ...errors import MediaError, SonicError
 from ...faces.finder import face_finder
@@ -148,21 +148,12 @@ def _here(tasks: Sequence[DataTask], progress: Progress) -> Iterator[tuple[DataT
 
 def _in_processes(tasks: Sequence[DataTask], workers: int) -> Iterator[tuple[DataTask, str]]:
     """Have processes share the videos, the longest first; one that is lost with a process is begun once more."""
-    waiting = sorted(tasks, key=lambda task: task.video.stat().st_size)
-    tries = dict.fromkeys(tasks, 0)
+    longest = sorted(tasks, key=lambda task: task.video.stat().st_size, reverse=True)
     with Crew(min(workers, len(tasks)), {}, serve_task) as crew:
-        while waiting or crew.busy:
-            while waiting and crew.free:
-                task = waiting.pop()
-                tries[task] += 1
-                crew.give(task)
-            for task, came in crew.finished(len(waiting)):
-                if isinstance(came, LostError) and tries[task] < TRIES:
-                    waiting.insert(0, task)
-                elif isinstance(came, SonicError):
-                    raise came
-                else:
-                    yield task, str(came)
+        for task, came, _ in hand_out(crew, longest, TRIES):
+            if isinstance(came, SonicError):
+                raise came
+            yield task, str(came)
 
 
 def serve_task(task: DataTask, _loading: Mapping[str, Any], kept: dict[str, Any]) -> str | SonicError:
