@@ -116,22 +116,21 @@ class TalkingPortrait:
             progress: Hears (stage, done, total).
             stages: What follows the model, before it is put back; None: as the settings ask and the model needs.
         """
-        made = self._animated(conditions, settings, progress, stages)
-        inner = conditions.conditions if isinstance(conditions, voicing.HeardApart) else conditions
-        return replace(made, clip=replace(made.clip, mark=Mark(self.name, isinstance(inner, DubConditions))))
-
-    def _animated(
-        self, conditions: Conditions, settings: Settings, progress: Progress, stages: Sequence[Stage] | None
-    ) -> Staged[Reports]:
         if isinstance(conditions, voicing.HeardApart):
             if isinstance(conditions.conditions, CastConditions):  # one sound cannot move apart
                 settings = amend(settings, lip_sync_refinement=False)
-            return conditions.with_sound(self._animated(conditions.conditions, settings, progress, stages))
+            return conditions.with_sound(self.animate(conditions.conditions, settings, progress, stages=stages))
         if isinstance(conditions, DubConditions):
             return self.dub(conditions.video, conditions.audio, settings, progress, stages=stages or ())
         if isinstance(conditions, CastConditions):
-            return animate_cast(conditions, settings, partial(self._finish, settings, stages, progress), progress)
-        settings = direct_one(settings, self.model)
+            made = animate_cast(conditions, settings, partial(self._finish, settings, stages, progress), progress)
+        else:
+            made = self._animate_one(conditions, direct_one(settings, self.model), progress, stages)
+        return replace(made, clip=replace(made.clip, mark=Mark(self.name)))
+
+    def _animate_one(
+        self, conditions: Conditions, settings: Settings, progress: Progress, stages: Sequence[Stage] | None
+    ) -> Staged[Reports]:
         clip = self.model.animate(conditions, settings, progress)
         following = [*(self._finishing(settings) if stages is None else stages)]
         if settings.paste_back:
