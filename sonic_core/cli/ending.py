@@ -35,6 +35,10 @@ class Ended(KeyboardInterrupt):
 
 _asked: list[int] = []
 """The signal that asked the program to end, once one did."""
+_telling: list[str] = []
+"""What is said of the end, from when it is begun to be said."""
+_told: list[str] = []
+"""The same, once it is said."""
 
 
 def listen() -> None:
@@ -74,6 +78,19 @@ def words_of(error: KeyboardInterrupt) -> str:
     return "cancelled" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
 
 
+def tell_end(error: KeyboardInterrupt, left: str = "nothing was left behind") -> int:
+    """Say on standard error that the program was asked to end, and what it leaves; once, however often it is asked.
+
+    Returns:
+        The exit status.
+    """
+    if not _telling:
+        _telling.append(f"{words_of(error)}; {left}.")
+        _write_last(_telling[0])
+        _told.append(_telling[0])
+    return status_of(error)
+
+
 def run_program(run: Callable[[], int]) -> int:
     """Run a program to its end, whatever comes.
 
@@ -93,8 +110,7 @@ def run_program(run: Callable[[], int]) -> int:
         asked = Ended(_asked[0]) if _asked else error
         if not isinstance(asked, KeyboardInterrupt):  # that is a fault of ours, and to be seen
             raise
-        _write_last(f"{words_of(asked)}; nothing was left behind.")
-        status = status_of(asked)
+        status = tell_end(asked)
     unfinished.remove_all()
     return flushed(status)
 
@@ -151,11 +167,11 @@ def drop(stream: TextIO) -> None:
 def _on_signal(number: int, frame: FrameType | None) -> None:
     again = bool(_asked)
     _asked.append(number)
+    if len(_telling) > len(_told):  # the line is being written right now, and whoever writes it ends
+        return
     if again or _is_importing(frame):
         unfinished.remove_all()
-        asked = Ended(_asked[0])
-        _write_last(f"{words_of(asked)}; nothing was left behind.")
-        os._exit(status_of(asked))
+        os._exit(tell_end(Ended(_asked[0])))
     raise Ended(number)
 
 

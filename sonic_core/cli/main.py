@@ -50,8 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         say("there is not enough memory for this; choose a smaller size or a shorter duration.")
     except KeyboardInterrupt as asked:
-        say(f"{ending.words_of(asked)}; nothing was left behind.")
-        return ending.status_of(asked)
+        return ending.tell_end(asked)
     except BrokenPipeError:
         return ending.UNHEARD
     except OSError as error:

@@ -150,8 +150,7 @@ def download_weights(options: argparse.Namespace) -> int:
     try:
         fetched = fetch(plan, ProgressLine())
     except KeyboardInterrupt as asked:
-        say(f"{ending.words_of(asked)}; what came so far is kept, and the same command continues there.")
-        return ending.status_of(asked)
+        return ending.tell_end(asked, "what came so far is kept, and the same command continues there")
     result = {
         "name": options.name,
         "folder": str(plan.folder),

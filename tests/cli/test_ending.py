@@ -107,6 +107,27 @@ def test_a_second_request_ends_it_at_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_asks_again_while_the_end_is_told_hears_it_once():
+    code = """
+import os, signal, sys
+from sonic_core.__main__ import run_program
+def ask(frame, event, what):
+    if event == "c_return" and what.__name__ == "write":
+        os.kill(os.getpid(), signal.SIGTERM)
+def run():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        sys.setprofile(ask)
+sys.exit(run_program(run))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as running:
+        assert said_by(running) == ["sonic: ended by SIGTERM; nothing was left behind."]
+    assert running.returncode == 143
+
+
 @pytest.mark.parametrize(
     ("module", "name", "status"),
     [
