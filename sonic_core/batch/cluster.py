@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from ..errors import SettingsError, SonicError, SonicWarning
-from ..media.files import folder_beside, scratch_folder, written_beside
+from ..media.files import file_errors, folder_beside, scratch_folder, written_beside
 from ..pipeline import load_model
 from .crew import LostError
 from .journal import JournalEntry
@@ -85,6 +85,9 @@ class RayCrew:
         """Workers and their rows by what they will answer."""
         self._unread: list[tuple[ManifestRow, JournalEntry]] = []
         self._refused: dict[str, str] = {}
+        """What was wrong with workers, by their machine."""
+        self._turned_away = 0
+        """How many workers that was."""
         self._meant: dict[str, str] = {}
         self._looked = 0.0
         self._open = ExitStack()
@@ -170,7 +173,7 @@ class RayCrew:
             return
         self._looked = time.monotonic()
         there = len(self.free) + len(self.coming) + len(self.busy)
-        lacking = min(wanted, (self.most or self._room()) - len(self._refused) - there)
+        lacking = min(wanted, (self.most or self._room()) - self._turned_away - there)
         if lacking <= 0 and not there:
             if self._refused:
                 raise SettingsError("; ".join(f"{node}: {why}" for node, why in self._refused.items()))
@@ -190,7 +193,8 @@ class RayCrew:
         if fault:
             if told["node"] not in self._refused:
                 warnings.warn(f"{told['node']} of the cluster cannot help: {fault}", SonicWarning, stacklevel=3)
-            self._refused[f"{told['node']} ({len(self._refused) + 1})"] = fault
+            self._refused[told["node"]] = fault
+            self._turned_away += 1
             with suppress(Exception):
                 self.ray.kill(worker)
             return
@@ -215,15 +219,16 @@ class RayCrew:
 
     def _fetch(self, worker: Any, output: Path) -> None:  # noqa: ANN401 - Ray's
         """Bring what a worker made to where it belongs."""
-        output.parent.mkdir(parents=True, exist_ok=True)
         listed: list[str] = self.ray.get(worker.made.remote())
-        if listed == [""]:
-            with written_beside(output) as part:
-                self._copy(worker, "", part)
-            return
-        with folder_beside(output) as folder:
-            for name in listed:
-                self._copy(worker, name, folder / Path(name).name)
+        with file_errors(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            if listed == [""]:
+                with written_beside(output) as part:
+                    self._copy(worker, "", part)
+                return
+            with folder_beside(output) as folder:
+                for name in listed:
+                    self._copy(worker, name, folder / Path(name).name)
 
     def _copy(self, worker: Any, name: str, target: Path) -> None:  # noqa: ANN401 - Ray's
         with target.open("wb") as file:

@@ -107,7 +107,7 @@ def test_a_worker_without_weights_says_so(tmp_path, cluster):
         [*command_of(tmp_path, "--ray", cluster[1]), "--model", "sonic-base", "--weights", str(tmp_path)]
     )
     assert told == {}
-    assert "cannot help: " in said
+    assert said.count("cannot help: ") == 1, said
     assert "sonic-base" in said
     assert "Traceback" not in said
 
@@ -116,6 +116,18 @@ def test_a_worker_that_no_machine_has_room_for_is_not_waited_for(tmp_path, clust
     write_list(tmp_path, 1)
     _, said = told_by(command_of(tmp_path, "--ray", cluster[1], "--ray-cpus", "3"))
     assert "A worker wants 3 CPU and 0 GPU, and no machine of the cluster has them (all together: 2 CPU)" in said
+
+
+def test_a_video_that_cannot_be_put_in_its_place_costs_one_row(tmp_path, cluster):
+    row = f"{ASSETS / 'portrait.png'},{ASSETS / 'speech.wav'},0.2,384"
+    lines = ["image,audio,duration,min_resolution,output", f"{row},a.mp4", f"{row},deep/b.mp4"]
+    (tmp_path / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/deep").write_text("no folder")
+    told, said = told_by(command_of(tmp_path, "--ray", cluster[1]))
+    assert (told["made"], told["failed"]) == (1, 1), said
+    assert "Cannot write" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("asked", [signal.SIGKILL, signal.SIGINT])
