@@ -117,7 +117,7 @@ class PreData:
         """Describe the inputs."""
         seconds = told("duration", " 0 takes the sound's whole length.")
         lips = "What the lips follow in place of audio, which is still heard: a vocal track, or what Sonic Voice gives."
-        others = "Further people of the picture, each with a sound of its own, from Sonic Speaker. The whole is shown."
+        others = "Further people of picture or video, each with a sound of its own, from Sonic Speaker. All is shown."
         first = "A picture with a face in it; of several pictures the first is taken."
         numbered, box = " The node's picture shows the number of each.", told("face", " Empty: it is searched for.")
         return {
@@ -176,7 +176,7 @@ class PreData:
         """Make the conditions; of several sounds in one run the portrait is made, shown and warned about once."""
         import torch
 
-        from ..sonic_core import Settings, SettingsError, Speaker, prepare_heard
+        from ..sonic_core import Settings, SettingsError, Speaker, hear_speakers, prepare_heard
 
         if speakers and lips is not None:
             raise SettingsError("lips is for one who speaks, and speakers are several: disconnect one of them.")
@@ -186,11 +186,12 @@ class PreData:
             settings = Settings(**chosen, duration=duration or None, face=box_of(face_box))
             picture = None if image is None else host.picture_of(image)
             track = None if lips is None else host.sound_of(lips)
+            people = with_speaker(speakers, settings.face_index, Speaker(host.sound_of(audio))) if speakers else {}
             if picture is None:
-                heard = _trimmed(host.sound_of(audio), settings), track
-                conditions, drawn = _dubbed(host.clip_of(video), heard, settings, model.weights, unique_id)
-            elif speakers:
-                people = with_speaker(speakers, settings.face_index, Speaker(host.sound_of(audio)))
+                heard = hear_speakers(people, settings := replace(settings, face_index=0)) if people else None
+                said = heard or _trimmed(host.sound_of(audio), settings)
+                conditions, drawn = _dubbed(host.clip_of(video), (said, track), settings, model.weights, unique_id)
+            elif people:
                 conditions, drawn = self._gather(model, picture, people, replace(settings, face_index=0), unique_id)
             else:
                 sound = _trimmed(host.sound_of(audio), settings)
@@ -277,8 +278,6 @@ def check_source(face_box: str = "", **linked: Any) -> list[str]:
         )
     if wanted == ["video"] and (face_box or "").strip():
         raise SettingsError("face_box is for a picture: with a video leave it empty, and choose by face_index.")
-    if wanted == ["video"] and "speakers" in linked:
-        raise SettingsError("speakers are those of a picture; a video's person says audio: unlink speakers or video.")
     return wanted
 
 
@@ -298,9 +297,13 @@ class _Witness:
 
 
 def _dubbed(
-    clip: Clip, heard: tuple[Audio, Audio | None], settings: Settings, weights: Weights, node: str | None
+    clip: Clip,
+    heard: tuple[Audio | Mapping[int, Audio], Audio | None],
+    settings: Settings,
+    weights: Weights,
+    node: str | None,
 ) -> tuple[Conditions, torch.Tensor]:
-    """Find the person of a video and draw who it is; where that fails, the node shows what was searched last."""
+    """Find those people of a video who speak and draw them; where that fails, the node shows what was searched last."""
     from ..sonic_core import InputError, draw_dub, draw_search, prepare_dub
 
     finder = _Witness(host.face_finder(weights, everybody=True))

@@ -14,6 +14,10 @@ Cancelling is not an error: whatever a progress callback raises passes through u
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SonicError(Exception):
     """Root of every error that the engine raises on purpose."""
@@ -51,3 +55,20 @@ class OutOfMemoryError(SonicError, MemoryError):
 
 class SonicWarning(UserWarning):
     """The result will come, but something about the input or a setting makes it worse; the message says what."""
+
+
+@contextmanager
+def about_face(number: int) -> Iterator[None]:
+    """Say of which face an error or a warning of the engine's speaks."""
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SonicWarning)
+            yield
+    except InputError as error:
+        raise type(error)(f"Face {number}: {error}") from error
+    finally:
+        for one in caught:
+            ours = issubclass(one.category, SonicWarning)
+            text = f"Face {number}: {one.message}" if ours else one.message
+            warnings.warn_explicit(text, one.category, one.filename, one.lineno)

@@ -23,6 +23,7 @@ from .faces import RememberingFinder, face_finder
 from .media.arriving import ArrivingAudio
 from .media.given import as_picture
 from .media.mark import Mark
+from .media.mixing import mixdown
 from .memory import memory_errors
 from .models.protocol import Conditions, Dubs, LooksAhead, Model
 from .models.registry import AUTO, DUBBING, find_model
@@ -77,8 +78,8 @@ class TalkingPortrait:
             video: In place of a picture, a video file or a clip whose person says the sound: mouth, jaw and lower
                 cheeks are new, every other pixel stays as it was. The ``Result`` of ``run`` tells how many those are.
             speakers: Instead of ``audio``, what each of several people says, by the number of the face as ``faces``
-                lists them; a ``Speaker`` begins later. The others listen; the clip shows the whole picture. Beside
-                ``audio`` in which several speak, which voice each says, as "voice:1".
+                lists them, in a video as they appear; a ``Speaker`` begins later. In a picture the others listen, and
+                the clip shows it whole. Beside ``audio`` in which several speak, which voice each says, as "voice:1".
             lips_from: A sound that the lips follow, such as a vocal track, while the video carries ``audio``.
             direction: What changes over time, as of ``Direction.of``: curves by name, such as
                 ``{"head_yaw": "0:0, 2:15", "smile": 0.6}``, or a file of them. It counts beside that of ``settings``.
@@ -121,7 +122,7 @@ class TalkingPortrait:
                 settings = amend(settings, lip_sync_refinement=False)
             return conditions.with_sound(self.animate(conditions.conditions, settings, progress, stages=stages))
         if isinstance(conditions, DubConditions):
-            return self.dub(conditions.video, conditions.audio, settings, progress, stages=stages or ())
+            return self.dub(conditions.video, conditions.sounds, settings, progress, stages=stages or ())
         if isinstance(conditions, CastConditions):
             made = animate_cast(conditions, settings, partial(self._finish, settings, stages, progress), progress)
         else:
@@ -141,20 +142,24 @@ class TalkingPortrait:
     def dub(
         self,
         video: Clip,
-        audio: Audio,
+        audio: Audio | Mapping[int, Audio],
         settings: Settings,
         progress: Progress = ignore_progress,
         *,
         stages: Sequence[Stage] = (),
     ) -> Staged[Reports]:
-        """Let the person of a video say a sound that is cut to its duration, at the video's own rate and size.
+        """Let people of a video say something else, at the video's own rate and size.
+
+        ``audio`` is what ``settings.face_index`` says, cut to its duration; or what each says, by number, all as long.
 
         Raises:
             SettingsError: This model dubs no videos, or cannot be directed so.
         """
         if not isinstance(self.model, Dubs):
             raise SettingsError(f"{self.name} animates pictures; expected {DUBBING} to dub a video: load that one.")
-        made = self.model.dub(video, audio, settings, face_finder("auto", self.weights), progress)
+        sounds = {settings.face_index: audio} if isinstance(audio, Audio) else audio
+        finder = face_finder("auto", self.weights, everybody=max(sounds) > 0)
+        made = self.model.dub(video, sounds, settings, finder, progress)
         following = apply_stages(stages, made.clip, progress)
         clip = replace(following.clip, mark=Mark(self.name, dubbed=True))
         return Staged(clip, Reports((made.report, *following.report.parts)))
@@ -206,7 +211,7 @@ class Job:
     metadata: Mapping[str, str] | None = None
     mark: bool = True
     video: str | Path | Clip | None = None
-    """In place of a picture, a video file or a clip whose person says the sound."""
+    """In place of a picture, a video file or a clip whose person, or people, say the sound."""
     speakers: Mapping[int, Sound | Speaker] = field(default_factory=dict)
     """Instead of ``audio``, as of ``TalkingPortrait.generate``."""
     lips_from: Sound | None = None
@@ -273,17 +278,15 @@ def _loaded(job: Job) -> TalkingPortrait:
 
 
 def _dub(job: Job, model: TalkingPortrait, progress: Progress) -> Result:
-    """Let the person of a video say the sound."""
-    sound = _hear(job, model)[0]
+    """Let people of a video say something else."""
+    heard, sound = voicing.hear_dubbed(job.audio, job.speakers, job.settings, job.lips_from)
     video = job.video if isinstance(job.video, Clip) else open_clip(cast("str | Path", job.video))
     check_size(job.output, job.format, video.size)
-    heard = voicing.choose_heard(sound, job.settings, voicing.lips_of(job.lips_from, job.settings))
     made = model.dub(video, heard, job.settings, progress)
-    spoken = made.clip if heard is sound else voicing.carry(made.clip, sound)
-    following = apply_stages(job.stages or (), spoken, progress)
+    following = apply_stages(job.stages or (), voicing.carry(made.clip, sound), progress)
     report = Reports((*made.report.parts, *following.report.parts))
-    written = _write(job, following.clip, progress)
-    return Result(following.clip, model.name, report, written, _check(heard, None, model, job.settings, report))
+    written, followed = _write(job, following.clip, progress), mixdown(list(heard.values()))
+    return Result(following.clip, model.name, report, written, _check(followed, None, model, job.settings, report))
 
 
 def _prepared(job: Job, model: TalkingPortrait, progress: Progress) -> tuple[Conditions, Settings]:
@@ -317,7 +320,7 @@ def _prepared_cast(job: Job, model: TalkingPortrait, progress: Progress) -> tupl
 def _hear(job: Job, model: TalkingPortrait) -> tuple[Audio, Settings]:
     """Read the sound; one that comes byte by byte to its end, unless it can be answered while it comes."""
     live = job.output is not None and not isinstance(job.output, (str, Path))
-    whole = job.video is not None or job.lips_from is not None or voicing.wants_voice(job.settings)
+    whole = job.lips_from is not None or voicing.wants_voice(job.settings)
     look = model.model.look_ahead if live and not whole and isinstance(model.model, LooksAhead) else None
     return voicing.hear(cast("Sound", job.audio), job.settings, look)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,11 +15,11 @@ import torch
 from .clip import Clip
 from .errors import SettingsError, SonicWarning
 from .faces import choose_face, crop_portrait, draw_roles, face_finder, quality_warnings
-from .faces.person_track import PersonTracker
+from .faces.person_track import PeopleTracker
 from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.given import as_picture
-from .media.mixing import check_duration, cut
+from .media.mixing import check_duration, cut, mixdown
 from .models.protocol import Model
 from .settings import SETTINGS, Settings, amend
 from .types import Audio, Face, FaceFinder, Portrait, Progress, ignore_progress
@@ -106,63 +107,82 @@ def trim_audio(audio: Audio, settings: Settings) -> Audio:
 
 @dataclass(frozen=True, eq=False)
 class DubConditions:
-    """What is known of a video before its person says another sound (protocol ``Conditions``)."""
+    """What is known of a video before its people say something else (protocol ``Conditions``)."""
 
     video: Clip
     """What will be dubbed; it is tracked and painted when the clip is made."""
-    audio: Audio
-    """What will be said, cut to its duration."""
+    sounds: Mapping[int, Audio]
+    """What will be said, cut to its duration, by the number of who says it."""
     portrait: Portrait
-    """The person, cut out of the first frame in which she or he is seen."""
+    """One who speaks, cut out of the first frame in which one of them is seen."""
     faces: tuple[Face, ...]
     """All faces of that frame, the largest first."""
-    number: int
-    """Which of them it is."""
+    numbers: Mapping[int, int]
+    """Who they are, of those who speak: numbers by the place among ``faces``."""
+
+    @property
+    def audio(self) -> Audio:
+        """All that will be said, mixed."""
+        return mixdown(list(self.sounds.values()))
 
 
 def find_dubbed(
-    video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progress: Progress = ignore_progress
+    video: Clip,
+    sounds: Mapping[int, Audio],
+    settings: Settings,
+    finder: FaceFinder,
+    progress: Progress = ignore_progress,
 ) -> DubConditions:
-    """Find the person of a video who will say a sound, for ``TalkingPortrait.animate``.
+    """Find those people of a video who will say something, for ``TalkingPortrait.animate``.
 
     Args:
-        video: Read up to the first frame in which the person is seen.
-        audio: What shall be said, cut to its duration.
-        settings: All settings; ``face_index`` chooses among the first faces that are seen together.
+        video: Read up to the first frame in which one of them is seen.
+        sounds: What shall be said, cut to its duration, by the number of who says it: as people appear, the largest
+            first.
+        settings: All settings.
         finder: Finds the faces.
         progress: Called with ("portrait", frames searched, frames in all).
 
     Raises:
-        FaceNotFoundError: The person is never seen.
+        FaceNotFoundError: None of them is ever seen.
         InputError: The face is too small to be cut out.
     """
-    frame, nose = _first_sight(video, settings, finder, progress)
+    frame, noses = _first_sight(video, sounds, finder, progress)
     faces = tuple(finder.find(frame))
-    number = int(np.argmin([np.hypot(*np.subtract(face.points[2], nose)) for face in faces]))
-    return DubConditions(video, audio, crop_portrait(frame, faces[number], settings), faces, number)
+    numbers: dict[int, int] = {}
+    for number, nose in sorted(noses.items(), reverse=True):
+        numbers[int(np.argmin([np.hypot(*np.subtract(face.points[2], nose)) for face in faces]))] = number
+    first = min(numbers, key=lambda place: numbers[place])
+    return DubConditions(video, sounds, crop_portrait(frame, faces[first], settings), faces, numbers)
 
 
 def draw_dubbed(conditions: DubConditions) -> torch.Tensor:
-    """Draw on the first frame that shows the person who is dubbed, and the numbers of the others.
+    """Draw on the first frame that shows somebody who is dubbed who that is, and the numbers of the others.
 
     Returns:
         (3, h, w) RGB in [0, 1].
     """
-    roles = [(face, str(number), False) for number, face in enumerate(conditions.faces) if number != conditions.number]
-    dubbed = conditions.faces[conditions.number], f"{conditions.number} is dubbed", True
-    return draw_roles(conditions.portrait.placement.source, [*roles, dubbed])
+    roles = [
+        (face, f"{conditions.numbers[place]} is dubbed" if place in conditions.numbers else str(place))
+        for place, face in enumerate(conditions.faces)
+    ]
+    drawn = [(face, text, place in conditions.numbers) for place, (face, text) in enumerate(roles)]
+    return draw_roles(conditions.portrait.placement.source, sorted(drawn, key=lambda one: one[2]))
 
 
 def _first_sight(
-    video: Clip, settings: Settings, finder: FaceFinder, progress: Progress
-) -> tuple[torch.Tensor, tuple[float, float]]:
-    """Find the first frame (3, h, w) in which the person is seen, and where in it the nose is."""
-    tracker = PersonTracker(finder, settings.face_index)
+    video: Clip, people: Collection[int], finder: FaceFinder, progress: Progress
+) -> tuple[torch.Tensor, dict[int, tuple[float, float]]]:
+    """Find the first frame (3, h, w) in which one of the people is seen, and where in it their noses are."""
+    tracker = PeopleTracker(finder, people)
     with closing(closable(video.frames())) as frames:
         for done, frame in enumerate(frames, start=1):
-            sight = tracker.follow(frame)
+            seen = tracker.follow(frame)
             progress("portrait", done, video.length)
-            if sight is not None:
-                return frame, (float(sight.points[_NOSE, 0]), float(sight.points[_NOSE, 1]))
+            if seen:
+                return frame, {
+                    number: (float(sight.points[_NOSE, 0]), float(sight.points[_NOSE, 1]))
+                    for number, sight in seen.items()
+                }
     tracker.check()
-    raise AssertionError("a person who was seen is found")
+    raise AssertionError("somebody who was seen is found")

@@ -13,13 +13,13 @@ import torch
 
 from .cast.hearing import hear_speakers
 from .cast.mixed import check_said, voice_of
-from .cast.speakers import Sound, Speaker, about_face
+from .cast.speakers import Sound, Speaker
 from .clip import Clip
-from .errors import InputError, SettingsError, SonicWarning
+from .errors import InputError, SettingsError, SonicWarning, about_face
 from .media.arriving import ArrivingAudio, read_arriving, read_whole
 from .media.audio import read_audio
 from .media.given import as_sound
-from .media.mixing import cut, pad, shift
+from .media.mixing import cut, mixdown, pad, shift
 from .models.protocol import Conditions, Model
 from .post.align import Refinement
 from .post.stage import Reports, Staged
@@ -85,7 +85,7 @@ def check_given(
         SettingsError: It is not clear who says what.
         InputError: There is neither a picture nor a video, or both.
     """
-    check_said(audio, speakers, lips_from=lips_from, video=video)
+    check_said(audio, speakers, lips_from=lips_from)
     if (image is None) == (video is None):
         raise InputError(
             "Expected a picture or a video of the person who shall speak, got "
@@ -119,29 +119,32 @@ def prepare_heard(
 
 def prepare_dub(
     video: Clip,
-    sound: Audio,
+    sound: Audio | Mapping[int, Audio],
     settings: Settings,
     finder: FaceFinder,
     progress: Progress = ignore_progress,
     *,
     lips_from: Audio | None = None,
 ) -> Conditions:
-    """Find the person of a video who will say a sound, for ``TalkingPortrait.animate``.
+    """Find those people of a video who will say something, for ``TalkingPortrait.animate``.
 
     Args:
-        video: Read up to the first frame in which the person is seen.
-        sound: What the video will carry, cut to its duration.
-        settings: All settings; ``face_index`` chooses among the first faces that are seen together.
+        video: Read up to the first frame in which one of them is seen.
+        sound: What the video will carry, cut to its duration, which ``settings.face_index`` says; or what each says,
+            as ``hear_speakers`` gives it.
+        settings: All settings.
         finder: Finds the faces.
         progress: Called with ("portrait", frames searched, frames in all).
-        lips_from: What the lips follow instead, from the same moment on.
+        lips_from: What the lips of one follow instead, from the same moment on.
 
     Raises:
-        FaceNotFoundError: The person is never seen.
+        FaceNotFoundError: None of them is ever seen.
         InputError: The face is too small to be cut out.
     """
+    if not isinstance(sound, Audio):
+        return find_dubbed(video, sound, settings, finder, progress)
     heard = choose_heard(sound, settings, lips_from)
-    found = find_dubbed(video, heard, settings, finder, progress)
+    found = find_dubbed(video, {settings.face_index: heard}, settings, finder, progress)
     return found if heard is sound else HeardApart(found, sound)
 
 
@@ -244,6 +247,27 @@ def hear_all(
 ) -> tuple[dict[int, Audio], Audio | None]:
     """Read what each face says: its own sound, or its voice in one sound, which then comes along."""
     return (hear_speakers(speakers, settings), None) if audio is None else hear_shared(audio, speakers, settings)
+
+
+def hear_dubbed(
+    audio: Sound | None, speakers: Mapping[int, Sound | Speaker], settings: Settings, lips_from: Sound | None
+) -> tuple[dict[int, Audio], Audio]:
+    """Read what people of a video say.
+
+    Args:
+        audio: What ``settings.face_index`` says, or of what several say a voice each; None for nothing.
+        speakers: As of ``hear_all``; empty where one speaks.
+        settings: All settings.
+        lips_from: What the lips of one follow instead.
+
+    Returns:
+        What the mouths follow, by the number of the person, all as long; and what the video carries.
+    """
+    if speakers:
+        sounds, mixed = hear_all(audio, speakers, settings)
+        return sounds, mixed or mixdown(list(sounds.values()))
+    sound = hear(cast("Sound", audio), settings)[0]
+    return {settings.face_index: choose_heard(sound, settings, lips_of(lips_from, settings))}, sound
 
 
 def hear_shared(

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, cast
 
-from ..errors import SettingsError
+from ..errors import SettingsError, about_face
 from ..media.arriving import read_whole
 from ..media.audio import read_audio
 from ..media.given import as_sound
 from ..media.mixing import check_duration, cut, delay, pad
 from ..settings import Settings
 from ..types import Audio
-from .speakers import Sound, Speaker, about_face
+from .speakers import Sound, Speaker
 
 _BEYOND = 1.0
 """Seconds of a sound that are read beyond those that are wanted: what is cut off differs by no sample."""

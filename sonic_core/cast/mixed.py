@@ -25,7 +25,6 @@ def check_said(
     speakers: Mapping[int, Sound | Speaker],
     *,
     lips_from: object = None,
-    video: object = None,
 ) -> None:
     """Raise where it is not clear who says what.
 
@@ -33,15 +32,12 @@ def check_said(
         audio: What one says, or of what several say a voice each; None for nothing.
         speakers: Who says what else, by the number of the face.
         lips_from: What the lips of one follow instead; None for nothing.
-        video: The video whose person says it; None where there is a picture.
 
     Raises:
         SettingsError: It is not.
     """
     if not speakers:
         return
-    if video is not None:
-        raise SettingsError("speakers are those of a picture, and a video's person says audio; got speakers and video.")
     if lips_from is not None:
         raise SettingsError("lips_from is for one who speaks, and speakers are several; leave one of them out.")
     voices = [voice_of(one) for one in speakers.values()]

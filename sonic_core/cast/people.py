@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..errors import FaceNotFoundError, InputError, SonicWarning
+from ..errors import FaceNotFoundError, InputError, SonicWarning, about_face
 from ..faces import choose_face, crop_portrait, draw_roles, quality_warnings
 from ..settings import Settings, amend
 from ..types import Audio, Face, FaceFinder, Portrait, largest_first
-from .speakers import about_face
 
 log = logging.getLogger("sonic")
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 from ..clip import Clip, Source
-from ..errors import SettingsError, SonicWarning
+from ..errors import SettingsError, SonicWarning, about_face
 from ..media.mixing import mixdown
 from ..models.protocol import Conditions, Model
 from ..post.compose import Layer, Place, compose
@@ -19,7 +19,6 @@ from ..post.stage import Report, Reports, Staged
 from ..settings import Settings, amend
 from ..types import Audio, Portrait, Progress, ignore_progress
 from .people import Cast, Member
-from .speakers import about_face
 
 _SILENT_RATE = 16000
 """Samples per second of what a listener hears of itself: nothing."""

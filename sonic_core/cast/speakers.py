@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
-from ..errors import InputError, SettingsError, SonicWarning
+from ..errors import SettingsError
 from ..types import Audio
 
 Sound: TypeAlias = str | Path | Audio | Mapping[str, Any] | BinaryIO
@@ -47,20 +45,3 @@ def read_speaker(text: str, folder: Path = Path()) -> tuple[int, Speaker]:
         except ValueError:
             pass
     return int(number), Speaker(sound)
-
-
-@contextmanager
-def about_face(number: int) -> Iterator[None]:
-    """Say of which face an error or a warning of the engine's speaks."""
-    caught: list[warnings.WarningMessage] = []
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", SonicWarning)
-            yield
-    except InputError as error:
-        raise type(error)(f"Face {number}: {error}") from error
-    finally:
-        for one in caught:
-            ours = issubclass(one.category, SonicWarning)
-            text = f"Face {number}: {one.message}" if ours else one.message
-            warnings.warn_explicit(text, one.category, one.filename, one.lineno)

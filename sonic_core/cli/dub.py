@@ -1,4 +1,4 @@
-"""The command ``dub``: the person of a video says another sound."""
+"""The command ``dub``: people of a video say something else."""
 
 # ruff: noqa: PLC0415 - torch and its kin load only when they are needed
 from __future__ import annotations
@@ -12,6 +12,7 @@ from .console import ProgressLine, add_weights, answer
 from .directing import add_direction, direction_of
 from .options import add_setting
 from .outcome import tell_made
+from .speakers import add_speakers, check_sound, speakers_of
 from .video import Command, add_output
 
 HEEDED = ("duration", "dynamic_scale", "face_index", "when_longer", "voice", "speaker_voice")
@@ -24,9 +25,10 @@ def add_commands(command: Command) -> None:
     Args:
         command: Adds a command by its name, what it runs and a text about it, and returns its parser.
     """
-    dub = command("dub", speak, "let the person of a video say another sound; all but the lower face stays as it is")
-    dub.add_argument("video", metavar="VIDEO", help="any video of a face")
-    dub.add_argument("--audio", required=True, metavar="A", help="what shall be said: any sound or video file")
+    dub = command("dub", speak, "let people of a video say another sound; all but their lower faces stays as it is")
+    dub.add_argument("video", metavar="VIDEO", help="any video of a face, or several")
+    dub.add_argument("--audio", metavar="A", help="what shall be said: any sound or video file")
+    add_speakers(dub, "the video, numbered as they appear, the largest first,")
     add_output(dub)
     for name in HEEDED:
         add_setting(dub, SETTINGS[name])
@@ -40,6 +42,7 @@ def speak(options: argparse.Namespace) -> int:
     from ..models.registry import DUBBING
     from ..pipeline import Job, run
 
+    check_sound(options)
     settings = Settings(**{name: getattr(options, name) for name in HEEDED}, direction=direction_of(options))
     started = time.monotonic()
     job = Job(
@@ -53,10 +56,12 @@ def speak(options: argparse.Namespace) -> int:
         crf=options.crf,
         mark=options.mark,
         video=options.video,
+        speakers=speakers_of(options),
     )
     made = run(job, ProgressLine())
-    told = made.report.parts[0]
-    counts = asdict(told) if isinstance(told, Dubbing) else {}
-    result = tell_made(made, options.output, time.monotonic() - started) | counts
-    answer(options, result, f"{options.output}: {told.reason}")
+    people = [one for one in made.report.flat() if isinstance(one, Dubbing)]
+    told = [{name: value for name, value in asdict(one).items() if name != "number"} for one in people]
+    several = {"faces": {str(one.number): counts for one, counts in zip(people, told, strict=True)}}
+    result = tell_made(made, options.output, time.monotonic() - started) | (told[0] if len(told) == 1 else several)
+    answer(options, result, f"{options.output}: {' '.join(one.reason for one in people)}")
     return 0

@@ -13,15 +13,20 @@ if TYPE_CHECKING:
     from ..post.stage import Reports
 
 
-def add_speakers(parser: argparse.ArgumentParser) -> None:
-    """Ask who says what."""
+def add_speakers(parser: argparse.ArgumentParser, where: str = "the picture, as 'faces' numbers them,") -> None:
+    """Ask who says what.
+
+    Args:
+        parser: Of the command.
+        where: What the faces are in, and how they are numbered.
+    """
     parser.add_argument(
         "--speaker",
         action="append",
         default=[],
         type=_spoken,
         metavar="N=A[@S]",
-        help="instead of --audio: face N of the picture, as 'faces' numbers them, says the sound A, from S seconds on; "
+        help=f"instead of --audio: face N of {where} says the sound A, from S seconds on; "
         "once for each who speaks; with --audio a voice of that, as 0=voice:1",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..types import Audio, Portrait, Progress, ignore_progress
@@ -62,15 +62,18 @@ class LooksAhead(Protocol):
 
 @runtime_checkable
 class Dubs(Protocol):
-    """A model that lets the person of a video say another sound."""
+    """A model that lets people of a video say something else."""
 
     def dub(
         self,
         video: Clip,
-        audio: Audio,
+        sounds: Mapping[int, Audio],
         settings: Settings,
         finder: FaceFinder,
         progress: Progress = ignore_progress,
     ) -> Staged[Report]:
-        """Give the video with another mouth; it is looked through at once, and painted while it is read."""
+        """Give the video with other mouths; it is looked through at once, and painted while it is read.
+
+        Sounds are all as long, each by the number of who says it: as people appear, the largest first.
+        """
         ...

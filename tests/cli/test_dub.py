@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from sonic_core.cli.main import main
-from sonic_core.clip import open_clip
+from sonic_core.clip import Clip, open_clip
 from sonic_core.media.mark import Mark
 from tests.cli.test_video import run
 
@@ -77,6 +78,22 @@ def test_what_cannot_be_dubbed_is_one_sentence_and_leaves_nothing(capsys, given,
     lines = [line for line in err.splitlines() if not line.startswith("sonic: track")]
     assert (status, out, len(lines)) == (2, "", 1) and said in lines[0]
     assert list(folder.iterdir()) == []
+
+
+def test_two_people_of_a_video_are_dubbed_at_once(capsys, talking, sound, tmp_path):
+    frames = [torch.cat((frame, frame.flip(0).flip(2)), 2) for frame in talking.cut(25, 10).frames()]
+    video = Clip(lambda: (frame[None] for frame in frames), talking.fps, len(frames), (384, 768), None)
+    video.export(tmp_path / "two.mp4", crf=12)
+    flags = "--speaker", f"0={sound}", "--speaker", f"1={sound}@0.1", "--when-longer", "cut"
+    out = tmp_path / "out.mp4"
+    status, shown, told = run(capsys, "dub", tmp_path / "two.mp4", *flags, "--output", out, "--json")
+    made = json.loads(shown)
+    assert status == 0, told
+    assert sorted(made["faces"]) == ["0", "1"] and "changed_share" not in made
+    assert [one["frames_without_face"] for one in made["faces"].values()] == [0, 0]
+    assert all(0 < one["changed_share"] < 0.3 for one in made["faces"].values())
+    status, shown, _ = run(capsys, "dub", tmp_path / "two.mp4", *flags, "--output", out)
+    assert "dubbing face 0: the mouth is new in 10 of 10 frames" in shown and "dubbing face 1: " in shown
 
 
 def test_a_sound_is_wanted(capsys, video):

@@ -97,6 +97,27 @@ def test_the_one_node_dubs_as_the_three_do(
     assert torch.equal(frames_of(host, one), frames_of(host, sampled(pack, model, prepared)))
 
 
+def test_two_people_of_a_video_each_say_a_sound_of_their_own(
+    pack: ModuleType, host: ModuleType, canvas: Host, model: Any, images: torch.Tensor
+) -> None:
+    heads = images[:4, 8:392, 48:432]
+    both = torch.cat((heads, heads.flip(3).flip(2)), 2)
+    others = pack.NODE_CLASS_MAPPINGS["SonicSpeaker"]().add(sound(), 1, 0.04)[0]
+    node, numbers = node_of(pack), {**NUMBERS, "when_longer": "cut"}
+    answer = node.prepare(model, None, sound(), **numbers, video=video_of(both), speakers=others, unique_id="6")
+    prepared, crop = answer["result"]
+    assert sorted(prepared.conditions.sounds) == [0, 1] and crop.shape[1:] == (384, 384, 3)
+    made = frames_of(host, sampled(pack, model, prepared))
+    changed = (made - both.permute(0, 3, 1, 2)).abs().amax((0, 1)) > 1e-6
+    assert changed[:, :384].any() and changed[:, 384:].any()
+    assert sum(said.startswith("dubbing face") for said in canvas.warnings) == 0, "nothing was left as it was"
+    last = both.clone()
+    last[2:, :, 384:] = 0.5
+    answer = node.prepare(model, None, sound(), **numbers, video=video_of(last), speakers=others, unique_id="6")
+    sampled(pack, model, answer["result"][0])
+    assert any("the face is not seen in 2" in said for said in canvas.warnings)
+
+
 def test_what_is_left_as_it_was_is_said(
     pack: ModuleType, host: ModuleType, canvas: Host, model: Any, images: torch.Tensor
 ) -> None:
@@ -126,7 +147,6 @@ def test_without_a_face_the_node_shows_what_was_searched(
         ({"image": None, "video": None}, "image and video are both linked: keep image to animate a picture, or video"),
         ({}, "Neither image nor video is linked: link a picture to image, or a video to dub to video."),
         ({"video": None, "face_box": "1,2,30,40"}, "face_box is for a picture: with a video leave it empty"),
-        ({"video": None, "speakers": {}}, "speakers are those of a picture; a video's person says audio: unlink"),
     ],
 )
 @pytest.mark.parametrize("node", ["SONIC_PreData", "SonicTalkingPortrait"])

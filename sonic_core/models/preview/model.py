@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -18,12 +18,12 @@ from ...faces.doubts import examine
 from ...faces.landmarks import read_landmarks
 from ...media.arriving import ArrivingAudio
 from ...media.threads import single_threaded
-from ...post.stage import Staged
+from ...post.stage import Report, Staged
 from ...settings import Settings
 from ...speech import Speech
 from ...speech.live import AHEAD, STEP
 from ...types import Audio, FaceFinder, Frames, Landmarks, Portrait, Progress, ignore_progress
-from .dub.dubbing import Dubbing, dub
+from .dub.dubbing import dub
 from .live import live_poses
 from .posing import WIDEST, mixed_seed, poses
 from .puppet.canvas import lay_canvas, lay_wide_canvas
@@ -126,13 +126,13 @@ class PreviewModel:
     def dub(
         self,
         video: Clip,
-        audio: Audio,
+        sounds: Mapping[int, Audio],
         settings: Settings,
         finder: FaceFinder,
         progress: Progress = ignore_progress,
-    ) -> Staged[Dubbing]:
-        """Let the person of a video say a sound that is already cut to its duration (protocol ``Dubs``)."""
-        return dub(video, audio, settings, finder, progress)
+    ) -> Staged[Report]:
+        """Let people of a video say what is already cut to its duration (protocol ``Dubs``)."""
+        return dub(video, sounds, settings, finder, progress)
 
 
 def make_puppet(portrait: Portrait, *, put_back: bool = False) -> Puppet:

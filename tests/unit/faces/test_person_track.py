@@ -51,5 +51,5 @@ def test_after_a_cut_only_the_same_person_is_taken(astronaut):
 def test_who_was_never_seen_is_said(astronaut):
     tracker = PersonTracker(index=1)
     assert tracker.follow(astronaut) is None
-    with pytest.raises(FaceNotFoundError, match=r"Expected face 1 in the video.*1 at most were seen together"):
+    with pytest.raises(FaceNotFoundError, match=r"Expected face 1 in the video.*1 were told apart"):
         tracker.check()

@@ -14,7 +14,7 @@ import torch
 import sonic_core as sonic
 from sonic_core import Audio, Clip, Job, Settings, run
 from sonic_core.faces.geometry import eye_distance
-from sonic_core.faces.person_track import PersonTracker
+from sonic_core.faces.person_track import PeopleTracker, PersonTracker
 from sonic_core.models.preview.dub.covering import COLOURS, find_covered
 from sonic_core.models.preview.dub.lengths import lengthen, numbers
 from sonic_core.models.preview.posing import poses
@@ -156,8 +156,80 @@ def test_of_two_people_the_one_that_is_asked_for_speaks(model, frames, sound):
     after = list(run(Job(None, sound, settings, model, video=clip_of(both))).clip.frames())
     changed = torch.stack([(one != other).any(0) for one, other in zip(both, after, strict=True)]).any(0)
     assert changed[:, :384].any() != changed[:, 384:].any(), "one of them alone"
-    with pytest.raises(sonic.FaceNotFoundError, match="2 at most were seen together"):
+    with pytest.raises(sonic.FaceNotFoundError, match="2 were told apart"):
         run(Job(None, sound, Settings(face_index=2), model, video=clip_of(both[:3])))
+
+
+@pytest.fixture(scope="module")
+def pair(frames):
+    """Two people side by side: the one of ``frames``, and her mirrored in other colours, a little later."""
+    heads = [frame[:, :, LEFT : LEFT + 384] for frame in frames]
+    return [torch.cat((one, other.flip(0).flip(2)), 2) for one, other in zip(heads[:16], heads[20:36], strict=True)]
+
+
+def said(model, video, speakers, **options):
+    made = run(Job(None, None, Settings(when_longer="cut"), model, video=clip_of(video), speakers=speakers, **options))
+    return made, list(made.clip.frames())
+
+
+def changed(before, after):
+    """Pixels (frames, h, w) that are not those of the video."""
+    return torch.stack([(one != other).any(0) for one, other in zip(before, after, strict=True)])
+
+
+def test_each_of_two_people_of_a_video_says_a_sound_of_their_own(model, pair, sound, talking):
+    rate, other = sound.rate, Audio(talking.audio.samples[:, : round(2.4 * sound.rate)], sound.rate)
+    made, after = said(model, pair, {0: sound, 1: other})
+    where = changed(pair, after)
+    assert where[:, :, :384].any((1, 2)).all() and where[:, :, 384:].any((1, 2)).all()
+    reports = list(made.report.flat())
+    assert [one.number for one in reports] == [0, 1]
+    assert [one.reason[:15] for one in reports] == ["dubbing face 0:", "dubbing face 1:"]
+    assert sum(one.changed_share for one in reports) == pytest.approx(float(where.float().mean()), rel=1e-3)
+    assert made.clip.audio.rate == rate and len(made.clip.audio.samples) == 1
+    _, alone = said(model, pair, {0: sound, 1: sound})
+    both = torch.stack(after) != torch.stack(alone)
+    sides = both[..., :384].any(), both[..., 384:].any()
+    assert sum(map(bool, sides)) == 1, "what one says moves the other's mouth by no bit"
+
+
+def test_two_who_are_never_seen_together_are_numbered_as_they_appear(model, pair, sound):
+    shown = [*(frame[..., :384] for frame in pair[:6]), *(frame[..., 384:] for frame in pair[:6]), pair[7][..., :384]]
+    made, after = said(model, shown, {0: sound, 1: sound})
+    assert changed(shown, after).any((1, 2)).all()
+    assert [one.frames_without_face for one in made.report.flat()] == [6, 7]
+    _, after = said(model, shown, {1: sound})
+    assert changed(shown, after).any((1, 2)).tolist() == [False] * 6 + [True] * 6 + [False]
+
+
+def test_who_turns_strange_within_a_scene_is_nobody_new(pair):
+    tracker = PeopleTracker(numbers=(0, 1))
+    first, other = pair[0][..., :384], pair[0][..., 384:]
+    assert set(tracker.follow(first)) == {0}
+    tracker.follow(torch.full_like(first, 0.5))
+    assert tracker.follow(other) == {}, "the first one may be this, seen otherwise"
+    tracker.forget()
+    assert set(tracker.follow(other)) == {1}
+    tracker.forget()
+    assert {number: bool(one.origin[0] > 192) for number, one in tracker.follow(pair[0]).items()} == {0: False, 1: True}
+
+
+def test_one_who_is_not_there_or_not_dubbed_is_said(model, pair, sound):
+    with pytest.raises(sonic.FaceNotFoundError, match=r"Expected face 2 in the video.*2 were told apart"):
+        said(model, pair[:2], {0: sound, 2: sound})
+    with pytest.raises(sonic.SettingsError, match="Face 1 is directed, and 0 alone speaks"):
+        run(Job(None, sound, Settings(direction="1.dynamic_scale=0.5"), model, video=clip_of(pair[:2])))
+
+
+def test_voices_of_one_sound_are_shared_out_in_a_video(model, pair, sound):
+    settings = Settings(when_longer="cut")
+    made = run(Job(None, sound, settings, model, video=clip_of(pair[:6]), speakers={1: "voice:1"}))
+    where = changed(pair[:6], list(made.clip.frames()))
+    assert where[..., 384:].any() != where[..., :384].any(), "one of them alone"
+    seconds = made.clip.audio.samples.shape[1]
+    assert torch.equal(made.clip.audio.samples, sound.samples[:, :seconds]), "the sound is the one that was given"
+    with pytest.raises(sonic.InputError, match="Face 1: "):
+        run(Job(None, sound, settings, model, video=clip_of(pair[:6]), speakers={1: "voice:4"}))
 
 
 def test_a_video_goes_on_as_asked():

@@ -1,28 +1,29 @@
-"""The person of a video says another sound; but for the lower face every pixel stays as it was, to the bit."""
+"""People of a video say something else; but for their lower faces every pixel stays as it was, to the bit."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
 from ....clip import Clip, frame_count
-from ....errors import InputError, SonicWarning
+from ....errors import InputError, SettingsError, SonicWarning, about_face
 from ....media.ahead import closable, read_ahead
-from ....media.mixing import cut
+from ....media.mixing import cut, mixdown
 from ....media.threads import single_threaded
-from ....post.stage import Staged
-from ....settings import Settings
+from ....post.stage import Report, Reports, Staged
+from ....settings import Settings, amend
 from ....speech import Speech
 from ....types import Audio, FaceFinder, Frames, Progress
 from ..posing import poses
 from ..puppet.pose import Pose
 from .lengths import lengthen, numbers
 from .painting import Painter
-from .survey import survey
+from .survey import Survey, survey
 
 _DIRECTED = ("dynamic_scale",)
 """What of a dubbed video can be directed: all else is the video's own."""
@@ -49,11 +50,15 @@ class Dubbing:
     changed_share: float | None = None
     """Share of all pixels that differ from the video's, of the last time that the clip was read to its end."""
 
+    number: int | None = None
+    """Of the person, where several speak."""
+
     @property
     def reason(self) -> str:
         """One sentence: what was done."""
         spoken = self.frames - self.frames_without_face - self.frames_left
-        told = f"dubbing: the mouth is new in {spoken} of {self.frames} frames"
+        told = "dubbing: " if self.number is None else f"dubbing face {self.number}: "
+        told += f"the mouth is new in {spoken} of {self.frames} frames"
         if self.frames_without_face:
             told += f", the face is not seen in {self.frames_without_face}"
         if self.frames_left:
@@ -65,37 +70,61 @@ class Dubbing:
         )
 
 
-def dub(video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progress: Progress) -> Staged[Dubbing]:
-    """Let the person of a video say a sound.
+class _Speaking(NamedTuple):
+    """One person of a video who speaks."""
 
-    The video is looked through at once; the new mouth is painted whenever the clip is read.
+    painter: Painter
+    poses: list[Pose]
+    report: Dubbing
+
+
+def dub(
+    video: Clip, sounds: Mapping[int, Audio], settings: Settings, finder: FaceFinder, progress: Progress
+) -> Staged[Report]:
+    """Let people of a video say something else.
+
+    The video is looked through at once; the new mouths are painted whenever the clip is read.
 
     Args:
         video: The video, whose own sound is not heard.
-        audio: What shall be said, cut to its duration.
-        settings: Heeded are ``duration``, ``dynamic_scale``, also as it is directed, ``face_index`` and
-            ``when_longer``.
-        finder: Finds the face.
+        sounds: What shall be said, cut to its duration and all as long, by the number of who says it, as
+            ``PeopleTracker`` numbers them.
+        settings: Heeded are ``duration``, ``dynamic_scale``, also as it is directed, and ``when_longer``.
+        finder: Finds the faces.
         progress: Called with ("track", frames done, frames in all).
 
     Returns:
-        A clip of the video's rate and size.
+        A clip of the video's rate and size, and a ``Dubbing``, of several people ``Reports`` of one each.
 
     Raises:
-        SettingsError: Anything but the mouth is directed.
-
-    Raises:
-        FaceNotFoundError: The person is never seen.
-        InputError: The face is nowhere large, free and frontal enough.
+        SettingsError: Anything but the mouth is directed, or somebody's who says nothing.
+        FaceNotFoundError: A person is never seen.
+        InputError: A face is nowhere large, free and frontal enough.
 
     Warns:
-        SonicWarning: Nobody speaks in the sound, or the mouth is never shut in the video.
+        SonicWarning: Nobody speaks in a sound, or a mouth is never shut in the video.
     """
-    if settings.direction is not None:
-        settings.direction.within(_DIRECTED, "A dubbed video")
-    length = _length(video, audio, settings)
+    _check_directed(settings, sounds)
+    length = _length(video, next(iter(sounds.values())), settings)
     video = video.cut(0, min(length, video.length))
-    found = survey(video, finder, settings.face_index, progress)
+    number = numbers(video.length, settings.when_longer)
+    shown = [number(place) for place in range(length)]
+    speaking: list[_Speaking] = []
+    for person, found in survey(video, finder, sounds, progress).items():
+        with about_face(person) if len(sounds) > 1 else nullcontext():
+            one = _person(found, video, sounds[person], _directed(settings, person), shown)
+        one.report.number = person if len(sounds) > 1 else None
+        speaking.append(one)
+    behind = lengthen(video, length, settings.when_longer)
+    sound = mixdown(list(sounds.values()))
+    sound = cut(sound, min(sound.duration, float(length / video.fps)))
+    reports = [one.report for one in speaking]
+    clip = replace(behind, read=lambda: _paint(behind, speaking, shown), audio=sound)
+    return Staged(clip, Reports(tuple(reports)) if len(reports) > 1 else reports[0])
+
+
+def _person(found: Survey, video: Clip, audio: Audio, settings: Settings, shown: list[int]) -> _Speaking:
+    """Prepare one who speaks."""
     painter = Painter(found)
     if not painter.strength.any():
         raise InputError(
@@ -104,18 +133,31 @@ def dub(video: Clip, audio: Audio, settings: Settings, finder: FaceFinder, progr
         )
     if not painter.shuts():
         warnings.warn(_GAPING, SonicWarning, stacklevel=3)
-    posed = _poses(video, audio, settings, length)
-    number = numbers(video.length, settings.when_longer)
-    shown = [number(place) for place in range(length)]
     report = Dubbing(
-        length,
+        len(shown),
         int((~found.there[shown]).sum()),
         int((found.there & (painter.strength == 0))[shown].sum()),
         int(found.scenes[-1]) + 1,
     )
-    behind = lengthen(video, length, settings.when_longer)
-    sound = cut(audio, min(audio.duration, float(length / video.fps)))
-    return Staged(replace(behind, read=lambda: _paint(behind, painter, posed, shown, report), audio=sound), report)
+    return _Speaking(painter, _poses(video, audio, settings, len(shown)), report)
+
+
+def _check_directed(settings: Settings, sounds: Collection[int]) -> None:
+    """Raise where anything is directed that cannot be."""
+    if settings.direction is None:
+        return
+    settings.direction.within(_DIRECTED, "A dubbed video")
+    others = settings.direction.faces - set(sounds)
+    if others:
+        raise SettingsError(
+            f"Face {min(others)} is directed, and {', '.join(map(str, sorted(sounds)))} alone speaks: leave out the "
+            "number, or give that face a sound."
+        )
+
+
+def _directed(settings: Settings, person: int) -> Settings:
+    """Take the direction that is meant for one person."""
+    return amend(settings, direction=settings.direction.for_face(person)) if settings.direction else settings
 
 
 def _length(video: Clip, audio: Audio, settings: Settings) -> int:
@@ -138,14 +180,17 @@ def _poses(video: Clip, audio: Audio, settings: Settings, length: int) -> list[P
     return poses(speech, replace(settings, motion_scale=0.0), length, video.fps, seed=settings.seed)
 
 
-def _paint(behind: Clip, painter: Painter, posed: list[Pose], shown: list[int], report: Dubbing) -> Iterator[Frames]:
+def _paint(behind: Clip, speaking: Sequence[_Speaking], shown: list[int]) -> Iterator[Frames]:
     """Paint the frames of ``behind``, each of which shows the video's frame ``shown`` says."""
-    changed = 0
+    changed = [0] * len(speaking)
     with closing(read_ahead(closable(behind.frames()))) as frames:
-        for frame, number, pose in zip(frames, shown, posed, strict=True):
+        for place, (frame, number) in enumerate(zip(frames, shown, strict=True)):
+            painted = frame
             with single_threaded():
-                painted, count = painter.paint(frame, number, pose)
-            changed += count
+                for one, (painter, posed, _) in enumerate(speaking):
+                    painted, count = painter.paint(painted, number, posed[place])
+                    changed[one] += count
             yield painted[None]
     height, width = behind.size
-    report.changed_share = changed / (len(shown) * height * width)
+    for (_, _, report), count in zip(speaking, changed, strict=True):
+        report.changed_share = count / (len(shown) * height * width)

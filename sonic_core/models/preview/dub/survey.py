@@ -1,4 +1,4 @@
-"""Look through a video once: where the person's face is, where its mouth is hidden, and which frames show it shut.
+"""Look through a video once: where people's faces are, where mouths are hidden, and which frames show them shut.
 
 Of each frame a few hundred numbers are kept, of a long video in a file that is mapped; of the pictures only some
 candidates for a reference.
@@ -6,6 +6,7 @@ candidates for a reference.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from ....clip import Clip
 from ....faces.doubts import examine
 from ....faces.geometry import RIGID, eye_distance, head_pose
 from ....faces.landmarks import Reading, complete
-from ....faces.person_track import PersonTracker, Sight
+from ....faces.person_track import PeopleTracker, Sight
 from ....faces.regions import Pixels, Region
 from ....media.ahead import closable, read_ahead
 from ....media.pixels import shrink
@@ -132,31 +133,36 @@ class Survey:
         return bool(self.there[between].all())
 
 
-def survey(clip: Clip, finder: FaceFinder, index: int, progress: Progress) -> Survey:
+def survey(clip: Clip, finder: FaceFinder, people: Collection[int], progress: Progress) -> dict[int, Survey]:
     """Look through a video.
 
     Args:
         clip: Read once.
         finder: Finds the faces.
-        index: Which face: 0 is the largest.
+        people: Who is looked for, numbered as ``PeopleTracker`` does.
         progress: Called with ("track", frames done, frames in all).
 
+    Returns:
+        What is known of each, by number.
+
     Raises:
-        FaceNotFoundError: The person is never seen.
+        FaceNotFoundError: One of them is never seen.
     """
-    tracker, watch = PersonTracker(finder, index), _Watch(clip.length)
+    tracker, watches = PeopleTracker(finder, people), {number: _Watch(clip.length) for number in people}
     last: Picture | None = None
     with single_threaded(), lone_networks(), closing(read_ahead(closable(clip.frames()))) as frames:
         for number, frame in enumerate(frames):
             thumb = _thumbnail(frame)
             if last is not None and is_cut(last, thumb):
                 tracker.forget()
-                watch.scene += 1
-            last = thumb
-            watch.see(number, tracker.follow(frame), frame)
+                for watch in watches.values():
+                    watch.scene += 1
+            last, seen = thumb, tracker.follow(frame)
+            for person, watch in watches.items():
+                watch.see(number, seen.get(person))
             progress(STAGE, number + 1, clip.length)
     tracker.check()
-    return watch.sum_up()
+    return {person: watch.sum_up() for person, watch in watches.items()}
 
 
 def _thumbnail(frame: torch.Tensor) -> Picture:
@@ -182,7 +188,7 @@ class _Watch:
         self._width = self._sharpest = 0.0
         self._count = 0
 
-    def see(self, number: int, sight: Sight | None, frame: torch.Tensor) -> None:
+    def see(self, number: int, sight: Sight | None) -> None:
         """Take the person in a frame."""
         self._scenes[number] = self.scene
         row = self._rows[number]
