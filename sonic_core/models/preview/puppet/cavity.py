@@ -31,6 +31,10 @@ _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
     0.42,
 )  # depth where it begins, lower aside; and over which it rises
 _TONGUE_ASIDE, _ASIDE_FROM, _ASIDE_OVER = 0.75, 0.35, 0.50  # how much of it is lost aside; share of the half width
+_CREST, _CREST_AT, _CREST_WIDE = 0.20, 0.74, (0.16, 0.45)  # how much lighter its crest is; depth; deep, and aside
+_BEHIND_LIP, _BEHIND_FROM = 0.10, 0.86  # how much darker it is behind the lip; from which depth on
+_GROOVE, _GROOVE_WIDE, _GROOVE_AT = 0.09, 0.09, (0.40, 0.70, 0.80, 0.95)
+# how much darker its middle line is in a wide mouth; half width; depths where it begins, is whole, fades and has ended
 _SIDES, _SIDES_FROM, _SIDES_OVER = 0.35, 0.25, 0.60  # how much darker the throat is aside
 _CORNER, _CORNER_OVER = 0.33, 0.16  # share of the lip's colour in the corners; of the half width over which it comes
 _SHOWING = 0.35  # share of the skin's brightness that a quarter of an open mouth has where teeth or a tongue show
@@ -126,12 +130,24 @@ def draw_cavity(light: Light, palette: MouthColours, wide: float) -> Array:
     throat = _coloured(light, _THROAT_HUE) * (_THROAT_SMALL + (_THROAT - _THROAT_SMALL) * wide)
     lip = palette.lip / max(float(palette.lip @ LUMA), 1e-3) * light.level
     tongue = (_coloured(light, _TONGUE_HUE) * (1 - _TONGUE_LIP) + lip * _TONGUE_LIP) * _TONGUE
+    tongue = tongue * _tongue_shading(depth, aside, wide)[..., None]
     share = smooth_rise((depth - _TONGUE_FROM - _TONGUE_CURVE * aside**2) / _TONGUE_OVER)
     share = share * (1 - _TONGUE_ASIDE * smooth_rise((aside - _ASIDE_FROM) / _ASIDE_OVER))
     dark = (1 - _SIDES * smooth_rise((aside - _SIDES_FROM) / _SIDES_OVER))[..., None] * throat
     colour = dark + (tongue - dark) * share[..., None]
     corner = smooth_rise((aside - 1 + _CORNER_OVER) / _CORNER_OVER)[..., None]
     return np.ascontiguousarray(colour + (_CORNER * palette.lip - colour) * corner, np.float32)
+
+
+def _tongue_shading(depth: NDArray[np.float64], aside: NDArray[np.float64], wide: float) -> NDArray[np.float64]:
+    """Say how light a tongue is over the table, (depth, aside): round, with a line along its middle."""
+    deep, across = _CREST_WIDE
+    crest = np.exp(-(((depth - _CREST_AT) / deep) ** 2) - (aside / across) ** 2)
+    behind = smooth_rise((depth - _BEHIND_FROM) / (1 - _BEHIND_FROM))
+    begins, whole, fades, ended = _GROOVE_AT
+    along = smooth_rise((depth - begins) / (whole - begins)) * (1 - smooth_rise((depth - fades) / (ended - fades)))
+    groove = wide * _GROOVE * np.exp(-((aside / _GROOVE_WIDE) ** 2)) * along
+    return (1 + _CREST * crest - _BEHIND_LIP * behind) * (1 - groove)
 
 
 def _tinted(colour: tuple[float, float, float], light: Light) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sonic_core.models.preview.puppet.cavity import MouthColours, shows_teeth
-from sonic_core.models.preview.puppet.light import LUMA, measure_light
+from sonic_core.models.preview.puppet.cavity import MouthColours, draw_cavity, shows_teeth
+from sonic_core.models.preview.puppet.light import LUMA, luma_of, measure_light
 from sonic_core.models.preview.puppet.own_mouth import cut_own_mouth, ends_in_lip
 from sonic_core.models.preview.puppet.parting import find_parting
 from sonic_core.models.preview.puppet.pose import Pose
@@ -49,6 +49,19 @@ def test_the_inside_is_as_bright_as_real_mouths_are(shut, gap):
     inside = brightness_inside(shut, Pose(gap=gap, jaw=gap / 0.3))
     assert 0.35 < np.median(inside) < 0.75
     assert (inside < 0.08).mean() < 0.12
+
+
+def test_a_tongue_is_round_with_a_line_along_its_middle(shut):
+    light = measure_light(shut.image, shut.landmarks)
+    wide, small = (luma_of(draw_cavity(light, PALETTE, share)) / light.level for share in (1.0, 0.0))
+    depths = np.linspace(0, 1, len(wide))
+    crest = depths[np.argmax(wide[:, len(wide) // 6])]
+    assert 0.65 < crest < 0.9, "it is lightest before it goes down behind the lip"
+    assert wide[:, 0].max() > 1.05 * wide[-1, 0]
+    line = wide[round(0.75 * len(wide))]
+    assert line[0] < 0.97 * line[round(0.2 * len(line))]
+    line = small[round(0.75 * len(small))]
+    assert line[0] > line[round(0.2 * len(line))], "in a small opening none is seen"
 
 
 def test_the_inside_darkens_towards_the_corners(shut):
