@@ -27,7 +27,7 @@ def test_weights_are_fetched_with_a_button(
         canvas.open()
         page.evaluate(PLACE)
         panel = page.locator("[data-sonic=weights]")
-        panel.get_by_text("sonic-base: 8.2 GB to download").wait_for(timeout=20_000)
+        panel.get_by_text("sonic-base: 8.2 GB").wait_for(timeout=20_000)
         canvas.turn("SonicModelLoader", model_name="sonic-preview")
         page.wait_for_function("() => !document.querySelector('[data-sonic=weights]').innerText.trim()")
         canvas.turn("SonicModelLoader", model_name="sonic-base")
