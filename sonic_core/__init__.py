@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .faces import choose_face, crop_portrait, draw_crop, draw_search, face_finder, quality_warnings
     from .faces.head_track import follow_head
     from .media.audio import read_audio
+    from .media.credentials import Signer
     from .media.formats import available_formats, describe_formats, describe_quality
     from .media.image import read_image
     from .models.preview.dub.dubbing import Dubbing
@@ -108,6 +109,7 @@ __all__ = [
     "SearchPath",
     "Settings",
     "SettingsError",
+    "Signer",
     "Smooth",
     "SmoothReport",
     "SonicError",
@@ -189,6 +191,7 @@ _LAZY = {
     "SearchPath": "weights.search",
     "Smooth": "post.smooth",
     "SmoothReport": "post.smooth",
+    "Signer": "media.credentials",
     "Source": "clip",
     "Stage": "post.stage",
     "Staged": "post.stage",

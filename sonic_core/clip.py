@@ -21,6 +21,7 @@ from .errors import InputError, SettingsError, SonicWarning
 from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.audio import read_track
+from .media.credentials import Signer
 from .media.footage import Footage
 from .media.formats import format_of
 from .media.live import write_live
@@ -184,7 +185,7 @@ class Clip:
         sound: str = "whole",
         plays: int = 0,
         metadata: Mapping[str, str] | None = None,
-        mark: bool = True,
+        mark: bool | Signer = True,
         progress: Progress = ignore_progress,
     ) -> Path:
         """Write the clip as a video, a moving picture or a folder of pictures.
@@ -201,7 +202,8 @@ class Clip:
                 "trimmed" ends it with the picture. Where it is shorter by a frame or more, silence follows.
             plays: How often it plays, 0 for ever, where that is a WebP or GIF; all others have their frames as often.
             metadata: Texts to store in the file, by name.
-            mark: Say in the file's metadata that it is synthetic, and with what it was made, if it is.
+            mark: Say in the file's metadata that it is synthetic, and with what it was made, if it is; a ``Signer``
+                signs that too (C2PA).
             progress: Called with ("encode", frames done, frames in all); for GIF with ("palette", …) before.
 
         Raises:
@@ -211,6 +213,9 @@ class Clip:
         """
         file = format_of(path, format)
         file.quality(crf)
+        signer = mark if isinstance(mark, Signer) else None
+        if signer is not None:
+            signer.check(file.suffix, self.mark)
         check_target(path, file)
         clip = (self.pingpong(file.bits) if pingpong else self).again(1 if file.loops else plays)
         clip, samples = clip._with_sound(sound, bool(file.sounds))
@@ -228,6 +233,7 @@ class Clip:
                 plays=plays,
                 metadata=metadata,
                 mark=clip.mark if mark else None,
+                signer=signer,
                 progress=progress,
             )
         log.info("combine: %s (%s), %s", written, file.name, clip._described(samples))

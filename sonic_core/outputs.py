@@ -7,19 +7,28 @@ from typing import BinaryIO
 
 from .clip import check_sound_choice
 from .errors import SettingsError
+from .media.credentials import Signer
 from .media.formats import find_format, format_of
 from .media.live import LIVE_FORMAT
+from .media.mark import Mark
 from .media.video import check_target
 
 Output = str | Path | BinaryIO | None
 """A file or folder to write, or what takes the video byte by byte while it is made; None: nothing is written."""
 
 
-def check_output(output: Output, format: str | None, crf: float | None, sound: str) -> None:  # noqa: A002
+def check_output(
+    output: Output,
+    format: str | None,  # noqa: A002
+    crf: float | None,
+    sound: str,
+    mark: bool | Signer = True,
+) -> None:
     """Refuse what cannot be written; the arguments are as of ``Clip.export``.
 
     Raises:
-        SettingsError: There is no such format, quality or choice of sound, or a stream cannot have it.
+        SettingsError: There is no such format, quality or choice of sound, a stream cannot have it, or it cannot be
+            signed.
         MediaError: The file cannot be written.
     """
     if output is None:
@@ -29,9 +38,13 @@ def check_output(output: Output, format: str | None, crf: float | None, sound: s
         if format not in (None, LIVE_FORMAT):
             raise SettingsError(f"A stream is written as {LIVE_FORMAT}, which plays while it comes; got {format}.")
         find_format(LIVE_FORMAT).quality(crf)
+        if isinstance(mark, Signer):
+            raise SettingsError("A stream cannot be signed, only a finished file: name one as output, or do not sign.")
         return
     file = format_of(output, format)
     file.quality(crf)
+    if isinstance(mark, Signer):
+        mark.check(file.suffix, Mark(""))
     check_target(output, file)
 
 

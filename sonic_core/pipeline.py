@@ -21,6 +21,7 @@ from .direction import Directions, combined
 from .errors import SettingsError
 from .faces import RememberingFinder, face_finder
 from .media.arriving import ArrivingAudio
+from .media.credentials import Signer
 from .media.given import as_picture
 from .media.mark import Mark
 from .media.mixing import mixdown
@@ -209,9 +210,9 @@ class Job:
     pingpong: bool = False
     sound: str = SOUND_CHOICES[0]
     metadata: Mapping[str, str] | None = None
-    mark: bool = True
+    mark: bool | Signer = True
     video: str | Path | Clip | None = None
-    """In place of a picture, a video file or a clip whose person, or people, say the sound."""
+    """In place of a picture, a video whose person, or people, say the sound."""
     speakers: Mapping[int, Sound | Speaker] = field(default_factory=dict)
     """Instead of ``audio``, as of ``TalkingPortrait.generate``."""
     lips_from: Sound | None = None
@@ -243,8 +244,7 @@ class Result:
 def run(job: Job, progress: Progress = ignore_progress) -> Result:
     """Make a talking video.
 
-    What cannot be written is refused before anything is computed; a file appears when it is finished, and if anything
-    is raised, also by ``progress``, nothing is left behind.
+    Refused before anything is computed is what cannot be written; where anything is raised, nothing is left behind.
 
     Args:
         job: What is asked for.
@@ -257,7 +257,7 @@ def run(job: Job, progress: Progress = ignore_progress) -> Result:
         MediaError: A file cannot be read or written.
         OutOfMemoryError: There is not enough memory.
     """
-    check_output(job.output, job.format, job.crf, job.sound)
+    check_output(job.output, job.format, job.crf, job.sound, job.mark)
     voicing.check_given(job.image, job.audio, speakers=job.speakers, lips_from=job.lips_from, video=job.video)
     with memory_errors():
         model = _loaded(job)

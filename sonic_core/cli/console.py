@@ -7,11 +7,15 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..errors import MediaError
+from ..errors import MediaError, SettingsError
 from ..media.formats import FORMATS, describe_quality
 from . import ending
+
+if TYPE_CHECKING:
+    from ..media.credentials import Signer
 
 
 class ProgressLine:
@@ -48,6 +52,32 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crf", type=float, metavar="N", help=quality)
     silent = "do not say in the file's metadata that it is synthetic, and with what it was made"
     parser.add_argument("--no-mark", dest="mark", action="store_false", help=silent)
+
+
+def add_signing(parser: argparse.ArgumentParser) -> None:
+    """Ask who signs a video."""
+    parser.add_argument(
+        "--sign",
+        nargs=2,
+        metavar=("CHAIN.pem", "KEY.pem"),
+        help="sign what the file says of itself, as Content Credentials (C2PA): a chain of certificates, your own "
+        "first, and its private key",
+    )
+
+
+def mark_of(options: argparse.Namespace) -> bool | Signer:
+    """Tell whether a video is marked, and who signs that.
+
+    Raises:
+        SettingsError: It shall be signed and say nothing.
+    """
+    if options.sign is None:
+        return options.mark
+    if not options.mark:
+        raise SettingsError("--sign signs what --no-mark leaves out; leave one of them out.")
+    from ..media.credentials import Signer  # noqa: PLC0415 - imported with what writes videos, when that is needed
+
+    return Signer(*map(Path, options.sign))
 
 
 def add_weights(parser: argparse.ArgumentParser, what: str = "weights") -> None:

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 
 from ..settings import SETTINGS, Settings
-from .console import ProgressLine, add_weights, answer
+from .console import ProgressLine, add_signing, add_weights, answer, mark_of
 from .directing import add_direction, direction_of
 from .options import add_setting
 from .outcome import tell_made
@@ -30,6 +30,7 @@ def add_commands(command: Command) -> None:
     dub.add_argument("--audio", metavar="A", help="what shall be said: any sound or video file")
     add_speakers(dub, "the video, numbered as they appear, the largest first,")
     add_output(dub)
+    add_signing(dub)
     for name in HEEDED:
         add_setting(dub, SETTINGS[name])
     add_direction(dub)
@@ -54,7 +55,7 @@ def speak(options: argparse.Namespace) -> int:
         output=options.output,
         format=options.format,
         crf=options.crf,
-        mark=options.mark,
+        mark=mark_of(options),
         video=options.video,
         speakers=speakers_of(options),
     )

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NoReturn
 from ..errors import MediaError, SettingsError, SonicError, SonicWarning
 from ..settings import Settings
 from . import batch, dub, ending, evaluate, learn, speakers, video, voice, weights
-from .console import ProgressLine, add_weights, answer, say
+from .console import ProgressLine, add_signing, add_weights, answer, mark_of, say
 from .options import add_settings, loading_of, settings_of
 from .outcome import tell_made
 
@@ -81,10 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         help="the video to write; its ending tells how; - plays on to a pipe",
     )
     add_settings(generate)
+    add_signing(generate)
 
     demo = _command(commands, "demo", _demo, "make a talking video of the bundled portrait and speech")
     demo.add_argument("--output", default=DEMO, metavar="O.mp4", help="the video to write (%(default)s)")
     add_settings(demo)
+    add_signing(demo)
 
     faces = _command(commands, "faces", _faces, "find the faces of a picture")
     faces.add_argument("image", metavar="IMAGE")
@@ -164,7 +166,7 @@ def _animate(
         output=sys.stdout.buffer if live else output,
         format=options.format,
         crf=options.crf,
-        mark=options.mark,
+        mark=mark_of(options),
         speakers=speakers.speakers_of(options),
         lips_from=getattr(options, "lips_from", None),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import SonicWarning
 from ..types import Audio, Frames, Progress, ignore_progress
 from .container import write_container
+from .credentials import Signer, sign
 from .files import check_new_folder, check_writable, file_errors, folder_beside, written_beside
 from .footage import VideoInfo, probe_video, read_video
 from .formats import Format, find_format
@@ -67,6 +68,7 @@ def write_video(
     plays: int = 0,
     metadata: Mapping[str, str] | None = None,
     mark: Mark | None = None,
+    signer: Signer | None = None,
     progress: Progress = ignore_progress,
 ) -> Path:
     """Write a video, a moving picture or a folder of pictures; MP4 with H.264 and AAC where nothing else is asked for.
@@ -88,6 +90,7 @@ def write_video(
         plays: How often a picture that moves plays; 0 is for ever.
         metadata: Texts to store in the file, by name.
         mark: What it says of itself besides.
+        signer: Who signs that.
         progress: Called with ("encode", frames done, length); for GIF with ("palette", …) before.
 
     Raises:
@@ -108,6 +111,8 @@ def write_video(
     if file.suffix:
         with written_beside(target) as part, single_threaded():
             _write_file(target, part, file, reel, crf=quality, preset=preset)
+            if signer is not None and mark is not None:
+                sign(part, mark, signer)
     else:
         with folder_beside(target) as folder, single_threaded():
             write_sequence(target, folder, file, reel)
