@@ -53,6 +53,10 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.files: dict[str, bytes] = {}
         """Content by "owner/name/path"."""
+        self.commit = "c" * 40
+        """What is answered as the revision."""
+        self.older: dict[str, dict[str, bytes]] = {}
+        """Content of revisions before that, which are asked for by their names."""
         self.claimed: dict[str, int] = {}
         """Sizes that are told in place of the true ones."""
         self.refused: dict[str, int] = {}
@@ -100,7 +104,8 @@ class _Answer(BaseHTTPRequestHandler):
         elif self.server.status:
             self.plain(self.server.status)
         elif self.path.startswith("/cdn/"):
-            self.body(self.server.files[self.path.removeprefix("/cdn/")])
+            _, _, revision, name = self.path.split("/", 3)
+            self.body(self.server.older.get(revision, self.server.files)[name])
         else:
             self.resolve()
 
@@ -111,27 +116,28 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def resolve(self) -> None:
-        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/main/(.+)", self.path)
+        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/(main|\w{40})/(.+)", self.path)
         assert match, f"the hub was asked for {self.path}"
-        repository, path = match.groups()
-        name = f"{repository}/{path}"
+        repository, revision, path = match.groups()
+        name, commit = f"{repository}/{path}", self.server.commit if revision == "main" else revision
+        files = self.server.files if commit == self.server.commit else self.server.older.get(commit, {})
         refusal = self.server.refused.get(repository)
         if refusal and self.headers.get("authorization") != f"Bearer {self.server.token}":
             self.plain(refusal, X_Error_Code="GatedRepo", X_Error_Message="Access is restricted.")
-        elif name not in self.server.files:
+        elif name not in files:
             self.plain(404, X_Error_Code="EntryNotFound", X_Error_Message="Entry not found")
         elif path.endswith(".json"):
-            content = self.server.files[name]
+            content = files[name]
             mark = hashlib.sha1(content, usedforsecurity=False).hexdigest()
-            self.body(content, X_Repo_Commit="c" * 40, ETag=f'"{mark}"')
+            self.body(content, X_Repo_Commit=commit, ETag=f'"{mark}"')
         else:
-            content = self.server.files[name]
+            content = files[name]
             self.plain(
                 302,
-                X_Repo_Commit="c" * 40,
+                X_Repo_Commit=commit,
                 X_Linked_ETag=f'"{hashlib.sha256(content).hexdigest()}"',
                 X_Linked_Size=str(self.server.claimed.get(name, len(content))),
-                Location=f"http://localhost:{self.server.server_port}/cdn/{name}",
+                Location=f"http://localhost:{self.server.server_port}/cdn/{commit}/{name}",
             )
 
     def body(self, content: bytes, **headers: str) -> None:

@@ -29,6 +29,10 @@ def add_commands(command: Command) -> None:
     """
     models = command("models", list_models, "list weights: what they are for, which are there, where they go")
     add_weights(models)
+    models.add_argument(
+        "--verify", action="store_true", help="read every weight file that is there and compare its SHA-256 with what "
+        "belongs to this version, or was remembered when it was first fetched; exit status 1 if one differs"
+    )  # fmt: skip
 
     download = command("download", download_weights, "fetch weights from the hub; HF_ENDPOINT names a mirror")
     download.add_argument("name", metavar="NAME", help="sonic-base or yoloface")
@@ -52,11 +56,39 @@ def _dtype(name: str) -> torch.dtype:
 
 def list_models(options: argparse.Namespace) -> int:
     """Tell of every model and finder what it is for, what is there, and where the rest comes from and goes."""
+    if options.verify:
+        return _verify(options)
     rows = [_row(entry, options.weights) for entry in CATALOG]
     looked = [str(folder) for folder in folders(options.weights)]
     lines = [line for row in rows for line in _told(row)]
     answer(options, {"models": rows, "folders": looked}, "\n".join([*lines, "looked in:", *_hung(looked, 2)]))
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Tell of every weight file that is there whether it is what it should be."""
+    from ..weights.checksums import verify_files  # noqa: PLC0415
+
+    files = verify_files(options.weights, ProgressLine())
+    rows = [
+        {"path": str(one.path), "state": one.state, "sha256": one.sha256, "expected": one.expected, "by": one.known_by}
+        for one in files
+    ]
+    said = {
+        "same": "as {known_by} says",
+        "different": "{known_by} says {expected}; remove the file, and fetch it or install the package again",
+        "unknown": "put here by hand: nothing to compare with",
+    }
+    lines = [
+        line
+        for one in files
+        for line in (
+            f"{one.state:10} {one.path}",
+            *_hung([f"{one.sha256 or 'missing'}, {said[one.state].format_map(vars(one))}"], 11),
+        )
+    ]
+    answer(options, {"verified": rows}, "\n".join(lines))
+    return int(any(one.state == "different" for one in files))
 
 
 def _row(entry: Entry, first: list[str]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class File:
     """About how large it is, or at most."""
     others: tuple[str, ...] = ()
     """Names that do as well, in the same folder; one that stands before ``at``'s in the store's order is taken."""
+    sha256: str = ""
+    """Of its content, where that is known; else the first download is remembered (``checksums``)."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Part:
     """Where people find it, if not on the hub; then nothing fetches it."""
     beside: Part | None = None
     """The part in whose folder alone it is looked for."""
+    revision: str = "main"
+    """Of the repository, where what is known of its files was read."""
 
     @property
     def source(self) -> str:

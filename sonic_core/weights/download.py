@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import CheckpointError
 from .catalog import CATALOG, File, Part, size_in_words
+from .checksums import MEGABYTE, Checksum, check_same, hash_file, is_sha256, read_record, remember
 from .hub import Hub, named_hub
 from .search import SearchPath, Weights, exists, home_folder, is_folder
 from .store import find_file, find_part
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 NAMES = tuple(entry.name for entry in CATALOG if entry.parts)
 """What can be fetched."""
 LOCK = ".download.lock"
-MEGABYTE = 1_000_000
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,22 @@ class _Remote:
     size: int
     etag: str
     """Changes with the content; for large files their SHA-256."""
+    revision: str
+    """The commit, where the hub told it."""
+    known: Checksum | None
+    """What it was when it was first fetched into the folder."""
     sure: bool
-    """Whether the hub told both, so that an unfinished file can be continued."""
+    """Whether the hub told size and mark, so that an unfinished file can be continued."""
 
     @property
     def partial(self) -> Path:
         """Where its bytes wait until they are complete; another content waits elsewhere, another mirror's not."""
         mark = hashlib.sha256(self.etag.encode()).hexdigest()[:8]
         return self.wanted.goal.with_name(f"{self.wanted.goal.name}.{mark}.incomplete")
+
+    def check_same(self, sha256: str, folder: Path) -> None:
+        """Compare a content with what is known of the file; ``folder`` is the one that remembers it."""
+        check_same(self.wanted.file, sha256, self.known, self.wanted.hub, folder)
 
 
 def plan_download(
@@ -137,15 +146,21 @@ def fetch(plan: DownloadPlan, progress: Progress) -> list[Path]:
         progress: Called with a file's name and megabytes.
 
     Raises:
-        CheckpointError: A file cannot be fetched; the message says why and what to do.
+        CheckpointError: A file cannot be fetched, or is another than the one that is known; the message says why and
+            what to do.
+        MediaError: What is remembered of it cannot be written.
     """
     if not plan.wanted:
         return []
     _check_online()
     with _no_empty_folders([wanted.goal for wanted in plan.wanted]), _alone(plan.folder), _quiet_hub():
-        remotes = [_ask(wanted) for wanted in plan.wanted]
+        known = read_record(plan.folder)
+        remotes = [_ask(wanted, known.get(wanted.file.at)) for wanted in plan.wanted]
+        for remote in remotes:
+            if is_sha256(remote.etag):
+                remote.check_same(remote.etag, plan.folder)
         _check_space(remotes, plan.folder)
-        return [_fetch_one(remote, progress) for remote in remotes]
+        return [_fetch_one(remote, plan.folder, progress) for remote in remotes]
 
 
 def free_space(folder: Path) -> int:
@@ -163,15 +178,24 @@ def _check_online() -> None:
         raise CheckpointError("HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or put the files by hand.")
 
 
-def _ask(wanted: Wanted) -> _Remote:
-    """Ask the hub for a file's size and mark."""
+def _ask(wanted: Wanted, known: Checksum | None) -> _Remote:
+    """Ask the hub for a file's size and mark, in the revision that is remembered if it still has that."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
 
-    url = hf_hub_url(wanted.part.repository, wanted.file.path, endpoint=wanted.hub.address)
+    url, told = "", cast("Any", None)
+    revisions = [known.revision] if known is not None and known.revision else []
     with _said_plainly(wanted):
-        known: Any = get_hf_file_metadata(url, headers=wanted.hub.headers())
-    sure = bool(known.etag) and known.size is not None
-    return _Remote(wanted, url, known.size or wanted.file.bytes, known.etag or "", sure)
+        for revision in dict.fromkeys((*revisions, wanted.part.revision)):
+            url = hf_hub_url(wanted.part.repository, wanted.file.path, revision=revision, endpoint=wanted.hub.address)
+            try:
+                told = get_hf_file_metadata(url, token=False, headers=wanted.hub.headers())  # else it adds one
+                break
+            except Exception as error:
+                if _status(error) != NOT_FOUND or revision == wanted.part.revision:
+                    raise
+    sure = bool(told.etag) and told.size is not None
+    size, revision = told.size or wanted.file.bytes, told.commit_hash or ""
+    return _Remote(wanted, url, size, told.etag or "", revision, known, sure)
 
 
 def _check_space(remotes: list[_Remote], folder: Path) -> None:
@@ -184,7 +208,7 @@ def _check_space(remotes: list[_Remote], folder: Path) -> None:
         )
 
 
-def _fetch_one(remote: _Remote, progress: Progress) -> Path:
+def _fetch_one(remote: _Remote, folder: Path, progress: Progress) -> Path:
     """Fetch one file, or the rest of it, and give it its name once it is whole."""
     from huggingface_hub.file_download import http_get  # noqa: PLC0415
 
@@ -200,7 +224,9 @@ def _fetch_one(remote: _Remote, progress: Progress) -> Path:
             size = remote.size if remote.sure else None
             headers = remote.wanted.hub.headers()
             http_get(remote.url, cast("Any", file), resume_size=file.tell(), headers=headers, expected_size=size)
-    _verify(remote, partial, progress)
+    checksum = _verify(remote, folder, progress)
+    if remote.known != checksum:
+        remember(folder, remote.wanted.file.at, checksum)
     with _said_plainly(remote.wanted):
         partial.replace(goal)
     return goal
@@ -227,23 +253,26 @@ class _Reporting(io.BufferedWriter):
         self._progress(f"{self._remote.wanted.file.at}, MB", total if whole else done, total)
 
 
-def _verify(remote: _Remote, partial: Path, progress: Progress) -> None:
-    """Compare with the sum that the hub tells of large files.
+def _verify(remote: _Remote, folder: Path, progress: Progress) -> Checksum:
+    """Compare what came with the sum that the hub tells of large files, and with what is known of the file.
 
     Raises:
-        CheckpointError: They differ; the file is removed.
+        CheckpointError: They differ; what came is removed.
     """
-    if len(remote.etag) != 64 or set(remote.etag) - set("0123456789abcdef"):
-        return
-    total, done, digest = -(-remote.size // MEGABYTE), 0, hashlib.sha256()
-    with partial.open("rb") as file:
-        while piece := file.read(16 * MEGABYTE):
-            digest.update(piece)
-            done += len(piece)
-            progress(f"checking {remote.wanted.goal.name}, MB", min(-(-done // MEGABYTE), total), total)
-    if digest.hexdigest() != remote.etag:
+    wanted, partial = remote.wanted, remote.partial
+    sha256 = hash_file(partial, lambda _, done, total: progress(f"checking {wanted.goal.name}, MB", done, total))
+    if is_sha256(remote.etag) and sha256 != remote.etag:
         partial.unlink()
-        raise CheckpointError(f"{remote.wanted.file.at} arrived damaged and was removed; {remote.wanted.hub.again}.")
+        raise CheckpointError(f"{wanted.file.at} arrived damaged and was removed; {wanted.hub.again}.")
+    try:
+        remote.check_same(sha256, folder)
+    except CheckpointError:
+        partial.unlink()
+        raise
+    size = partial.stat().st_size
+    if remote.known is not None and remote.known.sha256 == sha256:
+        return remote.known
+    return Checksum(sha256, size, wanted.origin, wanted.hub.address, remote.revision, remote.etag)
 
 
 @contextmanager
@@ -312,20 +341,30 @@ def _said_plainly(wanted: Wanted, partial: Path | None = None) -> Iterator[None]
     try:
         yield
     except (OSError, transport) as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
+        status = _status(error)
         message = _explain_failure(error, wanted, partial) if status is None else _explain_answer(status, wanted)
         raise CheckpointError(message) from error
+
+
+def _status(error: Exception) -> int | None:
+    """Tell what the hub answered, where an error is an answer."""
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _explain_answer(status: int, wanted: Wanted) -> str:
     """Say what the hub's refusal means, and what to do."""
     hub = wanted.hub
+    if status in {401, 403} and hub.token is None and not hub.private:
+        return (
+            f"{wanted.origin} was refused ({status}): a token opens it, which is sent over https only, and "
+            f"{hub.address} is not; {hub.elsewhere}{_by_hand(wanted)}"
+        )
     if status in {401, 403}:
         return (
             f"{wanted.origin} was refused ({status}): accept the licence on the page {wanted.part.source} while logged "
             f"in there, {hub.log_in} and {hub.again}{_by_hand(wanted)}"
         )
-    if status == 404:
+    if status == NOT_FOUND:
         return f"{wanted.origin} is not there (404 from {hub.address}); {hub.elsewhere}{_by_hand(wanted)}"
     return f"{hub.address} answered {status} for {wanted.origin}; {hub.again} later, it continues{_by_hand(wanted)}"
 

@@ -72,6 +72,23 @@ def find_file(root: Path, file: File) -> Path | None:
     return next((path for path in paths if _is_whole(path)), None)
 
 
+def files_of(part: Part, found: Path) -> list[tuple[Path, File | None]]:
+    """List the files of a part that was found, each with its place in the catalogue.
+
+    Args:
+        part: The part.
+        found: What ``find_part`` returned.
+    """
+    if not part.folder:
+        return [(found, part.files[0])]
+    if not is_folder(found):
+        return [(found, None)]
+    named = [
+        ((found / file.path).with_name(name), file) for file in (*part.files, *part.extras) for name in _names(file)
+    ]
+    return [(path, file) for path, file in named if _is_whole(path)]
+
+
 def missing_files(part: Part, weights: Weights = ()) -> list[tuple[File, Path]]:
     """List the files that a part which is not there lacks, each with the path where it belongs.
 

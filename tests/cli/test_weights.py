@@ -87,7 +87,7 @@ def test_download_as_a_program_keeps_standard_output_clean(filled, tmp_path):
     assert [line for line in done.stderr.splitlines() if not line.startswith("sonic: ")] == []
     paths = {seen.path for seen in filled.seen}
     name = "LeonJoe13/Sonic{}/yoloface_v5m.pt"
-    assert paths == {"/" + name.format("/resolve/main"), "/cdn/" + name.format("")}
+    assert paths == {"/" + name.format("/resolve/main"), f"/cdn/{filled.commit}/" + name.format("")}
 
 
 def test_a_name_that_cannot_be_fetched(capsys):
