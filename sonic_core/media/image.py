@@ -22,8 +22,9 @@ from .bounds import MOST_BYTES, check_memory, too_large
 from .colour import BACKDROP
 from .files import check_readable, check_writable, file_errors, written_beside
 from .pixels import Pixels, as_bytes, as_frames
+from .seen.boxes import Codes, box_codes
 from .seen.png import START, Png, read_png
-from .seen.profiles import Codes, box_codes, in_srgb, is_hdr, profile_codes, told_in_srgb
+from .seen.profiles import in_srgb, is_hdr, profile_codes, told_in_srgb
 
 MIN_SIDE = 64
 """Fewest pixels on the shorter side in which a face can be found."""
@@ -50,6 +51,10 @@ _DEEP_BYTES = 20
 _PIXEL_BYTES, _TRANSPARENT_BYTES = 6, 9
 """Bytes per pixel that Pillow may take by its own bound, and where colours and opacity come apart."""
 _ANIMATED = {"GIF", "WEBP", "AVIF"}
+_BRANDS = 64
+"""Bytes of a file in which it names the kinds that it is of."""
+_HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"mif2", b"msf1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
 _HEAD = 1 << 20
 """Bytes of a file that are searched for its colours."""
 _DECODE_ERRORS = (
@@ -67,7 +72,8 @@ def read_image(path: str | os.PathLike[str]) -> torch.Tensor:
 
     It is turned upright by its Exif tag, transparent pixels show a light grey (``BACKDROP``), 16-bit values are scaled,
     what it tells of its colours (a profile, PNG's chunks, AVIF's codes) is converted to sRGB, HDR with its highlights
-    pressed together, and of an animation the first frame that shows anything is taken. One beyond ``MAX_PIXELS`` is
+    pressed together, and of an animation the first frame that shows anything is taken; of a picture with a gain map for
+    HDR screens, the base that others show. One beyond ``MAX_PIXELS`` is
     scaled down, with a warning. The header is checked before anything is decoded. HEIC is read where the
     ``pillow-heif`` opener is registered, else refused with the advice to convert.
 
@@ -273,10 +279,11 @@ def _check_shape(path: Path, width: int, height: int) -> None:
 
 def _not_a_picture(path: Path) -> str:
     with path.open("rb") as file:
-        start = file.read(16)
-    if start[4:8] == b"ftyp" and start[8:12] in {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}:
+        start = file.read(_BRANDS)
+    brands = {start[place : place + 4] for place in range(8, min(int.from_bytes(start[:4], "big"), len(start)), 4)}
+    if start[4:8] == b"ftyp" and brands & _HEIC_BRANDS and not brands & _AVIF_BRANDS:
         return f"The picture {path} is HEIC, which cannot be read here; convert it to JPEG or PNG."
-    if start[4:8] == b"ftyp" and start[8:12] in {b"avif", b"avis"}:
+    if start[4:8] == b"ftyp" and brands & _AVIF_BRANDS:
         return f"The picture {path} is AVIF, which this Pillow cannot read; update Pillow or convert it to JPEG or PNG."
     return f"Expected {_WANTED} in {path}, got something else or a damaged file; save it anew as JPEG or PNG."
 

@@ -186,3 +186,28 @@ def linear(pixels):
 
 TO_2020 = np.array([[0.627404, 0.329283, 0.043313], [0.069097, 0.919540, 0.011362], [0.016391, 0.088013, 0.895595]])
 """Linear BT.709 to linear BT.2020. Source: ITU-R BT.2087-0."""
+
+
+def with_colours_of_another_item(avif, codes):
+    """Put the colours of what is not the picture before its own, as files with a gain map have them."""
+    content = bytearray(avif)
+    added = struct.pack(">I8sHHHB", 19, b"colrnclx", *codes, 9, 0)
+    for kind in (b"meta", b"iprp", b"ipco"):
+        place = content.index(kind) - 4
+        content[place : place + 4] = (int.from_bytes(content[place : place + 4], "big") + len(added)).to_bytes(4, "big")
+    place = content.index(b"ipma") + 8
+    items, place = int.from_bytes(content[place : place + 4], "big"), place + 4
+    for _ in range(items):  # every property is one further behind
+        count, place = content[place + 2], place + 3
+        content[place : place + count] = bytes(one + 1 for one in content[place : place + count])
+        place += count
+    place = content.index(b"iloc") + 8
+    assert content[place : place + 2] == b"\x44\0"  # offsets and lengths of four bytes, no base
+    items, place = int.from_bytes(content[place + 2 : place + 4], "big"), place + 4
+    for _ in range(items):
+        parts, place = int.from_bytes(content[place + 4 : place + 6], "big"), place + 6
+        for _ in range(parts):
+            moved = int.from_bytes(content[place : place + 4], "big") + len(added)
+            content[place : place + 4], place = moved.to_bytes(4, "big"), place + 8
+    place = content.index(b"ipco") + 4
+    return bytes(content[:place] + added + content[place:])

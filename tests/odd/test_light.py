@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, features
 
 from sonic_core.errors import SonicWarning
 from sonic_core.media.image import read_image
+from sonic_core.media.seen.boxes import box_codes
 from sonic_core.media.seen.hdr import BT2020, HLG, KNEE, LINEAR, P3, PQ, as_srgb
 from tests.odd.made import (
     TO_2020,
@@ -24,6 +25,7 @@ from tests.odd.made import (
     shown,
     video_frames,
     with_chunk,
+    with_colours_of_another_item,
     write_film,
 )
 
@@ -31,6 +33,8 @@ FACE = portrait()
 PLAIN = FACE.transpose(2, 0, 1) / 255
 LIGHT = linear(FACE) @ TO_2020.T
 CURVES = {PQ: pq, HLG: hlg}
+SRGB = 13
+"""The code of sRGB's transfer (ITU-T H.273, table 3)."""
 P3_POINTS = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 
 
@@ -212,6 +216,64 @@ def test_avif_of_hdr(tmp_path):
     content[place : place + 4] = bytes([0, BT2020, 0, PQ])
     (tmp_path / "x.avif").write_bytes(bytes(content))
     assert error(read_image(tmp_path / "x.avif")) < 0.02
+
+
+def write_avif_10(path, pixels, codes, full):
+    """Encode (h, w, 3) uint16 as an AVIF of 10 bits; the codes are primaries, transfer and matrix."""
+    primaries, transfer, matrix = codes
+    options = {"crf": "5", "preset": "9", "svtav1-params": "avif=1"}
+    with av.open(str(path), "w", format="avif") as container:
+        stream = container.add_stream("libsvtav1", rate=1, options=options)
+        stream.height, stream.width, _ = pixels.shape
+        stream.pix_fmt = "yuv420p10le"
+        told = stream.codec_context
+        told.color_primaries, told.color_trc, told.colorspace, told.color_range = primaries, transfer, matrix, 1 + full
+        frame = av.VideoFrame.from_ndarray(pixels, "rgb48le")
+        frame = frame.reformat(format=stream.pix_fmt, dst_colorspace=matrix, dst_color_range=1 + full)
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(("transfer", "worst"), [(SRGB, 0.01), (PQ, 0.02), (HLG, 0.02)])
+def test_avif_of_ten_bits(tmp_path, monkeypatch, transfer, full, worst):
+    """Mean error against the picture that was coded; 4:2:0 alone costs half of it."""
+    if not features.check("avif") or "libsvtav1" not in av.codecs_available:
+        pytest.skip("This Pillow reads no AVIF, or this PyAV writes none.")
+    monkeypatch.setenv("SVT_LOG", "0")
+    values = CURVES[transfer](LIGHT) if transfer in CURVES else FACE / 255
+    codes = (BT2020, transfer, 9) if transfer in CURVES else (1, transfer, 1)
+    write_avif_10(tmp_path / "x.avif", np.round(values * 65535).astype(np.uint16), codes, full)
+    image = read_image(tmp_path / "x.avif")
+    assert error(image) < worst
+    assert np.abs((image.numpy() - PLAIN).mean((1, 2))).max() < 0.012  # no colour leans
+
+
+@pytest.mark.parametrize("profile", [False, True])
+def test_the_colours_of_a_gain_map_are_not_the_pictures(tmp_path, profile):
+    if not features.check("avif"):
+        pytest.skip("This Pillow reads no AVIF.")
+    told = {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()} if profile else {}
+    file = io.BytesIO()
+    Image.fromarray(FACE).save(file, "AVIF", quality=95, subsampling="4:4:4", **told)
+    (tmp_path / "x.avif").write_bytes(with_colours_of_another_item(file.getvalue(), (BT2020, PQ)))
+    assert error(read_image(tmp_path / "x.avif")) < 0.01
+
+
+def test_of_a_jpeg_with_a_gain_map_the_base_is_taken(tmp_path):
+    map_ = Image.fromarray(FACE).convert("L").resize((64, 64))
+    Image.fromarray(FACE).save(tmp_path / "x.jpg", "MPO", quality=95, save_all=True, append_images=[map_])
+    assert error(read_image(tmp_path / "x.jpg")) < 0.01
+
+
+@pytest.mark.parametrize("cut", range(0, 400, 7))
+def test_boxes_that_are_cut_off_tell_nothing_wrong(cut):
+    if not features.check("avif"):
+        pytest.skip("This Pillow writes no AVIF.")
+    file = io.BytesIO()
+    Image.fromarray(FACE).save(file, "AVIF")
+    assert box_codes(file.getvalue()) in {None, (1, SRGB)}
+    assert box_codes(file.getvalue()[:cut]) in {None, (1, SRGB)}
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "LAB"])

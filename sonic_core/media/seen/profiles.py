@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import struct
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from .boxes import Codes
 from .hdr import BT709, HLG, PQ, Chromaticities, as_srgb, converted, gamut, is_strange, levels, srgb_light
 from .png import Png
 
@@ -25,24 +25,6 @@ _TAGS, _TAG = 128, 12
 _MOST_TAGS = 200
 _MODES = {"RGB": "RGB", "CMYK": "CMYK", "GRAY": "L", "LAB": "LAB"}
 """Pillow's name of what a profile is for."""
-_NCLX = b"colrnclx"
-_HEAD = 1 << 20
-"""Bytes of a file in which its colours are told."""
-
-Codes = tuple[int, int]
-"""Primaries and transfer, as of ITU-T H.273."""
-
-
-def box_codes(head: bytes) -> Codes | None:
-    """Read what an AVIF or HEIC file tells of its colours; None where it tells nothing.
-
-    Source: ISO/IEC 14496-12, 12.1.5 (colour information).
-    """
-    place = head[:_HEAD].find(_NCLX)
-    if place < 0 or len(head) < place + len(_NCLX) + 4:
-        return None
-    primaries, transfer = struct.unpack_from(">HH", head, place + len(_NCLX))
-    return primaries, transfer
 
 
 def profile_codes(profile: bytes) -> Codes | None:

@@ -171,6 +171,7 @@ def jpeg():
         ("cut.jpg", jpeg()[: len(jpeg()) // 2], "damaged or cut off"),
         ("cut.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "damaged"),
         ("phone.png", b"\0\0\0\x18ftypheic" + b"\0" * 50, "HEIC.*convert"),
+        ("gain.heic", b"\0\0\0\x1cftypMiHB\0\0\0\0mif1heictmap" + b"\0" * 50, "HEIC.*convert"),
     ],
 )
 def test_unreadable_files(tmp_path, name, content, words):
