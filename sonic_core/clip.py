@@ -29,7 +29,7 @@ from .media.mark import Mark
 from .media.reverse import there_and_back
 from .media.seen.display import reduced_size
 from .media.video import check_target, probe_video, write_video
-from .memory import memory_errors
+from .memory import memory_errors, unused_returned
 from .types import Audio, Face, Frames, Placement, Progress, ignore_progress
 
 log = logging.getLogger("sonic")
@@ -219,7 +219,7 @@ class Clip:
         check_target(path, file)
         clip = (self.pingpong(file.bits) if pingpong else self).again(1 if file.loops else plays)
         clip, samples = clip._with_sound(sound, bool(file.sounds))
-        with memory_errors(), closing(closable(clip.read())) as chunks:  # a cancelled reader cleans up at once
+        with memory_errors(), unused_returned(), closing(closable(clip.read())) as chunks:  # also where it is cancelled
             written = write_video(
                 path,
                 chunks,
@@ -268,7 +268,7 @@ class Clip:
         """
         clip, samples = self._with_sound(sound, audible=True)
         arriving = clip.audio if isinstance(clip.audio, ArrivingAudio) else None
-        with memory_errors(), closing(closable(clip.read())) as chunks:
+        with memory_errors(), unused_returned(), closing(closable(clip.read())) as chunks:
             write_live(
                 to,
                 arriving.until_end(chunks, float(clip.fps)) if arriving else chunks,

@@ -53,7 +53,7 @@ PATIENCE = 4.0
 """Times as long as without a change, plus half a minute, after which tests hang."""
 NO_TESTS = 5
 """What pytest exits with where it finds nothing."""
-MOST_FILES = 4
+MOST_FILES = 2
 """Test files that are run for a module."""
 
 
