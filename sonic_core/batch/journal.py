@@ -97,7 +97,7 @@ def key_of(row: ManifestRow, folder: Path) -> str:
     told = json.dumps(row.described(), sort_keys=True, default=str)
     files = (row.image, *row.sounds)
     parts = (*map(_contents, files), told, str(row.output.relative_to(folder.resolve())))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()  # names need not be UTF-8
 
 
 def _contents(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
@@ -50,7 +51,7 @@ def write_reports(outcome: Outcome, faults: list[Fault], folder: Path) -> tuple[
 
 def _written(path: Path, text: str) -> Path:
     with written_beside(path) as part, file_errors(path):
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names need not be UTF-8
     return path
 
 
@@ -75,7 +76,7 @@ def _bad(name: str, why: str, took: float = 0.0) -> str:
 
 
 def _row(row: ManifestRow, entry: JournalEntry, picture: bool) -> str:
-    link = f'<a href="{html.escape(quote(entry.output))}">{html.escape(row.id)}</a>'
+    link = f'<a href="{html.escape(quote(os.fsencode(entry.output)))}">{html.escape(row.id)}</a>'
     remarks = "".join(f'<br><span class="soft">{html.escape(text)}</span>' for text in entry.remarks)
     said = f"{entry.seconds:.2f} s, {html.escape(entry.model)}{remarks}"
     image = _picture(row.output) if picture else ""

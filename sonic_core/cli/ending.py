@@ -186,6 +186,6 @@ def _is_importing(frame: FrameType | None) -> bool:
 def _write_last(text: str) -> None:
     """Put a line on standard error past what Python holds."""
     try:
-        os.write(2, f"sonic: {text}\n".encode())
+        os.write(2, f"sonic: {text}\n".encode(errors="backslashreplace"))
     except OSError:
         return

@@ -86,7 +86,7 @@ def write_report(
     """
     target, text = check_writable(path, ".html"), page(reports, others)
     with written_beside(target) as part, file_errors(target):
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names need not be UTF-8
     return target
 
 
