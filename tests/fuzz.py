@@ -5,7 +5,7 @@
 Each case is a command of the real command line in a process of its own (forked from one that has loaded everything),
 drawn from the seed and its number, so that ``--only`` runs one again. A case fails on a traceback, a crash, a status
 that the command line does not have, more than one line of error, a file that is left half-written or changed, a
-minute's wait, or 1.5 GB of memory. Exits with 1 where any failed.
+minute's wait, 1.5 GB of memory, or asking for 4 GB where nobody limits it. Exits with 1 where any failed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pathlib import Path
 
 import torch
 
+from sonic_core import pipeline  # noqa: F401 - what every command would load, and the limits on memory concern too
 from sonic_core.cli import ending
 from sonic_core.cli import main as program
 
@@ -39,6 +40,12 @@ PATIENCE = 60.0
 """Seconds after which a case hangs."""
 MOST_MEMORY = 1500
 """MiB that a case may take."""
+MOST_SPACE = 4096
+"""MiB of addresses, beyond those of a program that has loaded everything, that a case may ask for: what would fill the
+machine ends there, and has failed."""
+TIGHT_SPACE = (64, 128, 256, 512, 1024)
+"""MiB beyond them where memory is meant to run out; threads alone ask for 64 each."""
+NO_MEMORY = "not enough memory"
 LISTENING = 0.5
 """Seconds within which a process surely listens to signals."""
 STATUSES = {0, 1, 2, 129, 130, 141, 143}
@@ -241,11 +248,15 @@ def _signal(chance: random.Random, seeds: Seeds) -> Case:
 
 
 def _limit(chance: random.Random, seeds: Seeds) -> Case:
-    """A disk that is full, or too few files that may be open."""
+    """A disk that is full, too few files that may be open, or too little memory."""
     name = chance.choice(("o.mp4", "o.gif", "o.webm", "o.mov"))
     case = Case(_good(seeds, output=name), _whole(seeds) | {name: OLD}, frozenset({name}))
     case.limit = chance.choice(
-        ((resource.RLIMIT_FSIZE, chance.choice((0, 100, 4096))), (resource.RLIMIT_NOFILE, chance.randrange(4, 24)))
+        (
+            (resource.RLIMIT_FSIZE, chance.choice((0, 100, 4096))),
+            (resource.RLIMIT_NOFILE, chance.randrange(4, 24)),
+            (resource.RLIMIT_AS, chance.choice(TIGHT_SPACE) << 20),
+        )
     )
     return case
 
@@ -276,6 +287,8 @@ def run_case(case: Case) -> list[str]:
             status == 2 and sum(line.startswith("sonic: ") for line in errors.splitlines() if "encode" not in line) < 1
         ):
             faults.append(f"no sentence: {errors!r}")
+        if NO_MEMORY in errors and (case.limit or (None,))[0] != resource.RLIMIT_AS:
+            faults.append(f"asks for more than {MOST_SPACE} MiB: {errors.strip()[-300:]}")
         if memory > MOST_MEMORY:
             faults.append(f"{memory:.0f} MiB")
         faults += _left(case, place, status)
@@ -293,9 +306,10 @@ def _be(case: Case, place: Path, errors: int) -> None:
         for number, where in ((0, nowhere), (1, nowhere), (2, errors)):
             os.dup2(where, number)
         sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115
-        if case.limit is not None:
-            kind, most = case.limit
-            resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+        kind, most = case.limit or (resource.RLIMIT_AS, MOST_SPACE << 20)
+        if kind == resource.RLIMIT_AS:
+            most += int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+        resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
         status = ending.run_program(lambda: program.main(case.arguments))
     except BaseException:  # noqa: BLE001 - told by the parent
         os.write(2, traceback.format_exc().encode())

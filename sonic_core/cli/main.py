@@ -25,6 +25,8 @@ from .outcome import tell_made
 
 STDIN = STDOUT = "-"
 """The sound that stands for standard input, and the output that stands for standard output."""
+_SHORT_OF_MEMORY = ("failed to map segment", "can't start new thread")
+"""What the loader of libraries and Python's threads say of it."""
 _PACKAGE = Path(__file__).resolve().parents[1]
 ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.with_name("assets")
 """The bundled portrait and speech: inside the package where it was installed, beside it in a checkout."""
@@ -37,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit status: 0 done, 1 ``doctor`` found something missing, 2 wrong use, bad input or something that the
-        system refuses, 130 cancelled, 143 and 129 ended by SIGTERM and SIGHUP, 141 nobody read the answer.
+        The exit status: 0 done, 1 ``doctor`` found something missing or ``models --verify`` a file that is another, 2
+        wrong use, bad input or something that the system refuses, 130 cancelled, 143 and 129 ended by SIGTERM and
+        SIGHUP, 141 nobody read the answer.
     """
     _plain_warnings()
     _plain_log()
@@ -47,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except SonicError as error:
         say(str(error))
-    except MemoryError:
-        say("there is not enough memory for this; choose a smaller size or a shorter duration.")
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in _SHORT_OF_MEMORY):
+            raise
+        say("there is not enough memory for this; choose a smaller size or a shorter duration, or end other programs.")
     except KeyboardInterrupt as asked:
         return ending.tell_end(asked)
     except BrokenPipeError:

@@ -198,3 +198,19 @@ def test_names_that_the_terminal_cannot_show_are_escaped(tmp_path):
     got, said, shown = shell(f"PYTHONIOENCODING=ascii $SONIC {flags}")
     assert got == 0, said
     assert "Stimme_\\xf6\\xe4\\xfc.mp4" in shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to a limit of addresses")
+def test_libraries_that_memory_is_too_short_to_load_are_one_sentence(tmp_path):
+    """As on a shared machine with a limit (ulimit -v): they are mapped, and cannot be."""
+    code = (
+        "import resource, sys, torch\n"
+        "from sonic_core.cli.main import main\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (32 << 20),) * 2)\n"
+        "sys.exit(main(['faces', sys.argv[1]]))\n"
+    )
+    picture = ROOT / "assets" / "portrait.png"
+    done = subprocess.run([sys.executable, "-c", code, picture], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("sonic: there is not enough memory for this; ") and len(done.stderr.splitlines()) == 1
