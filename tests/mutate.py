@@ -2,9 +2,10 @@
 
     python -m tests.mutate media/wav.py post/smooth.py [--mutants 40] [--seed 1] [--list]
 
-Each change is made in a copy of the project, where those tests are run that import the changed module; where none
-does, those that import what imports it. A change is caught when they fail or take far longer than without it. Prints a
-line for each that is not, and the share that is. Some change nothing that anybody could see: these are told by reading.
+Each change is made in a copy of the project, where those tests are run that import the changed module, those of its
+name alone where there are such; where none does, those that import what imports it. A change is caught when they fail
+or take far longer than without it. Prints a line for each that is not, and the share that is. Some change nothing that
+anybody could see: these are told by reading.
 """
 
 from __future__ import annotations
@@ -132,13 +133,12 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def tests_of(path: Path) -> list[Path]:
-    """List the tests that import a module, those of its own name first; else those of what imports it."""
+    """List the tests that import a module, if some are of its name those alone; else those of what imports it."""
     module = ".".join(path.relative_to(house.CORE).with_suffix("").parts)
     named = {module} if _importing({module}) else {one for one, others in house.arrows().items() if module in others}
     room, found = path.relative_to(house.CORE).parts[0], _importing(named)
-    return sorted(found, key=lambda one: (path.stem not in one.stem, room not in one.parts, one.stat().st_size))[
-        :MOST_FILES
-    ]
+    own = [test for test in found if test.stem == f"test_{path.stem}"]
+    return own or sorted(found, key=lambda one: (room not in one.parts, one.stat().st_size))[:MOST_FILES]
 
 
 def _importing(modules: set[str]) -> list[Path]:

@@ -66,6 +66,16 @@ def test_outline_face_and_points_lie_where_they_are() -> None:
         assert green - blue > 0.1
 
 
+def test_the_corners_of_a_crop_are_strong_and_end_with_it() -> None:
+    picture = draw_crop(crop_portrait(grey(500, 700), face(300, 200, 100), Settings(expand_ratio=0.3)))
+    left, top, right, bottom = 270, 170, 430, 330
+    for x, inward in ((left, 1), (right, -1)):
+        for y, down in ((top, 1), (bottom, -1)):
+            for along in ((9 * inward, 0), (0, 9 * down)):
+                assert picture[:, y + along[1], x + along[0]].min() > 0.8
+                assert picture[:, y - along[1], x - along[0]].max() < 0.5
+
+
 def test_the_size_is_told_below_the_crop_and_inside_where_there_is_no_room() -> None:
     small, large = (
         draw_crop(crop_portrait(grey(500, 500), face(150, 100, 150), Settings(min_resolution=size)))
