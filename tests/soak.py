@@ -4,7 +4,7 @@
 
 Three parts: short videos one after the other, as many shared out to threads that are new for each round, and one video
 of a long sound. Which videos is drawn from the seed and their number. For each part a line is printed: memory once it
-is warm (after the first fifth) and at the end, by how much the line through all looks between rises, and the most
+is warm (after two fifths) and at the end, by how much the line through all looks between rises, and the most
 files and threads that were open between two videos. Exits with 1 where one of them grows. ``--minutes`` ends each part
 after a third of them; ``--looks`` prints the memory after each video.
 """
@@ -30,8 +30,8 @@ import sonic_core as sonic
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 SIDE = 256
-WARM = 0.2
-"""Share of a part after which what is kept for good is there."""
+WARM = 0.4
+"""Share of a part after which what is kept for good is there: of a long video the drawn eyes, for a minute and a half."""
 MOST_RISE = 32.0
 """MiB from where it is warm to the end: what a heap breathes by itself."""
 ENDINGS = ("mp4", "mp4", "gif", "webp")
