@@ -31,7 +31,7 @@ import sonic_core as sonic
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 SIDE = 256
 WARM = 0.4
-"""Share of a part after which what is kept for good is there: of a long video the drawn eyes, for a minute and a half."""
+"""Share of a part after which what is kept is there: of a long video eyes that were drawn, for a minute and a half."""
 MOST_RISE = 32.0
 """MiB from where it is warm to the end: what a heap breathes by itself."""
 ENDINGS = ("mp4", "mp4", "gif", "webp")

@@ -53,6 +53,17 @@ def test_the_crop_stays_bright_the_rest_is_darkened_and_the_face_is_tinted() -> 
     assert green > blue
 
 
+def test_in_a_picture_that_is_drawn_smaller_the_crop_lies_where_it_is() -> None:
+    """As above, three times as large, and shown at 768 pixels."""
+    portrait = crop_portrait(grey(1500, 2100), face(900, 600, 300), Settings(expand_ratio=0.3))
+    picture, scale = draw_crop(portrait), 768 / 2100
+    assert portrait.placement.box == (810, 510, 1290, 990)
+    for x, y, bright in ((840, 540, 1.0), (1260, 960, 1.0), (780, 600, 0.5), (1320, 900, 0.5), (900, 480, 0.5)):
+        assert picture[:, round(y * scale), round(x * scale)].tolist() == pytest.approx([GREY * bright] * 3, abs=0.02)
+    red, green, blue = picture[:, round(675 * scale), round(945 * scale)].tolist()
+    assert green > GREY + 0.02 and green > blue > red - 0.03
+
+
 def test_outline_face_and_points_lie_where_they_are() -> None:
     """A wrong scale or a wrong origin would draw them elsewhere."""
     speaker = face(300, 200, 100)
