@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .crew import LostError
 from .journal import JournalEntry
 from .making import make
 from .manifest import ManifestRow
+from .places import Place
 
 PACKAGE = "ray"
 LOCAL = "local"
@@ -119,7 +121,7 @@ class RayCrew:
     def give(self, row: ManifestRow) -> None:
         """Have a free worker make a row's video."""
         try:
-            files = [path.read_bytes() for path in (row.image, *row.sounds)]
+            files = [path.read_bytes() for path in (row.image, *row.sounds) if isinstance(path, Path)]
         except OSError as error:
             told = f"{error.filename} could be read a moment ago and cannot now ({error.strerror})."
             self._unread.append((row, JournalEntry("", "", "", error=told)))
@@ -272,16 +274,21 @@ class _Maker:
             told["fault"] = str(error)
         return told
 
-    def make(self, row: ManifestRow, image: bytes, *sounds: bytes) -> JournalEntry:
-        """Make a row's video in a folder that goes when the next row comes."""
+    def make(self, row: ManifestRow, *files: bytes) -> JournalEntry:
+        """Make a row's video in a folder that goes when the next row comes; ``files`` are those that no URL names."""
         self.folder.close()
         folder = self.folder.enter_context(scratch_folder())
         self.output = folder / "out" / row.output.name
-        named = enumerate(zip((row.image, *row.sounds), (image, *sounds), strict=True))
-        picture, *heard = (_written(folder / str(number) / path.name, content) for number, (path, content) in named)
+        contents, numbers = iter(files), count()
+
+        def here(place: Place) -> Place:
+            name = str(next(numbers))
+            return _written(folder / name / place.name, next(contents)) if isinstance(place, Path) else place
+
+        image, *heard = map(here, (row.image, *row.sounds))
         speakers = tuple((number, path, begin) for (number, _, begin), path in zip(row.speakers, heard, strict=False))
-        here = replace(row, image=picture, output=self.output, speakers=speakers)
-        return make(replace(here, audio=heard[0] if row.audio else None), self.loading, self.models)
+        there = replace(row, image=image, output=self.output, speakers=speakers)
+        return make(replace(there, audio=heard[0] if row.audio else None), self.loading, self.models)
 
     def made(self) -> list[str]:
         """List the files that were made: ``""`` for the one file that is all."""

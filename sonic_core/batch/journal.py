@@ -13,6 +13,8 @@ from typing import IO, Any
 from ..errors import MediaError
 from ..media.files import file_errors
 from .manifest import ManifestRow
+from .places import WANTED, Place
+from .remote import Remote, hash_of
 
 NAME = "journal.jsonl"
 """The journal's name in the batch's folder."""
@@ -95,14 +97,16 @@ class Journal:
 def key_of(row: ManifestRow, folder: Path) -> str:
     """Name a row by what its video depends on: the contents of its files, its settings, and where it goes."""
     told = json.dumps(row.described(), sort_keys=True, default=str)
-    files = (row.image, *row.sounds)
-    parts = (*map(_contents, files), told, str(row.output.relative_to(folder.resolve())))
+    files = _contents(row.image, WANTED["image"]), *(_contents(sound, WANTED["audio"]) for sound in row.sounds)
+    parts = (*files, told, str(row.output.relative_to(folder.resolve())))
     return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()  # names need not be UTF-8
 
 
-def _contents(path: Path) -> str:
-    state = path.stat()
-    return _hashed(str(path), state.st_size, state.st_mtime_ns)
+def _contents(place: Place, wanted: str) -> str:
+    if isinstance(place, Remote):
+        return hash_of(place, wanted)
+    state = place.stat()
+    return _hashed(str(place), state.st_size, state.st_mtime_ns)
 
 
 @cache

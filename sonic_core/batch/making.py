@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
+from ..cast.mixed import VOICE
 from ..cast.speakers import Speaker
 from ..errors import OutOfMemoryError, SonicError, SonicWarning
+from ..media.files import scratch_folder
 from ..pipeline import Job, TalkingPortrait, load_model, run
 from .journal import JournalEntry
 from .manifest import ManifestRow
+from .places import WANTED, Place
+from .remote import ConnectionFailedError, Remote, bring, redact, send
 
 
 def make(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, TalkingPortrait]) -> JournalEntry:
@@ -27,34 +33,67 @@ def make(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, Talking
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SonicWarning)
         entry = _made(row, loading, models)
-    remarks = dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, SonicWarning))
+    remarks = dict.fromkeys(redact(str(one.message)) for one in caught if issubclass(one.category, SonicWarning))
     return replace(entry, took=time.monotonic() - began, remarks=tuple(remarks))
 
 
 def _made(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, TalkingPortrait]) -> JournalEntry:
+    lent: dict[str, str] = {}
     try:
         if row.model not in models:
             models[row.model] = load_model(row.model, **loading)
         row.output.parent.mkdir(parents=True, exist_ok=True)
-        settings, model = row.settings, models[row.model]
-        speakers = {number: Speaker(sound, begin) for number, sound, begin in row.speakers}
-        job = Job(row.image, row.audio, settings, model, output=row.output, format=row.format, crf=row.crf)
-        made = run(replace(job, speakers=speakers, mark=row.mark))
+        with ExitStack() as left:
+            made = run(_job(_brought(row, left, lent), models[row.model]))
+        if row.upload is not None:
+            send(row.output, row.upload)
     except (SonicError, OSError, MemoryError) as error:
-        return JournalEntry("", "", "", error=_passing(error) + (str(error) or type(error).__name__))
+        return JournalEntry("", "", "", error=_passing(error) + _named(str(error) or type(error).__name__, lent))
     except Exception as error:  # noqa: BLE001 - a fault of ours in one row shall not end the others
-        return JournalEntry("", "", "", error=f"{type(error).__name__}: {error}")
+        return JournalEntry("", "", "", error=_named(f"{type(error).__name__}: {error}", lent))
     return JournalEntry("", "", "", made.model, made.seconds)
 
 
+def _job(row: ManifestRow, model: TalkingPortrait) -> Job:
+    speakers = {number: Speaker(cast("Path", sound), begin) for number, sound, begin in row.speakers}
+    speakers |= {number: Speaker(f"{VOICE}{voice}") for number, voice in row.voices}
+    audio = cast("Path | None", row.audio)
+    job = Job(row.image, audio, row.settings, model, output=row.output, format=row.format, crf=row.crf)
+    return replace(job, speakers=speakers, mark=row.mark)
+
+
+def _brought(row: ManifestRow, left: ExitStack, lent: dict[str, str]) -> ManifestRow:
+    """Bring here what URLs name; ``left`` removes it, and ``lent`` tells what was brought by where it lies."""
+
+    def here(place: Place | None, column: str) -> Path | None:
+        if not isinstance(place, Remote):
+            return place
+        path = bring(place, WANTED[column], left.enter_context(scratch_folder()))
+        lent[str(path)] = str(place)
+        return path
+
+    sounds = tuple((number, cast("Path", here(sound, "audio")), begin) for number, sound, begin in row.speakers)
+    image = cast("Path", here(row.image, "image"))
+    return replace(row, image=image, audio=here(row.audio, "audio"), speakers=sounds)
+
+
+def _named(text: str, lent: Mapping[str, str]) -> str:
+    """Say of what was brought where it came from, and nothing that gives access to it."""
+    for path, url in lent.items():
+        text = text.replace(path, url)
+    return redact(text)
+
+
 def may_pass(entry: JournalEntry) -> bool:
-    """Say whether a failure is worth another try: others may need less memory by then."""
-    return entry.error.startswith(_MEMORY)
+    """Say whether a failure is worth another try: others may need less memory by then, or a store may answer."""
+    return entry.error.startswith((_MEMORY, _NETWORK))
 
 
-_MEMORY = "memory ran out: "
+_MEMORY, _NETWORK = "memory ran out: ", "the network failed: "
 """How the error of such a row begins."""
 
 
 def _passing(error: BaseException) -> str:
+    if isinstance(error, ConnectionFailedError):
+        return _NETWORK
     return _MEMORY if isinstance(error, (MemoryError, OutOfMemoryError)) else ""

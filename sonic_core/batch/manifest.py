@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import mimetypes
-from collections.abc import Iterable, Iterator, Mapping
+import posixpath
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from ..cast.speakers import read_speaker
+from ..cast.mixed import check_said, voice_of
+from ..cast.speakers import Speaker, read_speaker
 from ..direction import Direction, combined
 from ..errors import InputError, MediaError, SettingsError, SonicError
-from ..media.files import check_readable
+from ..media.files import check_readable, scratch_folder
 from ..media.formats import FORMATS, format_of
 from ..models.registry import MODEL_NAMES
 from ..settings import SETTINGS, Settings, amend
+from .places import WANTED, Place, Places
+from .remote import Remote, bring, check_openable, is_url, redact
+from .tables import Listed, read_list
 
 OWN = ("id", "image", "audio", "speakers", "direction", "output", "model", "format", "crf")
 """Columns beside those that are named after settings."""
@@ -26,8 +30,8 @@ PAIRINGS = ("product", "name")
 _LATER = ("voice", "speaker_voice")
 """Settings that came later: where they are left alone, what was made before them is the same."""
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-_HEAD = 1
-"""The line of a table on which its columns are named."""
+_UPLOADS = "uploads"
+"""The folder in the batch's one of videos that are taken elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,9 @@ class ManifestRow:
     """One talking video that is asked for."""
 
     id: str
-    image: Path
-    audio: Path | None
-    """What is said; None: ``speakers`` say it."""
+    image: Place
+    audio: Place | None
+    """What is said, by one or by ``voices``; None: ``speakers`` say it."""
     output: Path
     """Inside the batch's folder."""
     settings: Settings
@@ -46,13 +50,17 @@ class ManifestRow:
     crf: float | None = None
     line: int = 0
     """Where it stands in the manifest, counted from 1; 0 where there is none."""
-    speakers: tuple[tuple[int, Path, float], ...] = ()
+    speakers: tuple[tuple[int, Place, float], ...] = ()
     """Who says what instead, and from when on: numbers of faces, sounds, seconds."""
     mark: bool = True
     """As of ``Clip.export``."""
+    voices: tuple[tuple[int, int], ...] = ()
+    """Who says which voice of ``audio``: numbers of faces and of voices."""
+    upload: Remote | None = None
+    """Where the video is taken when it is finished; what is in the batch's folder stays there."""
 
     @property
-    def sounds(self) -> tuple[Path, ...]:
+    def sounds(self) -> tuple[Place, ...]:
         """All sounds of it."""
         return tuple(sound for _, sound, _ in self.speakers) if self.audio is None else (self.audio,)
 
@@ -63,11 +71,14 @@ class ManifestRow:
             del settings["direction"]
         told = {"settings": settings, "model": self.model, "format": self.format, "crf": self.crf}
         told |= {} if self.mark else {"mark": False}
+        told |= {"upload": str(self.upload)} if self.upload else {}
         for name in _LATER:
             if settings[name] == SETTINGS[name].default:
                 del settings[name]
         if self.speakers:
             return told | {"speakers": [(number, begin) for number, _, begin in self.speakers]}
+        if self.voices:
+            return told | {"voices": self.voices}
         del settings["listeners"]
         return told
 
@@ -118,29 +129,24 @@ def read_manifest(path: str | Path, folder: str | Path, usual: Usual | None = No
     """Read a manifest, and check every row as far as that goes without making anything.
 
     Args:
-        path: ``*.csv`` with the names of columns first, or ``*.jsonl``. Columns are id, image, audio, speakers,
-            direction, output, model, format, crf and the settings; image and audio are needed, or image and speakers.
-            Paths are relative to the manifest's folder, output to ``folder``.
-        folder: Where videos go; none goes anywhere else.
+        path: ``*.csv`` with the names of columns first, ``*.jsonl`` or ``*.parquet``, here or at a URL. Columns are
+            id, image, audio, speakers, direction, output, model, format, crf and the settings; image and audio are
+            needed, or image and speakers, or all three where speakers are voices of that sound. Paths are relative to
+            the manifest's folder, output to ``folder``; files may be named by URL, output too.
+        folder: Where videos go; none goes anywhere else, but to where a URL says when it is finished.
         usual: What holds where a row says nothing; None: what holds anywhere.
 
     Raises:
         MediaError: It cannot be read.
         InputError: It is no manifest.
+        SettingsError: It is Parquet or at a URL, and nothing is installed that reads it.
     """
-    path = check_readable(path, "a manifest")
-    readers = {".csv": _table, ".jsonl": _lines, ".ndjson": _lines}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"A manifest is a .csv or a .jsonl; got {path.name}.")
-    try:
-        listed = list(readers[path.suffix.lower()](path))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path.name} is no text that can be read ({error}); save it as UTF-8.") from error
-    except OSError as error:
-        raise MediaError(f"{path} cannot be read ({error.strerror}).") from error
-    if not listed:
-        raise InputError(f"{path.name} has no rows.")
-    return _checked(listed, path.parent, Path(folder), usual or Usual())
+    if not is_url(str(path)):
+        path = check_readable(path, "a manifest")
+        return _checked(read_list(path), Places(path.parent), Path(folder), usual or Usual())
+    with scratch_folder() as lent:
+        at = Remote(str(path))
+        return _checked(read_list(bring(at, "a manifest", lent)), Places(lent, at), Path(folder), usual or Usual())
 
 
 def pair_folders(
@@ -176,7 +182,7 @@ def pair_folders(
         alone = [one for one in pictures if one.stem not in {image.stem for image, _ in pairs}]
         faults = [Fault(0, "", f"{one.name} has no partner of its name") for one in (*alone, *named.values())]
     listed = [(0, {"image": str(image.resolve()), "audio": str(audio.resolve())}) for image, audio in pairs]
-    made = _checked(listed, Path(), Path(folder), usual or Usual())
+    made = _checked(listed, Places(Path()), Path(folder), usual or Usual())
     return Manifest(made.rows, faults + made.faults)
 
 
@@ -190,33 +196,14 @@ def _media(folder: Path, kinds: tuple[str, ...]) -> list[Path]:
     return known
 
 
-def _table(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Read a table; fields that are empty say nothing."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True, restkey="")
-        for row in reader:
-            yield reader.line_num, {name.strip(): value for name, value in row.items() if value not in (None, "")}
-
-
-def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    """Read a line of JSON each; what is none is given as its text."""
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=_HEAD):
-            if not line.strip():
-                continue
-            try:
-                made = json.loads(line)
-            except json.JSONDecodeError as error:
-                made = f"no JSON ({error})"
-            yield number, made if isinstance(made, (dict, str)) else "an object was expected"
-
-
-def _checked(listed: Iterable[tuple[int, Mapping[str, Any] | str]], base: Path, folder: Path, usual: Usual) -> Manifest:
+def _checked(listed: Iterable[Listed], places: Places, folder: Path, usual: Usual) -> Manifest:
     rows: list[ManifestRow] = []
     faults: list[Fault] = []
     taken: dict[Path, int] = {}
+    listed = list(listed)
+    places.ask_ahead(given for _, given in listed)
     for line, given in listed:
-        row = _tried(given, line, taken, base, folder=folder, usual=usual)
+        row = _tried(given, line, taken, places, folder=folder, usual=usual)
         if isinstance(row, Fault):
             faults.append(row)
         else:
@@ -226,28 +213,30 @@ def _checked(listed: Iterable[tuple[int, Mapping[str, Any] | str]], base: Path, 
 
 
 def _tried(
-    given: Mapping[str, Any] | str, line: int, taken: Mapping[Path, int], base: Path, *, folder: Path, usual: Usual
+    given: Mapping[str, Any] | str, line: int, taken: Mapping[Path, int], places: Places, *, folder: Path, usual: Usual
 ) -> ManifestRow | Fault:
     """Make a row, or say what is wrong with it."""
     try:
         if isinstance(given, str):
             raise _Wrong("", given)
-        row = _row(given, base, folder, usual)
+        row = _row(given, places, folder, usual)
         if row.output in taken:
             raise _Wrong("output", f"{row.output.name} is line {taken[row.output]}'s already; give it another name")
     except _Wrong as error:
-        return Fault(line, error.column, str(error))
+        return Fault(line, error.column, redact(str(error)))
     return replace(row, line=line)
 
 
-def _row(given: Mapping[str, Any], base: Path, folder: Path, usual: Usual) -> ManifestRow:
+def _row(given: Mapping[str, Any], places: Places, folder: Path, usual: Usual) -> ManifestRow:
     unknown = [name for name in given if name not in OWN and name not in SETTINGS]
     if unknown:
         known = ", ".join((*OWN, *SETTINGS))
         raise _Wrong(unknown[0], f"there is no such column (there are {known})" if unknown[0] else "too many fields")
-    image = _file(given, "image", "a picture", base)
-    speakers = _speakers(given, base) if "speakers" in given else ()
-    audio = None if speakers else _file(given, "audio", "a sound", base)
+    image = _file(given, "image", places)
+    said = _said(given, places.folder)
+    voices = tuple((number, voice) for number, one in said if (voice := voice_of(one, places.folder)) is not None)
+    speakers = () if voices else tuple(_heard(number, one, places) for number, one in said)
+    audio = None if speakers else _file(given, "audio", places)
     stems = [audio.stem] if audio else [sound.stem for _, sound, _ in speakers]
     name = str(given.get("id") or "-".join((image.stem, *stems)))
     crf = _number(given["crf"], "crf", float) if "crf" in given else usual.crf
@@ -255,35 +244,42 @@ def _row(given: Mapping[str, Any], base: Path, folder: Path, usual: Usual) -> Ma
     wanted = str(given.get("model", usual.model))
     if wanted not in MODEL_NAMES:
         raise _Wrong("model", f"expected {', '.join(MODEL_NAMES)}; got {wanted!r}")
-    made = _directed(given, base, _settings(given, usual.settings))
-    target = _target(given, name, folder, chosen, crf)
-    return ManifestRow(name, image, audio, target, made, wanted, chosen, crf, speakers=speakers, mark=usual.mark)
+    settings = _directed(given, places.folder, _settings(given, usual.settings))
+    upload, target = _upload(given), _target(given, name, folder, chosen, crf)
+    made = ManifestRow(name, image, audio, target, settings, wanted, chosen, crf, speakers=speakers, mark=usual.mark)
+    return replace(made, voices=voices, upload=upload)
 
 
-def _speakers(given: Mapping[str, Any], base: Path) -> tuple[tuple[int, Path, float], ...]:
-    """Read who says what: ``0=a.wav; 1=b.wav@2.5``, or a list of such."""
-    if "audio" in given:
-        raise _Wrong("speakers", "audio is said by one, speakers are several; leave one of them out")
-    written = given["speakers"]
+def _said(given: Mapping[str, Any], base: Path) -> list[tuple[int, Speaker]]:
+    """Read who says what: ``0=a.wav; 1=b.wav@2.5`` or ``0=voice:1; 1=voice:2``, or a list of such."""
+    written = given.get("speakers", "")
     listed = [str(one) for one in written] if isinstance(written, list) else str(written).split(";")
-    made: dict[int, tuple[int, Path, float]] = {}
-    for text in filter(str.strip, listed):
-        try:
-            number, speaker = read_speaker(text, base)
-            sound = check_readable(base / str(speaker.audio), "a sound")
-        except SonicError as error:
-            raise _Wrong("speakers", str(error)) from error
-        if number in made:
-            raise _Wrong("speakers", f"face {number} has two sounds; give each face one")
-        made[number] = number, sound, speaker.begin
-    return tuple(made[number] for number in sorted(made))
-
-
-def _file(given: Mapping[str, Any], column: str, wanted: str, base: Path) -> Path:
-    if column not in given:
-        raise _Wrong(column, f"{wanted} is wanted; nothing was given")
+    made: dict[int, Speaker] = {}
     try:
-        return check_readable(base / str(given[column]), wanted)
+        for text in filter(str.strip, listed):
+            number, speaker = read_speaker(text, base)
+            if number in made:
+                raise _Wrong("speakers", f"face {number} has two sounds; give each face one")
+            made[number] = speaker
+        check_said(given.get("audio"), made, folder=base)
+    except SonicError as error:
+        raise _Wrong("speakers", str(error)) from error
+    return sorted(made.items())
+
+
+def _heard(number: int, speaker: Speaker, places: Places) -> tuple[int, Place, float]:
+    """Find a sound that one face says."""
+    try:
+        return number, places.find(str(speaker.audio), WANTED["audio"]), speaker.begin
+    except SonicError as error:
+        raise _Wrong("speakers", str(error)) from error
+
+
+def _file(given: Mapping[str, Any], column: str, places: Places) -> Place:
+    if column not in given:
+        raise _Wrong(column, f"{WANTED[column]} is wanted; nothing was given")
+    try:
+        return places.find(str(given[column]), WANTED[column])
     except SonicError as error:
         raise _Wrong(column, str(error)) from error
 
@@ -324,17 +320,29 @@ def _value(value: Any, name: str) -> Any:  # noqa: ANN401 - as written
 
 def _number(value: Any, name: str, kind: type) -> Any:  # noqa: ANN401 - as written
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or (kind is int and isinstance(value, float) and value != int(value)):
             raise TypeError
         return kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _Wrong(name, f"expected a {'whole ' if kind is int else ''}number; got {value!r}") from None
+
+
+def _upload(given: Mapping[str, Any]) -> Remote | None:
+    """Tell where a row's video is taken, if it is."""
+    written = str(given.get("output", ""))
+    if not is_url(written):
+        return None
+    try:
+        check_openable(made := Remote(written))
+    except SonicError as error:
+        raise _Wrong("output", str(error)) from error
+    return made
 
 
 def _target(given: Mapping[str, Any], name: str, folder: Path, chosen: str | None, crf: float | None) -> Path:
     """Tell where a row's video goes: inside the folder."""
     ending = FORMATS[chosen].suffix if chosen is not None and chosen in FORMATS else ".mp4"
-    written = Path(str(given.get("output") or f"{name}{ending}"))
+    written = Path(_kept(str(given.get("output") or f"{name}{ending}")))
     root = folder.resolve()
     target, column = Path(root, written), "output" if "output" in given else "id"
     if "\0" in str(written):
@@ -342,7 +350,20 @@ def _target(given: Mapping[str, Any], name: str, folder: Path, chosen: str | Non
     if written.is_absolute() or not target.resolve().is_relative_to(root) or target == root:
         raise _Wrong(column, f"{written} does not lie inside {folder}")
     try:
-        format_of(target, chosen).quality(crf)
+        file = format_of(target, chosen)
+        file.quality(crf)
     except SonicError as error:
         raise _Wrong("format" if chosen else "output", str(error)) from error
+    if not file.suffix and is_url(str(given.get("output", ""))):
+        raise _Wrong("output", f"{file.name} is a folder of files, which goes into {folder} alone; give a name there")
     return target
+
+
+def _kept(written: str) -> str:
+    """Name the file in the batch's folder that is taken to a URL."""
+    if not is_url(written):
+        return written
+    parts = urlsplit(written)
+    host = parts.netloc.rpartition("@")[2].replace(":", "_")
+    path = posixpath.normpath(f"/{parts.path.strip('/')}")
+    return f"{_UPLOADS}/{parts.scheme.lower()}/{host}{path}"

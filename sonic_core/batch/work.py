@@ -17,6 +17,7 @@ from .crew import Crew, LostError, Workforce, hand_out
 from .journal import Journal, JournalEntry, key_of
 from .making import make, may_pass
 from .manifest import ManifestRow
+from .places import Place, size_of
 
 TRIES = 3
 """How often a row is tried at most whose failure may pass: memory that ran out, a process that was lost."""
@@ -83,7 +84,7 @@ def run_batch(
 
 def in_order(rows: Sequence[ManifestRow]) -> list[ManifestRow]:
     """Put rows of one model and portrait together, and the longest sounds first: whoever comes last waits least."""
-    together: dict[tuple[str, Path], list[ManifestRow]] = defaultdict(list)
+    together: dict[tuple[str, Place], list[ManifestRow]] = defaultdict(list)
     for row in rows:
         together[row.model, row.image].append(row)
     groups = [sorted(group, key=_weight, reverse=True) for group in together.values()]
@@ -98,7 +99,7 @@ def _key(row: ManifestRow, folder: Path) -> str:
 
 
 def _weight(row: ManifestRow) -> int:
-    return sum(sound.stat().st_size for sound in row.sounds)
+    return sum(map(size_of, row.sounds))
 
 
 def _tried(rows: Sequence[ManifestRow], loading: Mapping[str, Any]) -> Iterator[tuple[ManifestRow, JournalEntry]]:

@@ -12,10 +12,15 @@ VOICE = "voice:"
 """What stands before a voice's number where a sound is named."""
 
 
-def voice_of(speaker: Sound | Speaker) -> int | None:
-    """Tell which voice of a mixed sound is meant, as in ``voice:1``; None where it is a sound of its own."""
+def voice_of(speaker: Sound | Speaker, folder: Path = Path()) -> int | None:
+    """Tell which voice of a mixed sound is meant, as in ``voice:1``; None where it is a sound of its own.
+
+    Args:
+        speaker: What somebody says.
+        folder: Where files lie: one of that very name is a sound of its own.
+    """
     sound = speaker.audio if isinstance(speaker, Speaker) else speaker
-    if not (isinstance(sound, str) and sound.startswith(VOICE)) or Path(sound).exists():
+    if not (isinstance(sound, str) and sound.startswith(VOICE)) or (folder / sound).exists():
         return None
     return int(sound[len(VOICE) :]) if sound[len(VOICE) :].isdecimal() else None
 
@@ -25,6 +30,7 @@ def check_said(
     speakers: Mapping[int, Sound | Speaker],
     *,
     lips_from: object = None,
+    folder: Path = Path(),
 ) -> None:
     """Raise where it is not clear who says what.
 
@@ -32,6 +38,7 @@ def check_said(
         audio: What one says, or of what several say a voice each; None for nothing.
         speakers: Who says what else, by the number of the face.
         lips_from: What the lips of one follow instead; None for nothing.
+        folder: As of ``voice_of``.
 
     Raises:
         SettingsError: It is not.
@@ -40,7 +47,7 @@ def check_said(
         return
     if lips_from is not None:
         raise SettingsError("lips_from is for one who speaks, and speakers are several; leave one of them out.")
-    voices = [voice_of(one) for one in speakers.values()]
+    voices = [voice_of(one, folder) for one in speakers.values()]
     if audio is None and any(voice is not None for voice in voices):
         raise SettingsError("voice:1 is a voice of a sound in which several speak: give that sound as audio.")
     if audio is not None and None in voices:

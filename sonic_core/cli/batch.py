@@ -25,8 +25,8 @@ def add_commands(command: Command) -> None:
     batch = command("batch", run, "make a talking video of every row of a list; begun again, it goes on")
     batch.add_argument(
         "manifest", nargs="?", metavar="LIST",
-        help="a .csv or .jsonl with the columns image and audio, or speakers; id, output, model, format, crf and "
-        "settings if wanted",
+        help="a .csv, .jsonl or .parquet with the columns image and audio, or speakers; id, output, model, format, crf "
+        "and settings if wanted; files, and the list itself, may be named by URL",
     )  # fmt: skip
     batch.add_argument("--images", metavar="DIR", help="in place of a list: a folder of portraits, with --sounds")
     batch.add_argument("--sounds", metavar="DIR", help="a folder of sounds or videos")
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from ..batch.page import write_reports
     from ..batch.work import run_batch
 
-    folder = Path(options.output)
+    folder = _folder(options.output)
     usual = Usual(settings_of(options), options.model, options.format, options.crf, options.mark)
     if options.workers < 0:
         raise SettingsError(f"--workers counts processes, from 0; got {options.workers}.")
@@ -91,3 +91,15 @@ def run(options: argparse.Namespace) -> int:
     }  # fmt: skip
     answer(options, told, f"{outcome.made} made, {outcome.known} there already, {failed} failed: {page}")
     return 1 if failed else 0
+
+
+def _folder(output: str) -> Path:
+    """Return the batch's folder, which must be one of this machine."""
+    from ..batch.remote import is_url
+
+    if is_url(output):
+        raise SettingsError(
+            "--output is a folder of this machine, where journal and videos are kept; name URLs in the list's column "
+            "output."
+        )
+    return Path(output)

@@ -78,6 +78,33 @@ def test_several_people_are_a_row_that_is_made_again_when_one_of_them_says_somet
     assert len({before, key_of(row, tmp_path), key_of(replace(row, speakers=speakers[:1]), tmp_path)}) == 3
 
 
+@pytest.fixture(name="as_two_workers")
+def as_two_workers_fixture():
+    """Compute with as many threads as each of two processes: with another number networks differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("as_two_workers")
+def test_voices_of_one_sound_are_a_row_here_and_in_processes(tmp_path):
+    row = row_of(tmp_path, "talk")
+    row = replace(row, image=ROOT / "assets/pair.jpg", voices=((0, 0), (1, 1)))
+    row = replace(row, settings=replace(row.settings, duration=0.6))
+    keys = {key_of(one, tmp_path) for one in (row, replace(row, voices=((0, 1),)), replace(row, voices=()))}
+    assert len(keys) == 3, "who says what decides whether a video is made anew"
+    outcome = run_batch([row], tmp_path)
+    assert (outcome.made, [entry.error for _, entry in outcome.failed]) == (1, [])
+    assert open_clip(row.output).size == (672, 1064)
+    there = tmp_path / "there"
+    other = replace(row, output=there.resolve() / "talk.mp4")
+    absent = replace(other, output=other.output.with_name("absent.mp4"), voices=((0, 9),))
+    outcome = run_batch([other, absent], there, workers=2)
+    assert other.output.read_bytes() == row.output.read_bytes()
+    assert [entry.error[:7] for _, entry in outcome.failed] == ["Face 0:"]
+
+
 def test_processes_make_the_same_files(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     for folder, workers in ((here, 0), (there, 2)):

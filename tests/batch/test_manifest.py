@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,37 @@ def test_speakers_that_cannot_be_are_a_fault(folder, said, text):
 
 def test_a_row_has_one_sound_or_speakers(folder):
     (fault,) = written(folder, "image,audio,speakers\nann.png,hello.wav,0=hello.wav\n").faults
-    assert fault.column == "speakers" and "leave one of them out" in fault.text
+    assert fault.column == "speakers" and "give either audio, said by one, or speakers" in fault.text
+
+
+def test_faces_may_say_voices_of_one_sound(folder):
+    text = "id,image,audio,speakers\nx,ann.png,hello.wav,1=voice:2; 0=voice:1\n"
+    (row,) = written(folder, text).rows
+    assert (row.audio, row.voices, row.speakers) == (folder / "hello.wav", ((0, 1), (1, 2)), ())
+    assert row.sounds == (folder / "hello.wav",)
+    told = json.dumps({"image": "ann.png", "audio": "hello.wav", "speakers": ["0=voice:1", "1=voice:2"]})
+    assert written(folder, told, "list.jsonl").rows[0].voices == row.voices
+    described = [json.dumps(one.described(), default=str) for one in (row, replace(row, voices=((0, 2), (1, 1))))]
+    assert described[0] != described[1] and "listeners" in described[0]
+    shutil.copyfile(SPEECH, folder / "voice:1")
+    (own,) = written(folder, "id,image,speakers\nx,ann.png,0=voice:1\n").rows
+    assert own.speakers == ((0, folder / "voice:1", 0.0),), "a file of that very name is a sound of its own"
+
+
+@pytest.mark.parametrize(
+    ("audio", "said", "text"),
+    [
+        ("", "0=voice:1", "give that sound as audio"),
+        ("", "0=hello.wav; 1=voice:1", "give that sound as audio"),
+        ("hello.wav", "0=voice:1; 1=hello.wav", "give either audio"),
+        ("hello.wav", "0=voice:1@2", "leave out @"),
+        ("hello.wav", "0=voice:1; 0=voice:2", "face 0 has two sounds"),
+        ("hello.wav", "0=voice:one", "give either audio"),
+    ],
+)
+def test_voices_that_cannot_be_are_a_fault(folder, audio, said, text):
+    (fault,) = written(folder, f"image,audio,speakers\nann.png,{audio},{said}\n").faults
+    assert (fault.line, fault.column) == (2, "speakers") and text in fault.text
 
 
 @pytest.mark.parametrize(
@@ -149,7 +180,7 @@ def test_lines_that_are_no_json_are_named(folder):
 @pytest.mark.parametrize(
     ("name", "content", "error", "words"),
     [
-        ("list.xlsx", b"x", InputError, r"A manifest is a \.csv or a \.jsonl; got list\.xlsx"),
+        ("list.xlsx", b"x", InputError, r"A manifest is a \.csv, a \.jsonl or a \.parquet; got list\.xlsx"),
         ("list.csv", b"image,audio\n", InputError, "list.csv has no rows"),
         ("list.csv", b"image,audio\n\xff\xfe\x00,a\n", InputError, "save it as UTF-8"),
         ("gone.csv", None, MediaError, "no file is there"),
