@@ -258,7 +258,8 @@ def _web_info(remote: Remote) -> Mapping[str, Any]:
     """Ask a web server about a file; one that wants no such questions is asked for the file, which is then left."""
     try:
         answer = _opened(_request(remote, "HEAD"))
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        error.close()
         answer = _opened(_request(remote, "GET"))
     with answer:
         told = dict.fromkeys((*_CONTENTS, *_MOMENTS))
