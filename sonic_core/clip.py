@@ -26,6 +26,7 @@ from .media.footage import Footage
 from .media.formats import format_of
 from .media.live import write_live
 from .media.mark import Mark
+from .media.parts import Held, part_of
 from .media.reverse import there_and_back
 from .media.seen.display import reduced_size
 from .media.video import check_target, probe_video, write_video
@@ -133,19 +134,10 @@ class Clip:
         if length <= self.length:
             return self
 
-        def read() -> Iterator[Frames]:
-            last = None
-            with closing(closable(self.read())) as chunks:
-                for chunk in chunks:
-                    yield chunk
-                    last = chunk[-1:].clone()
-            if last is not None:
-                yield from (last for _ in range(length - self.length))
-
-        return replace(self, read=read, length=length)
+        return replace(self, read=Held(self.read, self.length, length), length=length)
 
     def cut(self, first: int, length: int) -> Clip:
-        """Keep some frames, and the sound that is heard meanwhile.
+        """Keep some frames, and the sound that is heard meanwhile; others are made only where those need them.
 
         Args:
             first: The number of the first frame to keep, from 0.
@@ -158,22 +150,11 @@ class Clip:
         if first < 0 or length < 1 or end > self.length:
             raise InputError(f"Expected some of {self.length} frames, got {length} from number {first} on.")
 
-        def read() -> Iterator[Frames]:
-            done = 0
-            with closing(closable(self.read())) as chunks:
-                for chunk in chunks:
-                    part = chunk[max(0, first - done) : end - done]
-                    if len(part):
-                        yield part
-                    done += len(chunk)
-                    if done >= end:
-                        return
-
         audio = self.audio
         if audio is not None:
             begins, ends = (round(number / self.fps * audio.rate) for number in (first, end))
             audio = replace(audio, samples=audio.samples[:, begins:ends]) if begins < audio.samples.shape[1] else None
-        return replace(self, read=read, length=length, audio=audio)
+        return replace(self, read=part_of(self.read, first, end), length=length, audio=audio)
 
     def export(
         self,

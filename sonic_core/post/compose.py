@@ -44,6 +44,12 @@ class Layer(NamedTuple):
             return None
         return self.placements[number if len(self.placements) > 1 else 0]
 
+    def part(self, first: int, end: int) -> Layer:
+        """Keep what is laid over the frames from number ``first`` on, up to that before ``end``."""
+        last = min(end, self.clip.length)
+        placements = self.placements[first:last] if len(self.placements) > 1 else self.placements
+        return self._replace(clip=self.clip.cut(first, last - first), placements=placements)
+
 
 @dataclass(frozen=True, eq=False)
 class Compose:
@@ -94,9 +100,7 @@ def compose(
     _check(laid, background, video)
     first = laid[0].clip
     length = max(layer.clip.length for layer in laid) if video is None else video.length
-    made = replace(
-        first, read=lambda: _composed(background, laid, length), length=length, size=background.size, placement=None
-    )
+    made = replace(first, read=_Composed(background, laid, length), length=length, size=background.size, placement=None)
     faces = f"{len(laid)} face{'s' * (len(laid) > 1)}"
     return Staged(made, Told(f"compose: {faces} laid over a {'picture' if video is None else 'video'}."))
 
@@ -120,6 +124,24 @@ def _check(layers: Sequence[Layer], background: Source, video: Clip | None) -> N
         for place in filter(None, placements):
             if not (0 <= place[0] < place[2] <= width and 0 <= place[1] < place[3] <= height):
                 raise InputError(f"Expected a placement inside {width}×{height} pixels, got {place}.")
+
+
+@dataclass(frozen=True, eq=False)
+class _Composed:
+    """Reads what lies behind with the layers over it (a ``ReadsParts``, as far as those are)."""
+
+    background: Source
+    layers: Sequence[Layer]
+    length: int
+
+    def __call__(self) -> Iterator[Frames]:
+        return _composed(self.background, self.layers, self.length)
+
+    def part(self, first: int, end: int) -> _Composed:
+        behind = self.background.frames
+        behind = Source(behind.cut(first, end - first) if isinstance(behind, Clip) else behind)
+        there = [layer.part(first, end) for layer in self.layers if first < layer.clip.length]
+        return _Composed(behind, there, end - first)
 
 
 def _composed(background: Source, layers: Sequence[Layer], length: int) -> Iterator[Frames]:

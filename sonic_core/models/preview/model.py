@@ -108,7 +108,7 @@ class PreviewModel:
         if conditions.speech is None:
             read = partial(_draw_live, conditions, settings, length, fps)
         else:
-            read = partial(_draw, puppet, frame_poses(conditions, settings, length, fps))
+            read = _Drawn(puppet, frame_poses(conditions, settings, length, fps))
         return Clip(
             read=read,
             fps=fps,
@@ -190,6 +190,20 @@ def _draw_live(conditions: PreviewConditions, settings: Settings, length: int, f
     seed = mixed_seed(settings.seed, conditions.portrait, None)
     for posed in live_poses(conditions.audio, settings, length, fps, seed=seed, bounded=puppet.head.limits.bounded):
         yield from _draw(puppet, posed)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Draws a portrait in all its poses; each frame depends on its own alone (a ``ReadsParts``)."""
+
+    puppet: Puppet
+    posed: list[Pose]
+
+    def __call__(self) -> Iterator[Frames]:
+        return _draw(self.puppet, self.posed)
+
+    def part(self, first: int, end: int) -> _Drawn:
+        return _Drawn(self.puppet, self.posed[first:end])
 
 
 def _draw(puppet: Puppet, posed: list[Pose]) -> Iterator[Frames]:
