@@ -12,13 +12,13 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -27,9 +27,9 @@ from ..media.files import file_errors, folder_beside, scratch_folder, written_be
 from ..pipeline import load_model
 from .crew import LostError
 from .journal import JournalEntry
-from .making import make
 from .manifest import ManifestRow
 from .places import Place
+from .splitting import RowJoin, RowPart, Task, work_on
 
 PACKAGE = "ray"
 LOCAL = "local"
@@ -83,9 +83,11 @@ class RayCrew:
         self.coming: dict[Any, Any] = {}
         """Workers that are not ready yet, by what they will answer."""
         self.free: list[Any] = []
-        self.busy: dict[Any, tuple[Any, ManifestRow]] = {}
-        """Workers and their rows by what they will answer."""
-        self._unread: list[tuple[ManifestRow, JournalEntry]] = []
+        self.busy: dict[Any, tuple[Any, Task]] = {}
+        """Workers and their tasks by what they will answer."""
+        self._known: list[tuple[Task, JournalEntry]] = []
+        """What came of tasks that no worker was given."""
+        self._kept: dict[str, Any] = {}
         self._refused: dict[str, str] = {}
         """What was wrong with workers, by their machine."""
         self._turned_away = 0
@@ -118,18 +120,22 @@ class RayCrew:
                 with suppress(Exception):
                     self.ray.kill(worker)
 
-    def give(self, row: ManifestRow) -> None:
-        """Have a free worker make a row's video."""
+    def give(self, task: Task) -> None:
+        """Have a free worker make a row's video, or draw a stretch of it; what many drew is encoded here."""
+        row = task if isinstance(task, ManifestRow) else task.row
+        if isinstance(task, RowJoin):
+            self._known.append((task, work_on(task, self.loading, self._kept)))
+            return
         try:
             files = [path.read_bytes() for path in (row.image, *row.sounds) if isinstance(path, Path)]
         except OSError as error:
             told = f"{error.filename} could be read a moment ago and cannot now ({error.strerror})."
-            self._unread.append((row, JournalEntry("", "", "", error=told)))
+            self._known.append((task, JournalEntry("", "", "", error=told)))
             return
         worker = self.free.pop()
-        self.busy[worker.make.remote(row, *map(self.ray.put, files))] = worker, row
+        self.busy[worker.make.remote(task, *map(self.ray.put, files))] = worker, task
 
-    def finished(self, waiting: int) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
+    def finished(self, waiting: int) -> Iterator[tuple[Task, JournalEntry | LostError]]:
         """Wait a moment for workers that are ready, done or lost, and tell of the rows of those.
 
         Args:
@@ -139,8 +145,8 @@ class RayCrew:
         Raises:
             SettingsError: Nobody is left who can work, and why.
         """
-        while self._unread:
-            yield self._unread.pop()
+        while self._known:
+            yield self._known.pop()
         self._fit(waiting)
         answers = [*self.coming, *self.busy]
         if not answers:
@@ -151,11 +157,11 @@ class RayCrew:
             if answer in self.coming:
                 self._greet(answer)
                 continue
-            worker, row = self.busy.pop(answer)
+            worker, task = self.busy.pop(answer)
             try:
                 entry = self.ray.get(answer)
                 if not entry.error:
-                    self._fetch(worker, row.output)
+                    self._fetch(worker, cast("ManifestRow | RowPart", task).output)
                 self.free.append(worker)
             except self.ray.exceptions.RayError as error:
                 with suppress(Exception):
@@ -164,7 +170,7 @@ class RayCrew:
             except SonicError as error:
                 self.free.append(worker)
                 entry = JournalEntry("", "", "", error=str(error))
-            yield row, entry
+            yield task, entry
 
     def _fit(self, waiting: int) -> None:
         """Ask for workers, or let go of some, as there is work and room."""
@@ -260,7 +266,9 @@ class _Maker:
     def __init__(self, loading: Mapping[str, Any]) -> None:
         self.loading, self.models = loading, {}
         self.folder = ExitStack()
-        self.output = Path()
+        self.place = self.output = Path()
+        self.given: ManifestRow | None = None
+        self.row: ManifestRow
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1") or 1)))
 
     def hello(self, models: list[str]) -> dict[str, Any]:
@@ -274,21 +282,30 @@ class _Maker:
             told["fault"] = str(error)
         return told
 
-    def make(self, row: ManifestRow, *files: bytes) -> JournalEntry:
-        """Make a row's video in a folder that goes when the next row comes; ``files`` are those that no URL names."""
-        self.folder.close()
-        folder = self.folder.enter_context(scratch_folder())
-        self.output = folder / "out" / row.output.name
+    def make(self, task: ManifestRow | RowPart, *files: bytes) -> JournalEntry:
+        """Do a task in a folder that goes when the next row comes; ``files`` are those of its row that no URL names."""
+        row = task if isinstance(task, ManifestRow) else task.row
+        if isinstance(task, ManifestRow) or row != self.given:
+            self.folder.close()
+            self.place = self.folder.enter_context(scratch_folder())
+            self.given, self.row = row, self._laid(row, files)
+        self.output = self.place / "out" / task.output.name
+        if isinstance(task, RowPart):
+            self.output.unlink(missing_ok=True)
+            return work_on(replace(task, row=self.row, output=self.output), self.loading, self.models)
+        return work_on(replace(self.row, output=self.output), self.loading, self.models)
+
+    def _laid(self, row: ManifestRow, files: Sequence[bytes]) -> ManifestRow:
+        """Write a row's files, and say where they are."""
         contents, numbers = iter(files), count()
 
         def here(place: Place) -> Place:
             name = str(next(numbers))
-            return _written(folder / name / place.name, next(contents)) if isinstance(place, Path) else place
+            return _written(self.place / name / place.name, next(contents)) if isinstance(place, Path) else place
 
         image, *heard = map(here, (row.image, *row.sounds))
         speakers = tuple((number, path, begin) for (number, _, begin), path in zip(row.speakers, heard, strict=False))
-        there = replace(row, image=image, output=self.output, speakers=speakers)
-        return make(replace(there, audio=heard[0] if row.audio else None), self.loading, self.models)
+        return replace(row, image=image, speakers=speakers, audio=heard[0] if row.audio else None)
 
     def made(self) -> list[str]:
         """List the files that were made: ``""`` for the one file that is all."""

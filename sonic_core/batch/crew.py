@@ -17,7 +17,6 @@ import torch
 from ..media import unfinished
 from .journal import JournalEntry
 from .making import make
-from .manifest import ManifestRow
 
 Work = Callable[[Any, Mapping[str, Any], dict[str, Any]], Any]
 """Does what a row asks for, which is told what to load and may keep that: a function at the top of a module."""
@@ -42,16 +41,20 @@ class Workforce(Protocol):
         """Those who have one."""
         ...
 
-    def give(self, row: ManifestRow) -> None:
-        """Have a free one make a row's video."""
+    def give(self, task: Any, /) -> None:  # noqa: ANN401 - whatever the work is about
+        """Have a free one make a row's video, or do what else there is to do for one."""
 
-    def finished(self, waiting: int) -> Iterator[tuple[ManifestRow, JournalEntry | LostError]]:
+    def finished(self, waiting: int) -> Iterator[tuple[Any, JournalEntry | LostError]]:
         """Wait until somebody is done, or lost, or a moment has passed; ``waiting`` rows were given to nobody yet."""
         ...
 
 
 def hand_out(
-    crew: Workforce, rows: Iterable[Any], tries: int, passing: Callable[[Any], bool] = lambda _: False
+    crew: Workforce,
+    rows: Iterable[Any],
+    tries: int,
+    passing: Callable[[Any], bool] = lambda _: False,
+    following: Callable[[Any, Any], Iterable[Any]] = lambda *_: (),
 ) -> Iterator[tuple[Any, Any, int]]:
     """Have a crew do rows' work, the first row first.
 
@@ -60,6 +63,7 @@ def hand_out(
         rows: What is to be done.
         tries: How often a row is given out at most that somebody was lost with, or whose failure may pass.
         passing: Says of what came of a row whether that may pass.
+        following: Says which rows are to be done next when one is done, and what came of it is known.
 
     Yields:
         Each row once, what came of it or a ``LostError``, and at which try.
@@ -77,6 +81,7 @@ def hand_out(
             elif passing(came) and given[row] < tries:
                 waiting.insert(0, row)
             else:
+                waiting += following(row, came)
                 yield row, came, given[row]
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from ..cast.mixed import VOICE
 from ..cast.speakers import Speaker
 from ..errors import OutOfMemoryError, SonicError, SonicWarning
 from ..media.files import scratch_folder
-from ..pipeline import Job, TalkingPortrait, load_model, run
+from ..pipeline import Job, Result, TalkingPortrait, load_model, run
 from .journal import JournalEntry
 from .manifest import ManifestRow
 from .places import WANTED, Place
@@ -29,29 +29,71 @@ def make(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, Talking
         loading: What ``load_model`` is told.
         models: Those that are loaded, by the name that was asked for; one that is missing is added.
     """
+    return make_by(_whole, row, loading, models)
+
+
+How: TypeAlias = Callable[[Any, Mapping[str, Any], dict[str, Any], dict[str, str]], Result]
+"""Does a task, told what to load, what is loaded, and a dict in which it notes what was lent."""
+
+
+def make_by(how: How, task: Any, loading: Mapping[str, Any], kept: dict[str, Any]) -> JournalEntry:  # noqa: ANN401
+    """Do a task, and tell what became of it.
+
+    Args:
+        how: Does it.
+        task: What is asked for.
+        loading: What ``load_model`` is told.
+        kept: Models by their names, and whatever else is kept from one task to the next.
+    """
     began = time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SonicWarning)
-        entry = _made(row, loading, models)
+        entry = _told(how, task, loading, kept)
     remarks = dict.fromkeys(redact(str(one.message)) for one in caught if issubclass(one.category, SonicWarning))
     return replace(entry, took=time.monotonic() - began, remarks=tuple(remarks))
 
 
-def _made(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, TalkingPortrait]) -> JournalEntry:
+def _told(how: How, task: Any, loading: Mapping[str, Any], kept: dict[str, Any]) -> JournalEntry:  # noqa: ANN401
     lent: dict[str, str] = {}
     try:
-        if row.model not in models:
-            models[row.model] = load_model(row.model, **loading)
-        row.output.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as left:
-            made = run(_job(_brought(row, left, lent), models[row.model]))
-        if row.upload is not None:
-            send(row.output, row.upload)
+        made = how(task, loading, kept, lent)
     except (SonicError, OSError, MemoryError) as error:
         return JournalEntry("", "", "", error=_passing(error) + _named(str(error) or type(error).__name__, lent))
     except Exception as error:  # noqa: BLE001 - a fault of ours in one row shall not end the others
         return JournalEntry("", "", "", error=_named(f"{type(error).__name__}: {error}", lent))
     return JournalEntry("", "", "", made.model, made.seconds)
+
+
+def _whole(row: ManifestRow, loading: Mapping[str, Any], models: dict[str, Any], lent: dict[str, str]) -> Result:
+    row.output.parent.mkdir(parents=True, exist_ok=True)
+    made = run_row(row, loading, models, lent)
+    deliver(row)
+    return made
+
+
+def run_row(
+    row: ManifestRow, loading: Mapping[str, Any], models: dict[str, Any], lent: dict[str, str], *, write: bool = True
+) -> Result:
+    """Make a row's video.
+
+    Args:
+        row: What is asked for.
+        loading: What ``load_model`` is told.
+        models: Those that are loaded; one that is missing is added.
+        lent: Gets the URL of every file that was brought here, by where it lay.
+        write: Whether the video is written; else its clip can still be read.
+    """
+    if row.model not in models:
+        models[row.model] = load_model(row.model, **loading)
+    with ExitStack() as left:
+        job = _job(_brought(row, left, lent), models[row.model])
+        return run(job if write else replace(job, output=None))
+
+
+def deliver(row: ManifestRow) -> None:
+    """Take a finished video where it is wanted."""
+    if row.upload is not None:
+        send(row.output, row.upload)
 
 
 def _job(row: ManifestRow, model: TalkingPortrait) -> Job:

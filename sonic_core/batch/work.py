@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import MediaError
+from ..errors import MediaError, SettingsError
+from ..media.files import scratch_folder
 from ..pipeline import TalkingPortrait
 from ..types import Progress, ignore_progress
 from .cluster import RayCluster, RayCrew
@@ -18,6 +20,7 @@ from .journal import Journal, JournalEntry, key_of
 from .making import make, may_pass
 from .manifest import ManifestRow
 from .places import Place, size_of
+from .splitting import Splitting, Task, work_on
 
 TRIES = 3
 """How often a row is tried at most whose failure may pass: memory that ran out, a process that was lost."""
@@ -49,6 +52,7 @@ def run_batch(
     workers: int = 0,
     loading: Mapping[str, Any] | None = None,
     ray: RayCluster | None = None,
+    stretch: float | None = None,
     progress: Progress = ignore_progress,
 ) -> Outcome:
     """Make every row's video that is not there yet.
@@ -60,20 +64,28 @@ def run_batch(
             room for.
         loading: What ``load_model`` is told besides the name: weights, device, precision, …
         ray: The Ray cluster that does the work; None: this machine does.
+        stretch: Seconds of video at most that one worker draws of a longer one; sonic-preview's are shared out so, to
+            the bit as if they were not. None: each video is made by one.
         progress: Hears ("batch", done, total); what it raises ends the batch, and what is finished stays.
 
     Raises:
         MediaError: Another batch is at work in the folder, or nothing can be written there.
-        SettingsError: Ray is not installed, or the cluster cannot do this.
+        SettingsError: Ray is not installed, or the cluster cannot do this; or a stretch has nobody to share it.
     """
     folder, began = Path(folder), time.monotonic()
-    with Journal(folder) as journal:
+    if stretch is not None and not workers and ray is None:
+        raise SettingsError(
+            "A stretch is for several workers: name how many (workers, --workers), or a cluster (--ray)."
+        )
+    with Journal(folder) as journal, ExitStack() as left:
+        room = folder if stretch is None else left.enter_context(scratch_folder(folder / "frames"))
+        splitting = Splitting(room, stretch, loading or {})
         keys = {row: _key(row, folder) for row in rows}
         entries = {row: entry for row, key in keys.items() if (entry := journal.done(key))}
         known = len(entries)
         waiting = in_order([row for row in rows if row not in entries])
         progress("batch", known, len(rows))
-        for row, entry in _all_tried(waiting, workers, loading or {}, ray):
+        for row, entry in _all_tried(waiting, workers, ray, splitting):
             output = str(row.output.relative_to(folder.resolve()))
             entries[row] = replace(entry, id=row.id, key=keys[row], output=output)
             journal.add(entries[row])
@@ -117,27 +129,33 @@ def _tried(rows: Sequence[ManifestRow], loading: Mapping[str, Any]) -> Iterator[
 
 
 def _all_tried(
-    rows: Sequence[ManifestRow], workers: int, loading: Mapping[str, Any], ray: RayCluster | None
+    rows: Sequence[ManifestRow], workers: int, ray: RayCluster | None, splitting: Splitting
 ) -> Iterator[tuple[ManifestRow, JournalEntry]]:
     """Make them: here, in processes, or on a cluster."""
     if not rows:
         return
+    loading, tasks = splitting.loading, list(splitting.tasks(rows))
     if ray is not None:
         with RayCrew(ray, loading, {row.model for row in rows}, workers) as crew:
-            yield from share_out(crew, rows)
+            yield from share_out(crew, tasks, splitting)
     elif workers:
-        with Crew(min(workers, len(rows)), loading) as crew:
-            yield from share_out(crew, rows)
+        with Crew(min(workers, len(tasks)), loading, work_on) as crew:
+            yield from share_out(crew, tasks, splitting)
     else:
         yield from _tried(rows, loading)
 
 
-def share_out(crew: Workforce, rows: Sequence[ManifestRow]) -> Iterator[tuple[ManifestRow, JournalEntry]]:
+def share_out(
+    crew: Workforce, tasks: Sequence[Task], splitting: Splitting | None = None
+) -> Iterator[tuple[ManifestRow, JournalEntry]]:
     """Have others make them; what was lost with one of them, or failed for want of memory, is tried again."""
+    splitting = splitting or Splitting(Path(), None, {})
 
     def passing(came: JournalEntry | LostError) -> bool:
         return isinstance(came, JournalEntry) and may_pass(came)
 
-    for row, came, tries in hand_out(crew, rows, TRIES, passing):
+    for task, came, tries in hand_out(crew, tasks, TRIES, passing, splitting.following):
         entry = JournalEntry("", "", "", error=str(came)) if isinstance(came, LostError) else came
-        yield row, replace(entry, tries=tries)
+        told = splitting.finished(task, replace(entry, tries=tries))
+        if told is not None:
+            yield told

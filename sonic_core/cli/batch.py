@@ -39,6 +39,10 @@ def add_commands(command: Command) -> None:
         "--workers", type=int, default=0, metavar="N", help="processes that share the work; 0 is this one (%(default)s)"
     )
     batch.add_argument(
+        "--stretch", type=float, metavar="SECONDS",
+        help="share longer videos of sonic-preview out among workers, so many seconds each; the files are the same",
+    )  # fmt: skip
+    batch.add_argument(
         "--ray", nargs="?", const="local", metavar="ADDRESS",
         help="have a Ray cluster work: auto, HOST:PORT or ray://HOST:PORT; without an address one of this machine "
         "alone. --workers is then how many at most",
@@ -78,8 +82,9 @@ def run(options: argparse.Namespace) -> int:
     ray = None if options.ray is None else RayCluster(options.ray, options.ray_cpus, options.ray_gpus)
     with redirect_stdout(sys.stderr):  # Ray tells of lost machines there; the answer is one line of its own
         outcome = run_batch(
-            read.rows, folder, workers=options.workers, loading=loading_of(options), ray=ray, progress=ProgressLine()
-        )
+            read.rows, folder, workers=options.workers, loading=loading_of(options), ray=ray, stretch=options.stretch,
+            progress=ProgressLine(),
+        )  # fmt: skip
     for row, entry in outcome.rows:
         for text in (*entry.remarks, *([entry.error] if entry.error else [])):
             say(f"{row.id}: {text}")

@@ -361,9 +361,22 @@ def _floats(frame: av.AudioFrame) -> Samples:
 
 def _expected(container: InputContainer, rate: int) -> int:
     """Estimate the samples per channel from the header, a second more than it says."""
+    return round((min(_promised(container), _LONGEST_EXPECTED) + 1) * rate)
+
+
+def _promised(container: InputContainer) -> float:
+    """Tell how many seconds the header promises; 0 where it says nothing."""
     stream = sound_track(container)
     if stream is not None and stream.duration and stream.time_base:
-        seconds = float(stream.duration * stream.time_base)
-    else:
-        seconds = (container.duration or 0) / av.time_base
-    return round((min(max(seconds, 0.0), _LONGEST_EXPECTED) + 1) * rate)
+        return max(0.0, float(stream.duration * stream.time_base))
+    return max(0.0, (container.duration or 0) / av.time_base)
+
+
+def guess_duration(path: str | os.PathLike[str]) -> float:
+    """Tell how many seconds of sound a file's header promises, without decoding it; 0 where it promises none.
+
+    Raises:
+        MediaError: The file is missing or cannot be opened.
+    """
+    with open_source(check_readable(path, _WANTED)) as container:
+        return _promised(container)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 
 from ..errors import MediaError
 from ..types import Audio, Frames, Progress
 from .mark import Mark
+from .pixels import Pixels
 
 STAGE = "encode"
 """The name under which progress is reported."""
@@ -19,11 +20,17 @@ STAGE = "encode"
 Made = TypeVar("Made")
 
 
+class Converted(NamedTuple):
+    """Frames that are what the writer's own conversion makes of them, in place of a chunk."""
+
+    pixels: tuple[Pixels, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Reel:
     """Everything that a writer needs to know, whatever the format."""
 
-    chunks: Iterable[Frames]
+    chunks: Iterable[Frames | Converted]
     """Frames (n, 3, h, w) of any n, RGB float in [0, 1], on any device; they are read once, as they are written."""
     fps: Fraction
     """Frames per second."""
@@ -67,6 +74,10 @@ class Reel:
         done = 0
         for chunk in self.chunks:
             self._check(chunk, done)
+            if isinstance(chunk, Converted):
+                yield from cast("tuple[Made, ...]", chunk.pixels)
+                done += len(chunk.pixels)
+                continue
             for frame in chunk:
                 yield convert(frame[:, :height, :width])
             done += len(chunk)
@@ -74,9 +85,10 @@ class Reel:
             raise MediaError(f"Expected {self.length} frames, got only {done}.")
 
     def _check(self, chunk: Any, done: int) -> None:  # noqa: ANN401 - whatever a reader gave
-        if tuple(chunk.shape[1:]) != (3, *self.size):
+        count = len(chunk.pixels) if isinstance(chunk, Converted) else len(chunk)
+        if not isinstance(chunk, Converted) and tuple(chunk.shape[1:]) != (3, *self.size):
             raise MediaError(
                 f"Expected frames of shape (3, {self.size[0]}, {self.size[1]}), got {tuple(chunk.shape[1:])}."
             )
-        if done + len(chunk) > self.length:
-            raise MediaError(f"Expected {self.length} frames, got {done + len(chunk)} or more.")
+        if done + count > self.length:
+            raise MediaError(f"Expected {self.length} frames, got {done + count} or more.")

@@ -91,15 +91,16 @@ def test_a_cluster_makes_the_same_files(tmp_path, cluster, web):
         f"pair,{ASSETS / 'pair.jpg'},,0={ASSETS / 'speech.wav'}; 1={ASSETS / 'sounds/english.wav'}@0.1,,0.2,384,0",
         f"voices,{ASSETS / 'pair.jpg'},{ASSETS / 'speech.wav'},0=voice:1; 1=voice:0,,0.6,384,0",
         f"away,{web.url('in/ann.png')},{web.url('in/hello.wav')},,,0.2,384,0,{web.url('away.mp4')}",
+        f"long,{ASSETS / 'portrait.png'},{ASSETS / 'speech.wav'},,,1.2,384,0",
         f"frames,{ASSETS / 'portrait.png'},{ASSETS / 'speech.wav'},,png16,0.2,384,0",
     ]
     (tmp_path / "list.csv").write_text((tmp_path / "list.csv").read_text() + "\n" + "\n".join(more))
     here, _ = told_by(command_of(tmp_path, output="here"))
-    there, said = told_by(command_of(tmp_path, "--ray", cluster[1], output="there"))
-    assert (here["made"], there["made"], there["failed"]) == (6, 6, 0), said
+    there, said = told_by(command_of(tmp_path, "--ray", cluster[1], "--stretch", "1", output="there"))
+    assert (here["made"], there["made"], there["failed"]) == (7, 7, 0), said
     assert web.seen.count("PUT /away.mp4") == 2, "who makes a video takes it away"
     made = contents(tmp_path / "here")
-    assert len(made) >= 6
+    assert len(made) >= 7
     assert contents(tmp_path / "there") == made
     assert not list((tmp_path / "there").rglob(".*"))
 
