@@ -286,6 +286,7 @@ class _Maker:
         """Do a task in a folder that goes when the next row comes; ``files`` are those of its row that no URL names."""
         row = task if isinstance(task, ManifestRow) else task.row
         if isinstance(task, ManifestRow) or row != self.given:
+            self.given = None
             self.folder.close()
             self.place = self.folder.enter_context(scratch_folder())
             self.given, self.row = row, self._laid(row, files)

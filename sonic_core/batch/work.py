@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import MediaError, SettingsError
+from ..errors import SettingsError, SonicError
 from ..media.files import scratch_folder
 from ..pipeline import TalkingPortrait
 from ..types import Progress, ignore_progress
@@ -80,11 +80,12 @@ def run_batch(
     with Journal(folder) as journal, ExitStack() as left:
         room = folder if stretch is None else left.enter_context(scratch_folder(folder / "frames"))
         splitting = Splitting(room, stretch, loading or {})
-        keys = {row: _key(row, folder) for row in rows}
-        entries = {row: entry for row, key in keys.items() if (entry := journal.done(key))}
-        known = len(entries)
+        keys, entries = _keys(rows, folder)
+        lost = len(entries)
+        entries |= {row: entry for row, key in keys.items() if (entry := journal.done(key))}
+        known = len(entries) - lost
         waiting = in_order([row for row in rows if row not in entries])
-        progress("batch", known, len(rows))
+        progress("batch", len(entries), len(rows))
         for row, entry in _all_tried(waiting, workers, ray, splitting):
             output = str(row.output.relative_to(folder.resolve()))
             entries[row] = replace(entry, id=row.id, key=keys[row], output=output)
@@ -103,11 +104,21 @@ def in_order(rows: Sequence[ManifestRow]) -> list[ManifestRow]:
     return [row for group in sorted(groups, key=lambda group: _weight(group[0]), reverse=True) for row in group]
 
 
-def _key(row: ManifestRow, folder: Path) -> str:
+def _keys(rows: Sequence[ManifestRow], folder: Path) -> tuple[dict[ManifestRow, str], dict[ManifestRow, JournalEntry]]:
+    """Name rows by their contents; those whose files cannot be read any more come with an entry that says so."""
+    told = {row: _key(row, folder) for row in rows}
+    keys = {row: key for row, key in told.items() if isinstance(key, str)}
+    return keys, {row: entry for row, entry in told.items() if isinstance(entry, JournalEntry)}
+
+
+def _key(row: ManifestRow, folder: Path) -> str | JournalEntry:
     try:
         return key_of(row, folder)
+    except SonicError as error:
+        told = str(error)
     except OSError as error:
-        raise MediaError(f"{error.filename} could be read a moment ago and cannot now ({error.strerror}).") from error
+        told = f"{error.filename} could be read a moment ago and cannot now ({error.strerror})."
+    return JournalEntry(row.id, "", "", error=told)
 
 
 def _weight(row: ManifestRow) -> int:

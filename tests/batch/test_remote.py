@@ -94,6 +94,22 @@ def test_a_video_that_cannot_be_taken_away_is_not_made(tmp_path, web):
     assert "answers 403" in entry.error and not may_pass(entry)
 
 
+def test_a_file_that_went_away_meanwhile_costs_one_row(tmp_path, web):
+    sound = tmp_path / "hello.wav"
+    sound.write_bytes(SPEECH.read_bytes())
+    text = (
+        f"far,{web.url('in/ann.png')},{SPEECH},,{HOW}\nnear,{PORTRAIT},{sound},,{HOW}\nc,{PORTRAIT},{SPEECH},,{HOW}\n"
+    )
+    read = rows_of(tmp_path, COLUMNS + text)
+    web.files.clear()
+    sound.unlink()
+    outcome = run_batch(read.rows, tmp_path / "out")
+    assert (outcome.made, outcome.known, [row.id for row, _ in outcome.failed]) == (1, 0, ["far", "near"])
+    assert ["answers 404" in entry.error for _, entry in outcome.failed] == [True, False]
+    assert "could be read a moment ago" in outcome.failed[1][1].error
+    assert SECRET not in str(outcome)
+
+
 def test_a_store_that_fails_half_way_has_the_old_file_or_none(tmp_path, memory, monkeypatch):
     (tmp_path / "video").write_bytes(b"new" * 10)
     monkeypatch.setattr(remote, "_PIECE", 8)
