@@ -36,8 +36,8 @@ WAYS = {"here": (), "processes": ("--workers", "2"), "ray": ("--ray", "--workers
 """Flags of each way to make a batch."""
 SIDE = 256
 """Pixels of a video's sides."""
-LONGEST_WAIT = 12.0
-"""Seconds for which a batch works at most between two kills."""
+PATIENCE = 60.0
+"""Seconds after which the processes of a command that was killed have ended."""
 
 
 class Verdict(NamedTuple):
@@ -111,9 +111,21 @@ def made(manifest: Path, folder: Path, *more: str) -> tuple[dict[str, int], floa
     return json.loads(done.stdout), time.monotonic() - began
 
 
-def disturb(manifest: Path, folder: Path, kills: int, ends: int, drawn: random.Random) -> Counter[str]:
+class Moments(NamedTuple):
+    """Who is killed how often, and when."""
+
+    kills: int
+    """How often a worker is."""
+    ends: int
+    """How often the command is."""
+    wait: float
+    """Seconds at most between two of them."""
+
+
+def disturb(manifest: Path, folder: Path, moments: Moments, drawn: random.Random) -> Counter[str]:
     """Make a list while workers and the command itself are killed; return how often each was, and how often begun."""
-    waiting = ["worker"] * kills + ["command"] * ends
+    waiting = ["worker"] * moments.kills + ["command"] * moments.ends
+    most = len(waiting) + 1
     drawn.shuffle(waiting)
     counted: Counter[str] = Counter()
     while waiting:
@@ -123,17 +135,17 @@ def disturb(manifest: Path, folder: Path, kills: int, ends: int, drawn: random.R
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         while waiting and running.poll() is None:
-            _kill(running, waiting, counted, drawn)
+            _kill(running, waiting, counted, drawn.uniform(0, moments.wait))
         running.wait()
-        if waiting and counted["begun"] > kills + ends + 1:
+        if waiting and counted["begun"] > most:
             break  # nothing is left to be done
     return counted
 
 
-def _kill(running: subprocess.Popen[bytes], waiting: list[str], counted: Counter[str], drawn: random.Random) -> None:
+def _kill(running: subprocess.Popen[bytes], waiting: list[str], counted: Counter[str], wait: float) -> None:
     """Wait a moment, and kill whom the list names next."""
     try:
-        running.wait(drawn.uniform(0, LONGEST_WAIT))
+        running.wait(wait)
         return
     except subprocess.TimeoutExpired:
         children = psutil.Process(running.pid).children(recursive=True)
@@ -143,9 +155,9 @@ def _kill(running: subprocess.Popen[bytes], waiting: list[str], counted: Counter
     if waiting[-1] == "command":
         running.send_signal(signal.SIGKILL)
         running.wait()
-        psutil.wait_procs(children, timeout=LONGEST_WAIT)
+        psutil.wait_procs(children, timeout=PATIENCE)
     else:
-        drawn.choice(workers).kill()
+        workers[len(waiting) % len(workers)].kill()
     counted[waiting.pop()] += 1
 
 
@@ -163,10 +175,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="of each video (%(default)g)")
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="how often a worker is killed")
     parser.add_argument("--ends", type=int, default=0, metavar="N", help="how often the whole command is killed")
+    parser.add_argument("--wait", type=float, default=12.0, metavar="S", help="at most between two kills (%(default)g)")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=["here"], help="(here)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    wrong = False
+    moments, wrong = Moments(options.kills, options.ends, options.wait), False
     with tempfile.TemporaryDirectory() as lent:
         folder = Path(lent)
         manifest, meant = write_jobs(folder, options.jobs, options.seconds), {}
@@ -177,7 +190,7 @@ def main() -> None:
             wrong |= any(verdict)
             print(f"{way:9} {told['made']} made, {told['failed']} bad, {took:.0f} s: {verdict}", flush=True)
         if options.kills or options.ends:
-            counted = disturb(manifest, folder / "kills", options.kills, options.ends, random.Random(options.seed))  # noqa: S311
+            counted = disturb(manifest, folder / "kills", moments, random.Random(options.seed))  # noqa: S311
             before = judge(folder / "kills", meant)
             told, _ = made(manifest, folder / "kills", *WAYS["processes"])
             after = judge(folder / "kills", meant)

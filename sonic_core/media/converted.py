@@ -13,7 +13,7 @@ from ..types import Frames, ignore_progress
 from .colour import LAYOUTS
 from .files import file_errors, written_beside
 from .formats import Format
-from .reel import Converted, Reel
+from .reel import ReadyPixels, Reel
 from .threads import single_threaded
 
 SUFFIX = ".frames"
@@ -50,10 +50,10 @@ def write_converted(path: Path, chunks: Iterable[Frames], file: Format, length: 
     return path
 
 
-def read_converted(paths: Sequence[Path]) -> Iterator[Converted]:
+def read_converted(paths: Sequence[Path]) -> Iterator[ReadyPixels]:
     """Read the frames of several files, one after the other, for a writer of the same format."""
     for path in paths:
         size = path.stat().st_size
         with path.open("rb") as file:
             while file.tell() < size:
-                yield Converted((np.load(file, allow_pickle=False),))
+                yield ReadyPixels((np.load(file, allow_pickle=False),))

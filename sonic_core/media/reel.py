@@ -20,7 +20,7 @@ STAGE = "encode"
 Made = TypeVar("Made")
 
 
-class Converted(NamedTuple):
+class ReadyPixels(NamedTuple):
     """Frames that are what the writer's own conversion makes of them, in place of a chunk."""
 
     pixels: tuple[Pixels, ...]
@@ -30,7 +30,7 @@ class Converted(NamedTuple):
 class Reel:
     """Everything that a writer needs to know, whatever the format."""
 
-    chunks: Iterable[Frames | Converted]
+    chunks: Iterable[Frames | ReadyPixels]
     """Frames (n, 3, h, w) of any n, RGB float in [0, 1], on any device; they are read once, as they are written."""
     fps: Fraction
     """Frames per second."""
@@ -74,7 +74,7 @@ class Reel:
         done = 0
         for chunk in self.chunks:
             self._check(chunk, done)
-            if isinstance(chunk, Converted):
+            if isinstance(chunk, ReadyPixels):
                 yield from cast("tuple[Made, ...]", chunk.pixels)
                 done += len(chunk.pixels)
                 continue
@@ -85,8 +85,8 @@ class Reel:
             raise MediaError(f"Expected {self.length} frames, got only {done}.")
 
     def _check(self, chunk: Any, done: int) -> None:  # noqa: ANN401 - whatever a reader gave
-        count = len(chunk.pixels) if isinstance(chunk, Converted) else len(chunk)
-        if not isinstance(chunk, Converted) and tuple(chunk.shape[1:]) != (3, *self.size):
+        count = len(chunk.pixels) if isinstance(chunk, ReadyPixels) else len(chunk)
+        if not isinstance(chunk, ReadyPixels) and tuple(chunk.shape[1:]) != (3, *self.size):
             raise MediaError(
                 f"Expected frames of shape (3, {self.size[0]}, {self.size[1]}), got {tuple(chunk.shape[1:])}."
             )

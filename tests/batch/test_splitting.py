@@ -108,6 +108,8 @@ def test_a_stretch_of_nothing_is_drawn_of_a_clip_with_fewer_frames(tmp_path):
     parts = [RowPart(row, number, 5, tmp_path / f"room/{number}.frames") for number in range(5)]
     assert not [entry.error for entry in (work_on(part, {}, kept) for part in parts) if entry.error]
     assert [part.output.stat().st_size > 0 for part in parts].count(True) == 3
+    lacking = work_on(RowJoin(row, (parts[1].output,)), {}, kept)
+    assert lacking.error == "Expected 3 frames, got only 1." and not row.output.exists()
     assert not work_on(RowJoin(row, tuple(part.output for part in parts)), {}, kept).error
     whole = replace(row, output=tmp_path / "b.mp4")
     assert not work_on(whole, {}, kept).error
