@@ -15,6 +15,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
     from .nodes.load import LoadAudio, LoadAudioFolder, ModelLoader
     from .nodes.portrait import PreData
     from .nodes.refine import LipSyncRefine, TemporalSmooth
+    from .nodes.report import Judge
     from .nodes.speakers import AddSpeaker
     from .nodes.voice import VoiceAlone
     from .nodes.whole import TalkingVideo
@@ -32,6 +33,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "LipSyncRefine": LipSyncRefine,
         "TemporalSmooth": TemporalSmooth,
         "VideoCombine": VideoCombine,
+        "SonicReport": Judge,
     }
     NODE_DISPLAY_NAME_MAPPINGS = {
         "SonicTalkingPortrait": "Sonic Talking Portrait",
@@ -46,6 +48,7 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "LipSyncRefine": "Sonic Lip Sync Refine",
         "TemporalSmooth": "Sonic Temporal Smooth",
         "VideoCombine": "Sonic Video Combine",
+        "SonicReport": "Sonic Report",
     }
     settle_in(Path(__file__).resolve().parent, NODE_CLASS_MAPPINGS)
 

@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from .cast.people import Cast, draw_cast, gather_cast
     from .clip import Clip, Source, open_clip
     from .devices import PRECISIONS
-    from .evaluate.evaluation import evaluate_clip
+    from .evaluate.evaluation import check_portrait, evaluate_clip
+    from .evaluate.figures import describe_reports, list_figures
     from .evaluate.page import write_report
+    from .evaluate.picture import draw_report
     from .evaluate.report import ClipReport
     from .faces import choose_face, crop_portrait, draw_crop, draw_search, face_finder, quality_warnings
     from .faces.head_track import follow_head
@@ -126,6 +128,7 @@ __all__ = [
     "at_rate",
     "available_formats",
     "best_interpolator",
+    "check_portrait",
     "check_possible",
     "choose_face",
     "clean_voice",
@@ -133,11 +136,13 @@ __all__ = [
     "crop_portrait",
     "describe_formats",
     "describe_quality",
+    "describe_reports",
     "draw_cast",
     "draw_crop",
     "draw_curve",
     "draw_direction",
     "draw_dub",
+    "draw_report",
     "draw_search",
     "evaluate_clip",
     "face_finder",
@@ -146,6 +151,7 @@ __all__ = [
     "gather_cast",
     "hear_speakers",
     "hear_voices",
+    "list_figures",
     "load_model",
     "measure_sync",
     "open_clip",
@@ -202,17 +208,20 @@ _LAZY = {
     "at_rate": "post.renamed",
     "available_formats": "media.formats",
     "best_interpolator": "post.retime",
+    "check_portrait": "evaluate.evaluation",
     "choose_face": "faces",
     "clean_voice": "speech.voice.cleaning",
     "compose": "post.compose",
     "crop_portrait": "faces",
     "describe_formats": "media.formats",
     "describe_quality": "media.formats",
+    "describe_reports": "evaluate.figures",
     "draw_cast": "cast.people",
     "draw_crop": "faces",
     "draw_curve": "post.curve",
     "draw_direction": "post.direction_picture",
     "draw_dub": "voicing",
+    "draw_report": "evaluate.picture",
     "draw_search": "faces",
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
@@ -221,6 +230,7 @@ _LAZY = {
     "gather_cast": "cast.people",
     "hear_speakers": "cast.hearing",
     "hear_voices": "speech.voice.turns",
+    "list_figures": "evaluate.figures",
     "load_model": "pipeline",
     "measure_sync": "sync.compare",
     "open_clip": "clip",

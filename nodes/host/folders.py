@@ -205,6 +205,30 @@ def check_prefix(prefix: str) -> None:
         raise SettingsError(f"filename_prefix must name files inside the outputs folder, got {prefix!r}.")
 
 
+def next_file(
+    prefix: str, ending: str, *, keep: bool = True, size: tuple[int, int] = (0, 0)
+) -> tuple[Path, dict[str, str]]:
+    """Name the next numbered file, and make the folder that it comes into.
+
+    Args:
+        prefix: What its name begins with, folders included.
+        ending: Of its name; empty for a folder of its own.
+        keep: Among the outputs; else where the host forgets it.
+        size: (h, w) of what is in it, for names that tell.
+
+    Returns:
+        Where it will lie, and the same in the host's words.
+
+    Raises:
+        SettingsError: It would not lie inside the outputs folder, or the name is empty.
+    """
+    check_prefix(prefix)
+    find = import_module("folder_paths").get_save_image_path
+    folder, name, counter, subfolder, _ = find(prefix, output_folder(keep), size[1], size[0])
+    file = f"{name}_{counter:05}_{ending}"
+    return Path(folder) / file, {"filename": file, "subfolder": subfolder, "type": "output" if keep else "temp"}
+
+
 def temporary_file(ending: str) -> Path:
     """Name a new file in the folder that the host empties when it starts and ends."""
     folder = Path(import_module("folder_paths").get_temp_directory())

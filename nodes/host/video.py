@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .folders import check_prefix, output_folder, remove, temporary_file
+from .folders import next_file, remove, temporary_file
 from .media import audio_of, check_pictures, sound_of
 from .own_formats import heed_own_formats
 from .own_video import Lossless, video_class, written
@@ -194,18 +194,14 @@ def saved(clip: Clip, prefix: str, keep: bool, *, format: str, **more: Any) -> t
     from ...sonic_core.media.sequence import picture_name
 
     kind = find_format(format)
-    check_prefix(prefix)
-    height, width = clip.size
-    folder_paths = import_module("folder_paths")
-    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output_folder(keep), width, height)
-    file = f"{name}_{counter:05}_{kind.suffix}"
-    if kind.movie and any(word in file.lower() for word in ("png", "webp")):
-        warnings.warn(f"{file} is written but not shown: canvases take a name with png or webp for a picture.",
+    path, file = next_file(prefix, kind.suffix, keep=keep, size=clip.size)
+    if kind.movie and any(word in path.name.lower() for word in ("png", "webp")):
+        warnings.warn(f"{path.name} is written but not shown: canvases take a name with png or webp for a picture.",
                       SonicWarning, stacklevel=2)  # fmt: skip
-    clip.export(Path(folder) / file, format=format, **more)
+    clip.export(path, format=format, **more)
     if not kind.suffix:
-        subfolder, file = f"{subfolder}/{file}".lstrip("/"), picture_name(1)
-    return {"filename": file, "subfolder": subfolder, "type": "output" if keep else "temp"}, kind.movie
+        file |= {"filename": picture_name(1), "subfolder": f"{file['subfolder']}/{path.name}".lstrip("/")}
+    return file, kind.movie
 
 
 def workflow_metadata(prompt: Mapping[str, Any] | None, extra: Mapping[str, Any] | None) -> dict[str, str]:

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .console import ProgressLine, add_weights, answer, say
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from ..clip import Clip
     from ..evaluate.report import ClipReport
-    from ..evaluate.summary import Spread, Table
     from ..types import FaceFinder
 
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
@@ -51,7 +49,7 @@ def add_commands(command: Command) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate videos and print one table."""
-    from ..evaluate.summary import tabulate
+    from ..evaluate.figures import describe_reports, list_figures
     from ..media.files import check_writable
 
     if options.html:
@@ -60,13 +58,12 @@ def run(options: argparse.Namespace) -> int:
     check_pairs(videos, others)
     bench = _Bench(options)
     reports, against = [bench.score(video) for video in videos], [bench.score(video) for video in others]
-    table = tabulate(reports, against)
-    lines = [written(table)]
+    lines = [describe_reports(reports, against)]
     if options.html:
         from ..evaluate.page import write_report
 
         lines.append(f"page: {write_report(options.html, reports, against)}")
-    answer(options, as_json(reports, against, options.html), "\n".join(lines))
+    answer(options, list_figures(reports, against, options.html), "\n".join(lines))
     return 0
 
 
@@ -159,65 +156,3 @@ class _Bench:
             name=path.stem,
             progress=ProgressLine(),
         )
-
-
-def written(table: Table) -> str:
-    """Write a table for a terminal, its columns as wide as they need to be."""
-    names = [f"{row.measure.title}{f', {row.measure.unit}' if row.measure.unit else ''}" for row in table.rows]
-    left = max(map(len, names), default=0) + 2
-    widths = [
-        max([len(title), *(len(row.cells[number]) for row in table.rows)]) + 2
-        for number, title in enumerate(table.titles)
-    ]
-    lines = [" " * left + "".join(f"{title:>{width}}" for title, width in zip(table.titles, widths, strict=True))]
-    group = ""
-    for name, row in zip(names, table.rows, strict=True):
-        if row.measure.group != group:
-            group = row.measure.group
-            lines.append(group)
-        cells = "".join(f"{cell:>{width}}" for cell, width in zip(row.cells, widths, strict=True))
-        lines.append(f"  {name:<{left - 2}}{cells}")
-    return "\n".join([*lines, *(f"– {note}" for note in table.notes)])
-
-
-def as_json(reports: Sequence[ClipReport], against: Sequence[ClipReport], page: str | None) -> dict[str, Any]:
-    """Put everything into what JSON knows."""
-    from ..evaluate.summary import beyond_references, pair, paired_differences, summarise
-
-    told: dict[str, Any] = {"videos": [_told(one) for one in reports], "summary": _spreads(summarise(reports))}
-    if any(report.reference is not None for report in reports):
-        told["beyond_reference"] = _spreads(beyond_references(reports))
-    if against:
-        told["against"] = [_told(one) for one in against]
-        told["paired_differences"] = _spreads(paired_differences(pair(reports, against)))
-    return told | ({"page": page} if page else {})
-
-
-def _told(report: ClipReport) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "name": report.name,
-        "frames": report.length,
-        "fps": report.fps,
-        "size": list(report.size),
-        "seen": round(report.seen, 4),
-        "cuts": report.cuts,
-        "measures": {name: None if value is None else _short(value) for name, value in report.values.items()},
-        "missing": dict(report.missing),
-    }
-    if report.reference is not None:
-        told["reference"] = _told(report.reference)
-    return told
-
-
-def _spreads(summed: dict[str, Spread | None]) -> dict[str, Any]:
-    return {
-        name: None
-        if one is None
-        else {"mean": _short(one.mean), "deviation": _short(one.deviation), "count": one.count}
-        for name, one in summed.items()
-    }
-
-
-def _short(value: float) -> float:
-    """Keep six digits that mean something."""
-    return float(f"{value:.6g}") if math.isfinite(value) else value

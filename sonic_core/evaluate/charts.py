@@ -20,6 +20,8 @@ ROUND = (1, 2, 2.5, 5, 10)
 """What numbers beside an axis are multiples of, times a power of ten."""
 ROOM = 0.06
 """Share of the range that is left free above and below."""
+LEAST = 1e-6
+"""What an axis spans at least, in its own unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +48,13 @@ class Chart:
 
 def draw(chart: Chart, fps: float) -> str:
     """Draw a chart of curves at ``fps`` values a second as an ``<svg>``; nothing where no value is known."""
-    known = [line.values[np.isfinite(line.values)] for line in chart.lines]
-    known = [values for values in known if len(values)]
-    if not known:
+    axes = scale(chart, fps)
+    if axes is None:
         return ""
-    low, high = float(min(values.min() for values in known)), float(max(values.max() for values in known))
-    span = max(high - low, 1e-6)
-    low, high = low - ROOM * span if chart.low is None else chart.low, high + ROOM * span
-    seconds = max(len(line.values) for line in chart.lines) / fps
+    low, high, seconds = axes
 
     def x(moment: float) -> float:
-        return LEFT + moment / max(seconds, 1e-6) * (WIDTH - LEFT - RIGHT)
+        return LEFT + moment / seconds * (WIDTH - LEFT - RIGHT)
 
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
@@ -73,6 +71,18 @@ def draw(chart: Chart, fps: float) -> str:
             places = "M" + "L".join(f"{x(moment):.1f} {y(value):.1f}" for moment, value in path)
             parts.append(f'<path class="line {line.style}" d="{places}"/>')
     return "".join([*parts, "</svg>"])
+
+
+def scale(chart: Chart, fps: float) -> tuple[float, float, float] | None:
+    """Choose the axes of a chart: lowest and highest value, and seconds; None where no value is known."""
+    known = [line.values[np.isfinite(line.values)] for line in chart.lines]
+    known = [values for values in known if len(values)]
+    if not known:
+        return None
+    low, high = float(min(values.min() for values in known)), float(max(values.max() for values in known))
+    span = max(high - low, LEAST)
+    seconds = max(len(line.values) for line in chart.lines) / fps
+    return low - ROOM * span if chart.low is None else chart.low, high + ROOM * span, max(seconds, LEAST)
 
 
 def ticks(low: float, high: float) -> list[float]:

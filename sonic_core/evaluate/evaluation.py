@@ -41,6 +41,18 @@ class _Figures:
             self.missing[name] = why
 
 
+def check_portrait(portrait: torch.Tensor) -> None:
+    """Raise where a picture is no portrait to measure likeness with: before a video is made for that.
+
+    Args:
+        portrait: (3, h, w).
+
+    Raises:
+        FaceNotFoundError: There is no face in it.
+    """
+    Still.of(portrait)
+
+
 def evaluate_clip(
     clip: Clip,
     *,

@@ -144,5 +144,5 @@ def _notes(reports: Sequence[ClipReport]) -> list[str]:
     for why, (measures, videos) in found.items():
         several = len(reports) > 1 and len(videos) < len(reports)
         named = ", ".join(videos[:LISTED]) + (f" and {len(videos) - LISTED} more" if len(videos) > LISTED else "")
-        notes.append(f"{', '.join(measures)}{f' ({named})' if several else ''}: {why}.")
+        notes.append(f"{', '.join(measures)}{f' ({named})' if several else ''}: {why.removesuffix('.')}.")
     return notes

@@ -34,6 +34,21 @@ WHOLE = """type => {
   node.connect(0, video, 0);
 }"""
 """Puts the node that does all on the canvas, with what goes before and after it."""
+JUDGED = """() => {
+  app.graph.clear();
+  const [image, video, node] = ['LoadImage', 'LoadVideo', 'SonicReport'].map((kind, place) => {
+    const made = LiteGraph.createNode(kind);
+    made.pos = [place * 400, 0];
+    app.graph.add(made);
+    return made;
+  });
+  image.widgets[0].value = 'sonic_sample_portrait.png';
+  video.widgets[0].value = 'sonic_sample_video.mp4';
+  const slot = name => node.inputs.findIndex(input => input.name === name);
+  image.connect(0, node, slot('portrait'));
+  video.connect(0, node, slot('video'));
+}"""
+"""Puts the node that judges on the canvas, with what goes before it."""
 VALUES = {"SonicLoadAudio": {"start": 2.0, "duration": 3.0}}
 """What is set before the run, so that there is something to see."""
 PLACE = "type => { app.graph.clear(); const node = LiteGraph.createNode(type); node.pos = [0, 0]; app.graph.add(node) }"
@@ -50,6 +65,7 @@ def make_portraits(canvas: Canvas, folder: Path = IMAGES) -> None:
             _run(canvas, template)
             for node in nodes:
                 _take(canvas, node, folder / f"{node}{ending}")
+        take_report(canvas, folder / f"SonicReport{ending}", len(ending))
         canvas.page.evaluate(WHOLE, "SonicTalkingPortrait")
         canvas.turn("SonicTalkingPortrait", seed=len(ending))  # what is kept from a run before is not shown again
         assert canvas.press_run() == "execution_success"
@@ -59,6 +75,15 @@ def make_portraits(canvas: Canvas, folder: Path = IMAGES) -> None:
             canvas.page.evaluate(PLACE, node)
             _take(canvas, node, folder / f"{node}{ending}")
     canvas.set("Comfy.Locale", "en")
+
+
+def take_report(canvas: Canvas, path: Path, number: int) -> None:
+    """Take the picture of the node that judges; another number makes it work anew."""
+    canvas.page.evaluate(JUDGED)
+    canvas.turn("SonicReport", filename_prefix=f"sonic/report{number}")
+    assert canvas.press_run() == "execution_success"
+    canvas.page.wait_for_timeout(3000)
+    _take(canvas, "SonicReport", path)
 
 
 def _run(canvas: Canvas, template: str) -> None:

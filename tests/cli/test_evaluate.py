@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import sonic_core as sonic
-from sonic_core.cli.evaluate import written
 from sonic_core.cli.main import main
+from sonic_core.evaluate.figures import written
 from sonic_core.evaluate.report import MEASURES
 from sonic_core.evaluate.summary import Table
 

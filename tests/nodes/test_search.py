@@ -26,6 +26,9 @@ WORDS = {
     "说话": "SonicSampler",
     "人像": "SONIC_PreData",
     "防抖": "TemporalSmooth",
+    "evaluate": "SonicReport",
+    "quality": "SonicReport",
+    "评估": "SonicReport",
 }
 """A word, and a node that must be found by it."""
 

@@ -38,7 +38,7 @@ function entries(node, video) {
   const own = [
     ["open", () => window.open(addressOf(video), "_blank")],
     ["save", () => element("a", { href: addressOf(video), download: video.filename }).click()],
-    ["copy", () => copy(video.path)],
+    ["copy", () => copyText(video.path)],
     ...(video.sound ? [[muted ? "unmute" : "mute", () => mute(node, video, !muted)]] : []),
   ];
   return own.map(([name, callback]) => ({ content: word("video", name), callback }));
@@ -48,7 +48,8 @@ function addressOf({ filename, subfolder, type }) {
   return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
 }
 
-async function copy(path) {
+/** Copy where something lies, and say so. */
+export async function copyText(path) {
   if (navigator.clipboard) await navigator.clipboard.writeText(path);
   else copyOldly(path);
   app.extensionManager.toast.add({ severity: "info", summary: word("video", "copied"), detail: path, life: BRIEFLY });

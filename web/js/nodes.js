@@ -80,3 +80,15 @@ export function keepMounted(node, element) {
     });
   });
 }
+
+/** Find the graph that all others are in. */
+export function rootGraph() {
+  return app.rootGraph ?? app.graph.rootGraph;
+}
+
+/** Find a node by its place, as the canvas names it: its number, within a subgraph by that too. */
+export function nodeAt(place) {
+  const root = rootGraph();
+  const [graph, id] = place.includes(":") ? place.split(":") : [undefined, place];
+  return (graph ? root.subgraphs.get(graph) : root)?.getNodeById(id) ?? {};
+}

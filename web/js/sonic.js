@@ -5,6 +5,7 @@ import { addAdvice, ADVICE, learnAdvice, repeatAdvice } from "./advice.js";
 import { translateErrors } from "./errors.js";
 import { addVideoMenu, hearVideos } from "./menu.js";
 import { hearWarnings, tellConflicts } from "./messages.js";
+import { addReportLine, restoreReportLines } from "./report.js";
 import { addPlayer, addSound, keepSound, SOUND } from "./sound.js";
 import { addVideoLine, markPictures, restoreVideoLines } from "./video.js";
 import { addDownload, hearDownloads } from "./weights.js";
@@ -17,7 +18,14 @@ function addStyle() {
 }
 
 /** Nodes that take a video and show a picture. */
-const SHOW_PICTURES = ["SONIC_PreData", "SonicTalkingPortrait", "LipSyncRefine", "TemporalSmooth", "SonicDirection"];
+const SHOW_PICTURES = [
+  "SONIC_PreData",
+  "SonicTalkingPortrait",
+  "LipSyncRefine",
+  "TemporalSmooth",
+  "SonicDirection",
+  "SonicReport",
+];
 
 app.registerExtension({
   name: "sonic.portrait",
@@ -45,12 +53,16 @@ app.registerExtension({
     if (node.comfyClass === "SonicLoadAudio") keepSound(node);
     if (node.comfyClass === "SonicModelLoader") addDownload(node);
     if (SHOW_PICTURES.includes(node.comfyClass)) markPictures(node);
+    if (node.comfyClass === "SonicReport") addReportLine(node);
     if (node.comfyClass === "VideoCombine") {
       addVideoLine(node);
       addVideoMenu(node);
     }
   },
-  onNodeOutputsUpdated: restoreVideoLines,
+  onNodeOutputsUpdated(outputs) {
+    restoreVideoLines(outputs);
+    restoreReportLines(outputs);
+  },
   setup() {
     translateErrors();
     hearWarnings();

@@ -3,7 +3,7 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { element } from "./elements.js";
-import { after } from "./nodes.js";
+import { after, nodeAt, rootGraph } from "./nodes.js";
 import { addPanel } from "./panel.js";
 import { word } from "./words.js";
 
@@ -113,14 +113,4 @@ function pathOf({ id, graph }) {
   const graphs = [rootGraph(), ...rootGraph().subgraphs.values()];
   const around = graphs.flatMap(({ nodes }) => nodes).find(({ subgraph }) => subgraph === graph);
   return `${pathOf(around)}:${id}`;
-}
-
-function rootGraph() {
-  return app.rootGraph ?? app.graph.rootGraph;
-}
-
-function nodeAt(place) {
-  const root = rootGraph();
-  const [graph, id] = place.includes(":") ? place.split(":") : [undefined, place];
-  return (graph ? root.subgraphs.get(graph) : root)?.getNodeById(id) ?? {};
 }

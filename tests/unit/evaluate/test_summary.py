@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,11 @@ def test_the_references_own_score_stands_beside_the_score():
     assert cells(table, "mouth") == {"a": "0.150", "reference": "0.200", "minus reference": "-0.050"}
     assert [row.measure.name for row in table.rows] == ["mouth"], "what nobody has is not listed"
     assert table.notes == ("PSNR: no reference was given.",)
+
+
+def test_a_reason_that_is_a_sentence_ends_once():
+    (note,) = tabulate([replace(made("a"), missing={"offset": "Expected 3 s of speech; use a longer clip."})]).notes
+    assert note == "sound late by: Expected 3 s of speech; use a longer clip."
 
 
 def test_pairs_tell_what_means_do_not():
