@@ -113,7 +113,10 @@ def test_importing_the_command_line_loads_nothing_heavy():
 
 
 INSIDE: dict[str, dict[str, str]] = {
-    "host/media.py": {"media.image": "a picture for the canvas to fetch is written as the engine writes its own"},
+    "host/media.py": {
+        "media.image": "a picture for the canvas to fetch is written as the engine writes its own",
+        "media.pixels": "and made smaller as every picture is",
+    },
     "host/memory.py": {
         "devices": "a keeper of the host's is one of the engine's: it names devices as those do",
         "moving": "and leaves tensors in their files as those do",

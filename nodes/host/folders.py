@@ -229,11 +229,11 @@ def next_file(
     return Path(folder) / file, {"filename": file, "subfolder": subfolder, "type": "output" if keep else "temp"}
 
 
-def temporary_file(ending: str) -> Path:
-    """Name a new file in the folder that the host empties when it starts and ends."""
+def temporary_file(ending: str, name: str = "") -> Path:
+    """Name a file in the folder that the host empties when it starts and ends: a new one, or one of this name."""
     folder = Path(import_module("folder_paths").get_temp_directory())
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"sonic_{uuid.uuid4().hex}{ending}"
+    return folder / f"sonic_{name or uuid.uuid4().hex}{ending}"
 
 
 def remove(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from hashlib import blake2b
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ...sonic_core import Audio
 
 
+SHOWN = 1024
+"""Pixels of the longer side of what a node shows."""
 OVERSHOOT, WHITE = 0.5, 255.0
 """How far values leave [0, 1] where a filter sharpened, and what white is where a node forgot to divide."""
 
@@ -66,10 +69,23 @@ def image_of(frames: torch.Tensor) -> torch.Tensor:
 
 
 def shown(picture: torch.Tensor) -> dict[str, str]:
-    """Lay a picture (3, h, w) where the canvas finds it, and say where, in the host's words."""
-    from ...sonic_core.media.image import write_png
+    """Lay a picture (3, h, w) where the canvas finds it, and say where, in the host's words.
 
-    path = write_png(temporary_file(".png"), picture)
+    It is no larger than a node can show, and the same picture is one file, however often it is shown: the host keeps
+    these files until it ends.
+    """
+    from ...sonic_core.media.image import write_png
+    from ...sonic_core.media.pixels import as_bytes, as_frames, shrink
+
+    pixels = as_bytes(picture)
+    height, width = pixels.shape[:2]
+    share = SHOWN / max(height, width)
+    if share < 1:
+        pixels = shrink(pixels, (max(round(share * height), 1), max(round(share * width), 1)))
+    told = blake2b(f"{pixels.shape}".encode() + pixels.tobytes(), digest_size=16).hexdigest()
+    path = temporary_file(".png", told)
+    if not path.exists():
+        write_png(path, as_frames([pixels])[0])
     return {"filename": path.name, "subfolder": "", "type": "temp"}
 
 

@@ -116,8 +116,8 @@ class Listener:
 class Comfy:
     """A running host."""
 
-    def __init__(self, home: Path, port: int, python: str) -> None:
-        self.home, self.url, self.python = home, f"http://127.0.0.1:{port}", python
+    def __init__(self, home: Path, port: int, python: str, pid: int) -> None:
+        self.home, self.url, self.python, self.pid = home, f"http://127.0.0.1:{port}", python, pid
 
     def ask(self, path: str, body: object = None, kind: str = "application/json") -> bytes:
         """GET, or POST when there is a body."""
@@ -245,7 +245,7 @@ def started(checkout: Path, python: str, home: Path, front_end: str | None = Non
         stderr=subprocess.STDOUT, start_new_session=True
     ) as process:  # fmt: skip
         try:
-            yield _ready(Comfy(home, port, python), process)
+            yield _ready(Comfy(home, port, python, process.pid), process)
         finally:
             _end(process)
 
