@@ -27,6 +27,8 @@ PACKS = ("buffalo_l", "antelopev2", "buffalo_m", "buffalo_s", "buffalo_sc")
 PATTERNS = ("det_*.onnx", "scrfd*.onnx")
 NESTED = ("", "models", "insightface", "insightface/models")
 """Where packs lie inside a weight folder."""
+NEEDED = ("insightface", "onnxruntime", "onnx", "skimage")
+"""The package and what it cannot be imported without; ``pip install --no-deps`` leaves the others out."""
 INPUT_SIDES = (640, 256)
 """Sides of the detector's input, tried in turn: faces that fill the picture are found at the smaller one."""
 LEAST_SCORE = 0.5
@@ -94,8 +96,8 @@ class InsightFaceFinder:
 
     @staticmethod
     def usable(weights: Weights = ()) -> bool:
-        """Say whether both the package and a detector are there."""
-        there = all(find_spec(package) is not None for package in ("insightface", "onnxruntime"))
+        """Say whether the package, with what it imports, and a detector are there."""
+        there = all(find_spec(package) is not None for package in NEEDED)
         return there and locate_pack(weights) is not None
 
     def find(self, image: torch.Tensor) -> list[Face]:
