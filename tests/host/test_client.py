@@ -121,7 +121,7 @@ def test_a_server_that_is_not_there_is_said(client: Client) -> None:
         server = f"127.0.0.1:{free.getsockname()[1]}"
     done = client.run("fast_digital_human", server=server)
     assert done.returncode == 2
-    assert said(done).startswith(f"ComfyUI at http://{server} does not do its part (Cannot connect")
+    assert said(done).startswith(f"ComfyUI at {server} does not do its part (Cannot connect")
 
 
 @pytest.mark.parametrize(
