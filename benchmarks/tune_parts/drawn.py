@@ -69,12 +69,12 @@ def write_tiny_base(folder: Path) -> None:
     save_file(tensors, path, {"format": "pt"})
 
 
-def prepared_people(folder: Path, plan: TuningPlan) -> tuple[Networks, Prepared]:
+def prepared_people(folder: Path, plan: TuningPlan, speeds: Sequence[float] = SPEEDS) -> tuple[Networks, Prepared]:
     """Draw the people and the tiny base, and prepare the one for the other."""
     write_tiny_base(folder / "set")
     networks = Networks(find_base([folder / "set"]), torch.float32)
     workshop = Workshop(plan, networks, OwnKeeper(torch.device("cpu")))
-    return networks, prepare(draw_people(folder / "videos"), folder / "data", workshop)
+    return networks, prepare(draw_people(folder / "videos", speeds), folder / "data", workshop)
 
 
 def deviation_of(latents: Sequence[torch.Tensor]) -> float:

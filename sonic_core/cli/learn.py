@@ -16,6 +16,10 @@ TASKS = {
     ),
     "sync": ("learn.sync.commands", "teach sync whether a mouth and a sound belong together, from no video at all"),
     "tune": ("learn.tune.commands", "teach sonic-base how one person speaks, from videos: a LoRA"),
+    "distil": (
+        "learn.distil.commands",
+        "teach a student of sonic-base that needs one branch and few steps: quality live",
+    ),
     "landmarks": ("learn.mediapipe", "take the face finder's networks out of MediaPipe's files"),
     "voice": (
         "learn.voice",

@@ -8,7 +8,7 @@ import inspect
 import json
 import textwrap
 from collections.abc import Container, Mapping
-from dataclasses import Field, fields, replace
+from dataclasses import Field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,7 +95,14 @@ def plan_of(kind: type[Plan], options: argparse.Namespace) -> Plan:
 
 
 def words_of(kind: type[Any]) -> dict[str, str]:
-    """Read what the docstrings of a class's fields say, by name; a field without one is not there."""
+    """Read what the docstrings of a class's fields say, by name, inherited ones too; one without is not there."""
+    said: dict[str, str] = {}
+    for one in reversed([one for one in kind.__mro__ if is_dataclass(one)]):
+        said |= _own_words(one)
+    return said
+
+
+def _own_words(kind: type[Any]) -> dict[str, str]:
     (made,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     said, last = {}, ""
     for node in made.body if isinstance(made, ast.ClassDef) else ():

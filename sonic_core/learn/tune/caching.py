@@ -33,7 +33,7 @@ from ...models.base.loading import Networks
 from ...models.base.vae import reference_latents
 from ...types import Audio, FaceFinder, Progress, ignore_progress
 from ..data.notes import listed_clips, read_note
-from .plan import TuningPlan
+from .plan import LearningPlan
 from .watching import FPS, STRIDE, Take, Watched, watch
 
 STAGE = "encode"
@@ -114,7 +114,7 @@ def find_videos(named: Sequence[Path]) -> list[Path]:
 class Workshop:
     """What pieces of video are encoded with."""
 
-    plan: TuningPlan
+    plan: LearningPlan
     """What is cut out."""
     networks: Networks
     """The VAE, the image encoder and the audio networks are used."""
@@ -281,7 +281,7 @@ class _Seen:
     """(1, tokens, width) float16."""
 
 
-def _references(piece: Take, plan: TuningPlan) -> set[int]:
+def _references(piece: Take, plan: LearningPlan) -> set[int]:
     """Choose the frames of a piece that may stand for the portrait, evenly."""
     return {round(one) for one in np.linspace(0, piece.length - 1, min(plan.references, piece.length))}
 

@@ -11,6 +11,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ import torch
 from ...devices import OwnKeeper, choose_device, choose_dtype
 from ...errors import SonicWarning
 from ...media.files import check_writable
-from ...models.base.files import find_base
+from ...models.base.files import BaseFiles, find_base
 from ...models.base.loading import Networks
+from ...types import Progress
 from ...weights.catalog import UNET
 from ...weights.read import load_into
 from ..harness import TaskLine, run_task
@@ -28,7 +30,7 @@ from ..plans import add_flags, plan_of
 from .caching import Prepared, Workshop, find_videos, prepare
 from .examples import Examples, split
 from .network import add_changes, choose_number_type, trainable_unet
-from .plan import TuningPlan
+from .plan import LearningPlan, TuningPlan
 from .together import Together, local_device
 from .training import Lesson, tune
 
@@ -54,14 +56,7 @@ def run(options: argparse.Namespace) -> None:
         data = options.data or output.with_suffix("") / "data"
         files, progress = find_base(options.weights), TaskLine(shown=together.first)
         dtype = choose_number_type(device, plan.precision)
-        videos = find_videos(options.videos)
-        if not together.first:
-            together.wait()
-        workshop = Workshop(plan, Networks(files, choose_dtype(device)), OwnKeeper(device))
-        prepared = prepare(videos, data, workshop, progress=progress)
-        if together.first:
-            together.wait()
-            _tell(prepared, len(videos))
+        prepared = prepared_videos(Materials(options.videos, data, plan, files, device), together, progress)
         if options.prepare_only:
             return
         lesson = _lesson(files, plan, prepared, device, dtype)
@@ -70,6 +65,38 @@ def run(options: argparse.Namespace) -> None:
         together.part()
     if together.first:
         sys.stdout.write(f"{output}: python -m sonic_core generate --model sonic-base --lora {output} …\n")
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What is learned from, before it is prepared."""
+
+    videos: Sequence[Path]
+    """Files and folders."""
+    data: Path
+    """Folder in which what is prepared is kept."""
+    plan: LearningPlan
+    files: BaseFiles
+    """Of the model that learns."""
+    device: torch.device
+
+
+def prepared_videos(materials: Materials, together: Together, progress: Progress) -> Prepared:
+    """Prepare the videos that are not prepared yet, one process after the first, and tell what became of them.
+
+    Raises:
+        SonicError: There is none, or nothing of them can be learned from.
+    """
+    device = materials.device
+    videos = find_videos(materials.videos)
+    if not together.first:
+        together.wait()
+    workshop = Workshop(materials.plan, Networks(materials.files, choose_dtype(device)), OwnKeeper(device))
+    prepared = prepare(videos, materials.data, workshop, progress=progress)
+    if together.first:
+        together.wait()
+        _tell(prepared, len(videos))
+    return prepared
 
 
 def _lesson(files: Any, plan: TuningPlan, prepared: Prepared, device: torch.device, dtype: torch.dtype) -> Lesson:  # noqa: ANN401
@@ -113,17 +140,20 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "videos", nargs="+", type=Path, metavar="VIDEO", help="videos of one person who speaks, or folders"
-    )
+    add_materials(parser, "videos of one person who speaks, or folders")
     parser.add_argument(
         "--output", required=True, metavar="O.safetensors", help="the LoRA to write; a folder beside it"
     )
+    add_flags(parser, TuningPlan)
+    return parser
+
+
+def add_materials(parser: argparse.ArgumentParser, videos: str) -> None:
+    """Give a command the arguments that say what is learned from, by what, and where; ``videos``: its help."""
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help=videos)
     parser.add_argument("--data", type=Path, metavar="DIR", help="where prepared videos are kept (beside the output)")
     parser.add_argument("--prepare-only", action="store_true", help="prepare the videos and tell what was dropped")
     parser.add_argument(
         "--weights", action="append", default=[], metavar="DIR", help="where weights are looked for first"
     )
     parser.add_argument("--device", default="auto", help="cuda, cuda:1, xpu, mps or cpu (%(default)s)")
-    add_flags(parser, TuningPlan)
-    return parser

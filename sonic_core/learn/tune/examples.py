@@ -19,7 +19,7 @@ from ...faces.crop import face_mask
 from ...models.base.config import LATENT_SCALE, LATENT_SIDE
 from ...types import Box
 from .caching import Talk, read_talk
-from .plan import TuningPlan
+from .plan import LearningPlan, TuningPlan
 
 MOST_BUCKET = 128.0
 """Motion bucket that is never exceeded."""
@@ -62,7 +62,7 @@ class Example:
     """(h, w) how much each latent pixel counts; 1 in the mean."""
 
 
-def split(paths: Sequence[Path], plan: TuningPlan) -> tuple[list[Span], list[Span]]:
+def split(paths: Sequence[Path], plan: LearningPlan) -> tuple[list[Span], list[Span]]:
     """Part what is learned from and what judges it: whole pieces where there are enough, else the ends of the longer.
 
     Args:
@@ -132,59 +132,54 @@ def measure_movement(talk: Talk, first: int, frames: int) -> np.ndarray:
     return np.array([head, np.sqrt(inside.var(0).sum(-1).mean())])
 
 
-class Examples:
-    """Draws what is learned from."""
+class Excerpts:
+    """Makes examples of windows."""
 
-    def __init__(self, spans: Sequence[Span], plan: TuningPlan, least: float, most: float) -> None:
+    def __init__(self, spans: Sequence[Span], plan: LearningPlan) -> None:
         """Take what is learned from.
 
         Args:
             spans: Where windows are taken.
-            plan: How they are drawn.
-            least: The least noise level of the model.
-            most: The greatest.
+            plan: ``window``, ``seed``, ``judged`` and ``face_weight`` count.
 
         Raises:
             InputError: No window fits.
         """
-        self.plan, self.least, self.most = plan, least, most
+        self.plan = plan
         self.spans = [span for span in spans if span.windows(plan.window)]
         if not self.spans:
             raise InputError(f"Expected pieces of {plan.window} frames to learn from, got none that long.")
         self.counts = np.cumsum([span.windows(plan.window) for span in self.spans])
         self.movement = Movement(self.spans, plan.window)
 
-    def draw(self, step: int, number: int) -> Example:
-        """Draw example ``number`` of a step."""
-        chance = np.random.default_rng([self.plan.seed, step, number])
+    def place(self, chance: np.random.Generator) -> tuple[Talk, int, int]:
+        """Draw a window: its piece, its first frame, and which of the piece's references is the portrait."""
         window = int(chance.integers(self.counts[-1]))
         place = int(np.searchsorted(self.counts, window, side="right"))
         span = self.spans[place]
         first = span.first + window - int(self.counts[place - 1] if place else 0)
         talk = read_talk(span.path)
-        reference = int(chance.integers(len(talk.references)))
-        sigma = math.exp(self.plan.mean + self.plan.deviation * chance.standard_normal())
-        dropped = chance.random()
-        noise = _noise(chance, talk, self.plan.window)
-        made = self.make(talk, first, reference, sigma=min(max(sigma, self.least), self.most), noise=noise)
-        if dropped < self.plan.drop_all:
-            return without(made, talk, picture=True)
-        return without(made, talk) if dropped < self.plan.drop_all + self.plan.drop_sound else made
+        return talk, first, int(chance.integers(len(talk.references)))
 
     def fixed(self, spans: Sequence[Span], sigmas: Sequence[float]) -> list[Example]:
         """List the same examples at every asking, evenly over other ``spans``, at each of some noise levels."""
+        made = []
+        for number, (span, first) in enumerate(self.places(spans)):
+            talk = read_talk(span.path)
+            for sigma in sigmas:
+                chance = np.random.default_rng([self.plan.seed, number])
+                noise = draw_noise(chance, talk, self.plan.window)
+                made.append(self.make(talk, first, 0, sigma=sigma, noise=noise))
+        return made
+
+    def places(self, spans: Sequence[Span]) -> list[tuple[Span, int]]:
+        """Choose ``judged`` windows evenly over ``spans``: their pieces and first frames."""
         frames = self.plan.window
         places = [(span, first) for span in spans for first in range(span.first, span.end - frames + 1)]
         if not places:
             return []
-        chosen = sorted({round(one) for one in np.linspace(0, len(places) - 1, min(self.plan.judged, len(places)))})
-        made = []
-        for number, (span, first) in enumerate(places[one] for one in chosen):
-            talk = read_talk(span.path)
-            for sigma in sigmas:
-                chance = np.random.default_rng([self.plan.seed, number])
-                made.append(self.make(talk, first, 0, sigma=sigma, noise=_noise(chance, talk, frames)))
-        return made
+        chosen = {round(one) for one in np.linspace(0, len(places) - 1, min(self.plan.judged, len(places)))}
+        return [places[one] for one in sorted(chosen)]
 
     def make(self, talk: Talk, first: int, reference: int, *, sigma: float, noise: torch.Tensor) -> Example:
         """Make the example of a window.
@@ -214,6 +209,37 @@ class Examples:
         )
 
 
+class Examples(Excerpts):
+    """Draws what a tuning learns from."""
+
+    def __init__(self, spans: Sequence[Span], plan: TuningPlan, least: float, most: float) -> None:
+        """Take what is learned from.
+
+        Args:
+            spans: Where windows are taken.
+            plan: How they are drawn.
+            least: The least noise level of the model.
+            most: The greatest.
+
+        Raises:
+            InputError: No window fits.
+        """
+        super().__init__(spans, plan)
+        self.tuning, self.least, self.most = plan, least, most
+
+    def draw(self, step: int, number: int) -> Example:
+        """Draw example ``number`` of a step."""
+        chance = np.random.default_rng([self.plan.seed, step, number])
+        talk, first, reference = self.place(chance)
+        sigma = math.exp(self.tuning.mean + self.tuning.deviation * chance.standard_normal())
+        dropped = chance.random()
+        noise = draw_noise(chance, talk, self.plan.window)
+        made = self.make(talk, first, reference, sigma=min(max(sigma, self.least), self.most), noise=noise)
+        if dropped < self.tuning.drop_all:
+            return without(made, talk, picture=True)
+        return without(made, talk) if dropped < self.tuning.drop_all + self.tuning.drop_sound else made
+
+
 def without(example: Example, talk: Talk, *, picture: bool = False) -> Example:
     """Drop the sound, and with ``picture`` the picture, as guidance does when it animates."""
     image, embedding = (None, None) if picture else (example.image, example.embedding)
@@ -228,5 +254,6 @@ def face_weight(size: tuple[int, int], box: Box, times: float) -> torch.Tensor:
     return weight / weight.mean()
 
 
-def _noise(chance: np.random.Generator, talk: Talk, frames: int) -> torch.Tensor:
+def draw_noise(chance: np.random.Generator, talk: Talk, frames: int) -> torch.Tensor:
+    """Draw noise of deviation 1 for a window of a piece: (frames, 4, h, w)."""
     return torch.from_numpy(chance.standard_normal((frames, *talk.latents.shape[1:]), dtype=np.float32))

@@ -30,11 +30,15 @@ def velocity(clean: torch.Tensor, noise: torch.Tensor, sigma: float) -> torch.Te
 
 def predict(unet: Any, example: Example) -> torch.Tensor:
     """Ask the UNet, which must be conditioned by ``conditioning_of``, for the velocity of an example: (n, 4, h, w)."""
+    return answer_of(unet, example, example.clean + example.sigma * example.noise, example.sigma)
+
+
+def answer_of(unet: Any, example: Example, noisy: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Ask it for the velocity of other noisy frames, (n, 4, h, w) at noise level ``sigma``, in an example's place."""
     weights = unet.conv_in.weight
-    noisy = (example.clean + example.sigma * example.noise) / deviation(example.sigma)
     image = torch.zeros_like(example.clean[0]) if example.image is None else example.image
-    inputs = torch.cat([noisy, image.expand_as(noisy)], 1)[None].to(weights)
-    moment = torch.full((1,), timestep(example.sigma), device=weights.device)
+    inputs = torch.cat([noisy / deviation(sigma), image.expand_as(noisy)], 1)[None].to(weights)
+    moment = torch.full((1,), timestep(sigma), device=weights.device)
     ids = torch.tensor([[MODEL_FPS, *example.buckets]], device=weights.device)
     nothing = inputs.new_zeros(1, 1, 1)  # image and audio tokens are in the attention context
     return unet(inputs, moment, nothing, ids, return_dict=False)[0][0]

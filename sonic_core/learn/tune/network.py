@@ -10,10 +10,10 @@ arXiv 1604.06174.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -59,7 +59,7 @@ class LowRank(nn.Module):
         bound = math.sqrt(3 / shape[1:].numel())  # of a variance that keeps the size of what passes
         self.down = nn.Parameter(torch.empty(rank, *shape[1:]).uniform_(-bound, bound, generator=chance))
         self.up = nn.Parameter(torch.zeros(shape[0], rank, *[1] * len(shape[2:])))
-        self.scale = scale
+        self.scale, self.counts = scale, True
         self.convolve = _CONVOLUTIONS.get(type(layer))
         self.options = {name: getattr(layer, name) for name in _OPTIONS if hasattr(layer, name)}
 
@@ -85,6 +85,32 @@ class Changes(nn.Module):
         for name, layer in zip(self.names, self.layers, strict=True):
             found |= {f"{name}.lora_A.weight": layer.down, f"{name}.lora_B.weight": layer.up}
         return found  # type: ignore[return-value]
+
+    @contextmanager
+    def out(self) -> Iterator[None]:
+        """Let the UNet answer without them while the block runs: as it was, to the bit."""
+        self._count(counts=False)
+        try:
+            yield
+        finally:
+            self._count(counts=True)
+
+    @contextmanager
+    def being(self, values: Mapping[str, torch.Tensor]) -> Iterator[None]:
+        """Let the UNet answer with other values of ``tensors`` while the block runs; they are lent, not copied."""
+        own = self.tensors()
+        learned = {name: parameter.data for name, parameter in own.items()}
+        for name, parameter in own.items():
+            parameter.data = values[name]
+        try:
+            yield
+        finally:
+            for name, parameter in own.items():
+                parameter.data = learned[name]
+
+    def _count(self, *, counts: bool) -> None:
+        for layer in self.layers:
+            cast("LowRank", layer).counts = counts
 
 
 def chosen_layers(unet: nn.Module, layers: str) -> list[str]:
@@ -126,7 +152,7 @@ def add_changes(unet: nn.Module, layers: str, rank: int, scale: float, seed: int
 
 
 def _add(change: LowRank, _layer: nn.Module, given: tuple[torch.Tensor, ...], answer: torch.Tensor) -> torch.Tensor:
-    return answer + change(given[0])
+    return answer + change(given[0]) if change.counts else answer
 
 
 def trainable_unet(config: BaseConfig, *, checkpointing: bool) -> Any:

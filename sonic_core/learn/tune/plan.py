@@ -1,4 +1,4 @@
-"""Everything that shapes a tuning, in one place; also read from a file."""
+"""Everything that shapes what sonic-base learns, in one place; also read from a file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PRECISIONS_HERE = ("auto", "bf16", "fp32")
 
 
 @dataclass(frozen=True)
-class TuningPlan:
-    """Everything that shapes a tuning.
+class LearningPlan:
+    """What shapes everything that sonic-base learns from videos.
 
     Raises:
         SettingsError: A value is not possible.
@@ -61,13 +61,6 @@ class TuningPlan:
     """Norm that a step's gradient is cut down to."""
     average: float = 0.995
     """How much of the moving average of the changes is kept from step to step; the average is what is written."""
-    mean: float = 1.0
-    deviation: float = 1.2
-    """Of the logarithm of the noise levels, which are drawn from a normal distribution."""
-    drop_sound: float = 0.1
-    """Share of windows that learn without their sound, which guidance by sound needs."""
-    drop_all: float = 0.05
-    """Share of windows that learn without sound and picture, which guidance by appearance needs."""
     face_weight: float = 2.0
     """How much more an error in the face counts than one beside it."""
     seed: int = 0
@@ -90,10 +83,6 @@ class TuningPlan:
         plans.check_limits(self, _LIMITS)
         if self.size % MULTIPLE:
             raise SettingsError(f"size must be a multiple of {MULTIPLE}, got {self.size}.")
-        if self.drop_sound + self.drop_all >= 1:
-            raise SettingsError(
-                f"drop_sound and drop_all must leave something; got {self.drop_sound} and {self.drop_all}."
-            )
         for name, choices in (("layers", LAYERS), ("precision", PRECISIONS_HERE)):
             if getattr(self, name) not in choices:
                 raise SettingsError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}.")
@@ -108,8 +97,33 @@ class TuningPlan:
         return {name: getattr(self, name) for name in _OF_DATA}
 
     def of_learning(self) -> dict[str, Any]:
-        """Tell the values on which the numbers of a tuning depend; how it is watched is not among them."""
+        """Tell the values on which the numbers learned depend; how it is watched is not among them."""
         return {name: value for name, value in asdict(self).items() if name not in _OF_WATCHING}
+
+
+@dataclass(frozen=True)
+class TuningPlan(LearningPlan):
+    """Everything that shapes a tuning.
+
+    Raises:
+        SettingsError: A value is not possible.
+    """
+
+    mean: float = 1.0
+    deviation: float = 1.2
+    """Of the logarithm of the noise levels, which are drawn from a normal distribution."""
+    drop_sound: float = 0.1
+    """Share of windows that learn without their sound, which guidance by sound needs."""
+    drop_all: float = 0.05
+    """Share of windows that learn without sound and picture, which guidance by appearance needs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        plans.check_limits(self, _LIMITS_OF_TUNING)
+        if self.drop_sound + self.drop_all >= 1:
+            raise SettingsError(
+                f"drop_sound and drop_all must leave something; got {self.drop_sound} and {self.drop_all}."
+            )
 
 
 _MANY = 1_000_000
@@ -129,16 +143,18 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "decay": (0, 1),
     "clip": (1e-6, _MANY),
     "average": (0, 1),
-    "mean": (-6, 6),
-    "deviation": (1e-3, 6),
-    "drop_sound": (0, 1),
-    "drop_all": (0, 1),
     "face_weight": (1e-3, 1000),
     "seed": (0, 2**63),
     "held_out": (0, 0.9),
     "judged": (1, 1000),
     "judge_every": (1, _MANY),
     "save_every": (0, 86400),
+}
+_LIMITS_OF_TUNING: dict[str, tuple[float, float]] = {
+    "mean": (-6, 6),
+    "deviation": (1e-3, 6),
+    "drop_sound": (0, 1),
+    "drop_all": (0, 1),
 }
 _OF_DATA = ("size", "expand_ratio", "least_seconds", "most_seconds", "references")
 _OF_WATCHING = ("save_every", "judge_every", "judged", "checkpointing")

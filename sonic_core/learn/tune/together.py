@@ -22,6 +22,7 @@ class Together:
         Args:
             device: Where this process learns; cards meet by NCCL, processors by Gloo.
         """
+        self.device = device
         self.count, self.number = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if self.count > 1 and not distributed.is_initialized():
             distributed.init_process_group("nccl" if device is not None and device.type == "cuda" else "gloo")
@@ -48,6 +49,14 @@ class Together:
         for one, part in zip(gradients, flat[:-1].split([one.numel() for one in gradients]), strict=True):
             one.copy_(part.view_as(one))
         return float(flat[-1])
+
+    def heed_first(self, asked: bool) -> bool:
+        """Tell everybody what the first process asks for."""
+        if self.count == 1:
+            return asked
+        said = torch.tensor([float(asked and self.first)], device=self.device)
+        distributed.all_reduce(said)
+        return bool(said)
 
     def wait(self) -> None:
         """Wait until everybody has come here."""

@@ -25,7 +25,7 @@ from ...speech import Speech
 from ...sync.compare import compare
 from ...sync.mouth import MouthMeter
 from ...types import FaceFinder, Progress, ignore_progress
-from .plan import TuningPlan
+from .plan import LearningPlan
 
 STAGE = "watch"
 """The name under which progress is reported."""
@@ -102,7 +102,7 @@ def at_rate(clip: Clip, fps: Fraction) -> Clip:
 
 def watch(
     clip: Clip,
-    plan: TuningPlan,
+    plan: LearningPlan,
     finder: FaceFinder | None = None,
     progress: Progress = ignore_progress,
     *,
@@ -182,7 +182,7 @@ def _bring_in_step(found: Watched, meter: MouthMeter) -> bool:
     return True
 
 
-def _runs(points: list[NDArray[np.float32] | None], scenes: set[int], plan: TuningPlan) -> Iterator[tuple[int, int]]:
+def _runs(points: list[NDArray[np.float32] | None], scenes: set[int], plan: LearningPlan) -> Iterator[tuple[int, int]]:
     """List where the face is there without a cut, in parts of nearly equal length that are long enough."""
     least = max(plan.window, round(plan.least_seconds * MODEL_FPS))
     most = max(least, round(plan.most_seconds * MODEL_FPS))
@@ -199,7 +199,7 @@ def _runs(points: list[NDArray[np.float32] | None], scenes: set[int], plan: Tuni
         begin = number if number in scenes and number < len(points) and points[number] is not None else number + 1
 
 
-def _cropped(clip: Clip, points: NDArray[np.float32], first: int, plan: TuningPlan) -> Take:
+def _cropped(clip: Clip, points: NDArray[np.float32], first: int, plan: LearningPlan) -> Take:
     """Make a piece of a face's points from the model's frame ``first`` on, its square around where the face is."""
     boxes = np.array([face_box(one) for one in points])
     middle = (boxes[:, :2].min(0) + boxes[:, 2:].max(0)) / 2
@@ -209,7 +209,7 @@ def _cropped(clip: Clip, points: NDArray[np.float32], first: int, plan: TuningPl
     return Take(first * STRIDE, square, points)
 
 
-def _objection(clip: Clip, piece: Take, plan: TuningPlan) -> str:
+def _objection(clip: Clip, piece: Take, plan: LearningPlan) -> str:
     """Say why a piece is not used; empty: it is."""
     left, top, right, bottom = piece.square
     if right - left < SMALLEST * plan.size:

@@ -116,7 +116,7 @@ def test_the_layers_are_those_that_are_named():
 def test_at_the_beginning_nothing_changes_and_merged_it_is_what_it_was_beside(tmp_path, tiny_set):
     """Every kind of layer, in the file's own form: through the reader that animates."""
     from sonic_core.learn.tune.plan import TuningPlan
-    from sonic_core.learn.tune.training import write_changes
+    from sonic_core.learn.tune.running import write_changes
 
     path = tiny_set / "Sonic" / "unet.pth"
     given = draw_call(CONFIG, CPU)

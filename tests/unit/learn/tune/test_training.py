@@ -214,7 +214,7 @@ import torch
 torch.set_num_threads(1)
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from tests.unit.learn.tune.conftest import PLAN
+from tests.unit.learn.conftest import PLAN
 from tests.unit.learn.tune.test_training import lesson_of
 from sonic_core.devices import OwnKeeper
 from sonic_core.learn.tune.caching import Prepared, Workshop
@@ -226,6 +226,8 @@ workshop = Workshop(PLAN, Networks(find_base([Path({str(tiny_set)!r})]), torch.f
 together = Together(torch.device("cpu"))
 prepared = Prepared([Path({str(prepared.paths[0])!r})])
 tune(lesson_of(prepared, PLAN, workshop), Path("a.safetensors"), Path("run"), together)
+assert together.heed_first(together.first)
+assert not together.heed_first(not together.first)
 together.wait()
 together.part()
 """
