@@ -43,8 +43,8 @@ TEACHER = replace(TEACHING, steps=400, mean=1.5, deviation=2.0, drop_sound=0.15,
 since guidance needs both."""
 STUDENT = DistillingPlan(
     size=64, expand_ratio=0.2, window=8, least_seconds=1.0, references=4, layers="all", rank=32, alpha=32.0,
-    guidance_steps=150, steps=350, batch=2, rate=2e-3, warmup=20, average=0.95, face_weight=1.0, held_out=0.2,
-    judged=3, judge_every=50, grace=150, checkpointing=False, save_every=60.0,
+    guidance_steps=150, steps=120, batch=2, rate=2e-3, warmup=20, average=0.95, face_weight=1.0, held_out=0.2,
+    judged=3, judge_every=50, hop=4, grace=120, checkpointing=False, save_every=60.0,
 )  # fmt: skip
 """How it is distilled."""
 

@@ -144,10 +144,10 @@ STUDENT = Part(
         ),
     ),
     required=False,
-    elsewhere="training of your own, none is published",
+    elsewhere="python -m sonic_core learn distil, none is published",
     beside=UNET,
 )
-"""A whole UNet, or a LoRA of a few megabytes that is merged into the unet beside it; the whole one is taken first."""
+"""A whole UNet, or a LoRA, a fiftieth of it, that is merged into the unet beside it; the whole one is taken first."""
 
 BASE_PARTS = (
     UNET,

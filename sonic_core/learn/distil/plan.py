@@ -40,6 +40,8 @@ class DistillingPlan(LearningPlan):
     appearance_guidance: float = _USUAL.appearance_guidance
     audio_guidance: float = _USUAL.audio_guidance
     """The teacher's guidances; the student cannot change them any more."""
+    hop: int = 4
+    """Levels over which the teacher leads before the student's average goes on: more arrive sooner and cost more."""
     own_share: float = 0.5
     """Share of windows that begin where the student's own steps lead, instead of with a clip under noise."""
     rung_share: float = 0.5
@@ -69,6 +71,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "student_steps": (1, 16),
     "teacher_steps": (2, RANGES["inference_steps"].most),
     **{name: (RANGES[name].least, RANGES[name].most) for name in ("appearance_guidance", "audio_guidance")},
+    "hop": (1, RANGES["inference_steps"].most),
     "own_share": (0, 1),
     "rung_share": (0, 1),
     "least_amplitude": (0, 10),

@@ -2,7 +2,7 @@
 
 A step of the student goes from one of its rungs to the next, over several of the teacher's levels. At each of those
 levels it should say the one velocity that leads straight to where the teacher's path crosses the next rung. That is
-learned backwards: the teacher takes one of its own steps, and from there the student's moving average, which has
+learned backwards: the teacher takes some of its own steps, and from there the student's moving average, which has
 learned so already, goes to the rung.
 
 Source: Song et al., "Consistency Models", arXiv 2303.01469; Heek et al., "Multistep Consistency Models",
@@ -71,12 +71,15 @@ class Questions:
     def _led(self, scene: Scene, noisy: torch.Tensor, level: int, average: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Tell where the path through ``noisy`` crosses the next rung."""
         sigmas, end = self.ladder.sigmas, self.ladder.end(level)
-        reached = step_to(noisy, self.pair.teacher(scene, noisy, sigmas[level]), sigmas[level], sigmas[level + 1])
-        if level + 1 == end:
-            return reached
+        led = min(level + self.plan.hop, end)
+        for number in range(level, led):
+            said = self.pair.teacher(scene, noisy, sigmas[number])
+            noisy = step_to(noisy, said, sigmas[number], sigmas[number + 1])
+        if led == end:
+            return noisy
         with self.pair.changes.being(average):
-            said = self.pair.student(scene, reached, sigmas[level + 1])
-        return step_to(reached, said, sigmas[level + 1], sigmas[end])
+            said = self.pair.student(scene, noisy, sigmas[led])
+        return step_to(noisy, said, sigmas[led], sigmas[end])
 
     def _walked(self, scene: Scene, level: int) -> torch.Tensor:
         """Let the student go from nothing but noise to a level, the last step cut short there."""
