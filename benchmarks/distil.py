@@ -3,7 +3,20 @@
     python benchmarks/distil.py DIR                 draw people, tune a tiny teacher on them, distil it, say how near
     python benchmarks/distil.py DIR --steps 100     with fewer steps for few steps
 
-The teacher is the tiny model of ``benchmarks/tune.py``, tuned on the bundled portrait that says the bundled sounds.
+The teacher is the tiny model of ``benchmarks/tune.py``, tuned on the bundled portrait that says the bundled sounds. It
+is as good as blind below noise of deviation 1, so that most of what its few steps lack is amplitude: at the student's
+second last level the way to the next is the teacher's own velocity less 0.29 of what goes in.
+
+Measured on two clips that were held out, in root mean square distances from the latents of 25 steps of three branches:
+
+- guidance, 25 evaluations: 0.401 at first, 0.219 after 50 steps, 0.164 after 100, 0.159 after 150; amplitude 0.97;
+- steps, 4 evaluations: 0.313 after 50 steps (``hop`` 1) and 0.322 (``hop`` 4, from the written student of step 150);
+  amplitude 0.70. The teacher's own four steps are 0.265 away at the same levels, 0.513 at those of quality exact.
+
+So one branch learns what three say within minutes of one core, and 50 steps teach nothing yet of few steps; the aim,
+twice as near as the teacher's own four, was not reached. The amplitude stops such a student, and the one of 25
+evaluations is kept. Asked about that level alone, squared errors fall from 0.099 to 0.031 in 25 steps at the rate 4e-3,
+and not at all at 1e-2: it wants hundreds of steps more, and no higher rate.
 """
 
 from __future__ import annotations
@@ -23,7 +36,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.tune import TEACHING  # noqa: E402
 from benchmarks.tune_parts.drawn import prepared_people  # noqa: E402
 from sonic_core.learn.distil.commands import NAME, distillation  # noqa: E402
-from sonic_core.learn.distil.judging import Standing, distance  # noqa: E402
+from sonic_core.learn.distil.judging import Judging, Standing, distance  # noqa: E402
 from sonic_core.learn.distil.plan import DistillingPlan  # noqa: E402
 from sonic_core.learn.distil.training import Distillation, distil  # noqa: E402
 from sonic_core.learn.tune.caching import Prepared  # noqa: E402
@@ -43,8 +56,8 @@ TEACHER = replace(TEACHING, steps=400, mean=1.5, deviation=2.0, drop_sound=0.15,
 since guidance needs both."""
 STUDENT = DistillingPlan(
     size=64, expand_ratio=0.2, window=8, least_seconds=1.0, references=4, layers="all", rank=32, alpha=32.0,
-    guidance_steps=150, steps=120, batch=2, rate=2e-3, warmup=20, average=0.95, face_weight=1.0, held_out=0.2,
-    judged=3, judge_every=50, hop=4, grace=120, checkpointing=False, save_every=60.0,
+    guidance_steps=150, steps=300, batch=2, rate=2e-3, warmup=20, average=0.95, face_weight=1.0, held_out=0.2,
+    judged=3, judge_every=50, grace=300, checkpointing=False, save_every=60.0,
 )  # fmt: skip
 """How it is distilled."""
 
@@ -79,8 +92,6 @@ def measure(folder: Path, plan: DistillingPlan) -> Standing | None:
 
 def print_published(work: Distillation) -> None:
     """Print how far the teacher's own few steps are at the levels that quality exact takes for as many."""
-    from sonic_core.learn.distil.judging import Judging  # noqa: PLC0415
-
     judging = Judging(work.pair, work.excerpts, work.judging, work.ladder)
     sigmas = karras_sigmas(work.plan.student_steps, work.ladder.sigmas[-2], work.ladder.sigmas[0])
     made = [work.pair.arrive(scene, sigmas, taught=False) for scene in judging.scenes]

@@ -167,7 +167,7 @@ class UnderWay:
         """Say how it ended, where that is not as it was meant.
 
         Raises:
-            SonicError: No student moved enough.
+            SonicError: No student moved enough, or what was written is gone.
 
         Warns:
             SonicWarning: The student went still; the last good one is kept.
@@ -178,6 +178,11 @@ class UnderWay:
             least = self.guard.least
             raise SonicError(
                 self.guard.stopped or f"No student moved {least:g} as much as its teacher: none is written."
+            )
+        if not self.output.is_file():
+            raise SonicError(
+                f"The student of step {self.guard.good_step} was written to {self.output}, which is gone; remove "
+                f"{self.run.folder} to make it anew."
             )
         if self.guard.stopped:
             warnings.warn(self.guard.stopped, SonicWarning, stacklevel=3)

@@ -213,6 +213,9 @@ def test_interrupted_equals_uninterrupted_to_the_bit(whole, work_of, tmp_path, a
         assert all(torch.equal(tensor, found[key]) for key, tensor in expected.items()), name
     assert told(run) == told(whole / "run")
     assert read_header(output) == read_header(whole / "a.safetensors")
+    output.unlink()
+    with pytest.raises(SonicError, match=r"The student of step 6 was written to .*a\.safetensors, which is gone"):
+        distil(work_of(), output, run, Together())
 
 
 def test_another_plan_or_another_teacher_is_not_gone_on_with(whole, work_of, tmp_path):
