@@ -10,7 +10,7 @@ from sonic_core.models.base.files import find_base
 from sonic_core.weights import store
 from sonic_core.weights.catalog import BASE_PARTS, STUDENT, size_in_words
 from sonic_core.weights.search import SearchPath, folders, locate
-from sonic_core.weights.store import has_parts
+from sonic_core.weights.store import find_part, has_parts
 
 
 def laid(folder: Path, name: str) -> Path:
@@ -306,3 +306,14 @@ def test_a_folder_that_does_not_exist_is_no_answer(tmp_path):
 )
 def test_sizes_are_written_for_people(size, words):
     assert size_in_words(size) == words
+
+
+def test_a_folder_that_is_named_is_whisper_by_its_name_alone(tmp_path):
+    """Other networks have files of the same names."""
+    whisper = next(part for part in BASE_PARTS if part.name == "whisper")
+    for name, taken in (("another", False), ("whisper-tiny", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file in whisper.files:
+            (folder / file.path).write_bytes(b"x")
+        assert find_part(whisper, [folder]) == (folder if taken else None)
