@@ -266,6 +266,10 @@ def test_of_a_jpeg_with_a_gain_map_the_base_is_taken(tmp_path):
     assert error(read_image(tmp_path / "x.jpg")) < 0.01
 
 
+def test_a_sequence_which_has_no_items_tells_its_tracks_colours():
+    assert box_codes(b"\0\0\0\x0cftypavis" + b"\0\0\0\x13colrnclx\0\x09\0\x10\0\x09\0") == (BT2020, PQ)
+
+
 @pytest.mark.parametrize("cut", range(0, 400, 7))
 def test_boxes_that_are_cut_off_tell_nothing_wrong(cut):
     if not features.check("avif"):

@@ -15,7 +15,16 @@ from sonic_core import CheckpointError
 from sonic_core.cli.main import main
 from sonic_core.types import ignore_progress
 from sonic_core.weights.catalog import BASE_PARTS, YOLOFACE
-from sonic_core.weights.checksums import BUNDLED, PACKAGE, RECORD, Checksum, read_record, remember, verify_files
+from sonic_core.weights.checksums import (
+    BUNDLED,
+    PACKAGE,
+    RECORD,
+    Checksum,
+    hash_file,
+    read_record,
+    remember,
+    verify_files,
+)
 from sonic_core.weights.download import DownloadPlan, Wanted, fetch, plan_download
 from sonic_core.weights.hub import Hub, named_hub
 
@@ -236,3 +245,10 @@ def test_a_hub_without_a_token_hears_none(filled, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", filled.token)
     fetch(plan_download("yoloface", tmp_path, hub=Hub(filled.address, token=False)), ignore_progress)
     assert filled.seen and all("authorization" not in seen.headers for seen in filled.seen)
+
+
+def test_progress_of_reading_is_in_megabytes_begun(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(17_200_000))
+    reports = []
+    assert hash_file(tmp_path / "a", lambda *report: reports.append(report)) == sha256(bytes(17_200_000))
+    assert reports == [("checking a, MB", 16, 18), ("checking a, MB", 18, 18)]
