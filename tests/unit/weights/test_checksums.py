@@ -252,3 +252,11 @@ def test_progress_of_reading_is_in_megabytes_begun(tmp_path):
     reports = []
     assert hash_file(tmp_path / "a", lambda *report: reports.append(report)) == sha256(bytes(17_200_000))
     assert reports == [("checking a, MB", 16, 18), ("checking a, MB", 18, 18)]
+
+
+def test_a_token_that_somebody_names_is_refused_over_http_even_on_this_machine():
+    assert Hub("https://mirror.example", "hf_mine").headers()["authorization"] == "Bearer hf_mine"
+    for address in ("http://mirror.example", "http://127.0.0.1:8000", "mirror.example"):
+        with pytest.raises(CheckpointError, match="A token is sent over https only, and"):
+            Hub(address, "hf_mine")
+        assert "authorization" not in Hub(address, False).headers()
