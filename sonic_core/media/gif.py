@@ -33,7 +33,7 @@ from .lossless import lossless_format
 from .mark import xmp_extension
 from .palette import Palette
 from .pixels import Bytes, as_bytes
-from .reel import STAGE, Reel
+from .reel import STAGE, ReadyPixels, Reel
 
 PALETTE_STAGE = "palette"
 """The name under which the first pass is reported."""
@@ -133,9 +133,11 @@ def _encode(target: Path, part: Path, file: Format, reel: Reel, palette: av.Vide
             container.close()
 
 
-def _seen(chunks: Iterable[Frames], palette: Palette) -> Iterator[Frames]:
+def _seen(chunks: Iterable[Frames | ReadyPixels], palette: Palette) -> Iterator[Frames]:
     """Pass the chunks on and show them to the palette."""
     for chunk in chunks:
+        if isinstance(chunk, ReadyPixels):
+            raise TypeError("expected frames, got the pixels of a format that has no palette")
         for frame in chunk:
             palette.see(as_bytes(frame))
         yield chunk
