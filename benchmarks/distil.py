@@ -7,11 +7,13 @@ The teacher is the tiny model of ``benchmarks/tune.py``, tuned on the bundled po
 is as good as blind below noise of deviation 1, so that most of what its few steps lack is amplitude: at the student's
 second last level the way to the next is the teacher's own velocity less 0.29 of what goes in.
 
-Measured on two clips that were held out, with a teacher of some 300 of its 400 steps, in root mean square distances from the latents of 25 steps of three branches:
+Measured on two clips that were held out, with a teacher of some 300 of its 400 steps, in root mean square distances
+from the latents of 25 steps of three branches:
 
 - guidance, 25 evaluations: 0.401 at first, 0.219 after 50 steps, 0.164 after 100, 0.159 after 150; amplitude 0.97;
 - steps, 4 evaluations: 0.313 after 50 steps (``hop`` 1) and 0.322 (``hop`` 4, from the written student of step 150);
-  amplitude 0.70. The teacher's own four steps are 0.265 away at the same levels, 0.513 at those of quality exact (two windows).
+  amplitude 0.70. The teacher's own four steps are 0.265 away at the same levels, 0.513 at those of quality exact, of
+  which two windows were looked at.
 
 So one branch learns what three say within minutes of one core, and 50 steps teach nothing yet of few steps; the aim,
 twice as near as the teacher's own four, was not reached. The amplitude stops such a student, and the one of 25

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..errors import MediaError, SettingsError
-from ..media.files import written_beside
 
 PACKAGE = "fsspec"
 MOST_BYTES = {"a picture": 256 << 20, "a sound": 4 << 30, "a manifest": 256 << 20}
@@ -74,6 +73,10 @@ class Remote:
         parts = urlsplit(self.url)
         path = posixpath.join(posixpath.dirname(parts.path), quote(name) if self.scheme in _WEB else name)
         return Remote(urlunsplit((parts.scheme, parts.netloc, posixpath.normpath(path), "", "")))
+
+
+_HERE = {"file", "local"}
+"""Schemes of files of this machine."""
 
 
 def is_url(text: str) -> bool:
@@ -157,12 +160,6 @@ def send(path: Path, remote: Remote) -> None:
             request.add_header("Content-Type", "application/octet-stream")
             with _opened(request):
                 return
-        if remote.scheme == "file":
-            target = local_path(remote.url)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with written_beside(target) as part, part.open("wb") as copy:
-                _copy(file, copy)
-            return
         system, name = _store(remote)
         try:
             _transferred(file, system, name)
@@ -186,12 +183,15 @@ def check_openable(remote: Remote) -> None:
     """Raise where a file that shall be written could not be, as far as that is known without the network.
 
     Raises:
-        SettingsError: Nothing that is installed opens such a URL.
+        SettingsError: Nothing that is installed opens such a URL, or it is of this machine, where videos go into the
+            batch's folder alone.
         MediaError: It is no URL of a file.
     """
     if not remote.name:
         raise MediaError(f"Expected the URL of a file, got {remote}; add the file's name.")
-    if remote.scheme not in (*_WEB, "file"):
+    if remote.scheme in _HERE:
+        raise SettingsError("a video on this machine goes into the batch's folder: give its path in there, not a URL")
+    if remote.scheme not in _WEB:
         with _told(remote, ""):
             _store(remote)
 
