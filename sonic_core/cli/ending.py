@@ -5,13 +5,15 @@ Signals are listened to before anything heavy is imported, so this file imports 
 
 from __future__ import annotations
 
+import _thread
 import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from ..media import unfinished
 
@@ -22,6 +24,8 @@ WRONG = 2
 """The exit status for wrong use, bad input and whatever the system refuses."""
 UNHEARD = _BY_SIGNAL + 13
 """The exit status when whoever reads the answer went away; 13 is SIGPIPE where there is one."""
+PATIENCE = 60.0
+"""Seconds after which a program that was asked to end, and has not, is ended as by a second request."""
 _STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -170,9 +174,20 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
     if len(_telling) > len(_told):  # the line is being written right now, and whoever writes it ends
         return
     if again or _is_importing(frame):
-        unfinished.remove_all()
-        os._exit(tell_end(Ended(_asked[0])))
+        _end_at_once()
+    _thread.start_new_thread(_end_later, ())  # nothing of threading's: that may be what was interrupted
     raise Ended(number)
+
+
+def _end_later() -> None:
+    """End a program that what interrupted it left waiting for ever, such as for a lock that nobody holds any more."""
+    time.sleep(PATIENCE)
+    _end_at_once()
+
+
+def _end_at_once() -> NoReturn:
+    unfinished.remove_all()
+    os._exit(tell_end(Ended(_asked[0])))
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -1,4 +1,9 @@
-"""Two things at once: the next frames are made while the last are encoded; somebody listens while others work."""
+"""Two things at once: the next frames are made while the last are encoded; somebody listens while others work.
+
+A signal may raise an exception in the main thread between any two instructions. What has its locks in Python, as
+``threading.Event`` and ``queue.Queue``, then keeps one for ever, and whoever waits for it never ends: queues and locks
+of the interpreter's own are taken instead.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +48,8 @@ def read_ahead(items: Generator[Item, None, None], depth: int = DEPTH) -> Genera
         if made.error is not None:
             raise made.error
     finally:
-        maker.unwanted.set()
-        maker.done.wait()
+        maker.wanted = False
+        maker.done.get()
 
 
 def attended(work: Callable[[], Item], report: Callable[[], None], every: float = 0.2) -> Item:
@@ -81,8 +86,8 @@ def check_wanted() -> None:
     Raises:
         UnwantedError: Whoever took its items has gone.
     """
-    unwanted = getattr(_MAKING, "unwanted", None)
-    if unwanted is not None and unwanted.is_set():
+    maker = getattr(_MAKING, "maker", None)
+    if maker is not None and not maker.wanted:
         raise UnwantedError
 
 
@@ -110,18 +115,24 @@ class _Maker(Generic[Item]):
 
     def __init__(self, items: Generator[Item, None, None], depth: int) -> None:
         self.items = items
-        self.waiting: queue.Queue[_Made[Item]] = queue.Queue(depth)
-        self.unwanted, self.done = threading.Event(), threading.Event()
+        self.waiting: queue.SimpleQueue[_Made[Item]] = queue.SimpleQueue()
+        self.places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """As many as there are places in line."""
+        for _ in range(depth):
+            self.places.put(None)
+        self.wanted = True
+        self.done: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Gives something once the thread is done with this."""
         self.inferring = torch.is_inference_mode_enabled()
 
     def run(self) -> None:
         """Make them."""
-        _MAKING.unwanted = self.unwanted
+        _MAKING.maker = self
         try:
             with torch.inference_mode(self.inferring), closing(self.items):
                 for item in self.items:
                     self.offer(_Made((item,)))
-                    if self.unwanted.is_set():
+                    if not self.wanted:
                         return
             self.offer(_Made())
         except BaseException as error:  # noqa: BLE001 - it is raised again where the items are taken
@@ -131,14 +142,17 @@ class _Maker(Generic[Item]):
         """Wait for the next one, as long as somebody wants what is made of it."""
         while True:
             with suppress(queue.Empty):
-                return self.waiting.get(timeout=_PATIENCE)
+                made = self.waiting.get(timeout=_PATIENCE)
+                self.places.put(None)
+                return made
             check_wanted()
 
     def offer(self, made: _Made[Item]) -> None:
         """Put it in line, waiting for a place as long as items are wanted."""
-        while not self.unwanted.is_set():
-            with suppress(queue.Full):
-                self.waiting.put(made, timeout=_PATIENCE)
+        while self.wanted:
+            with suppress(queue.Empty):
+                self.places.get(timeout=_PATIENCE)
+                self.waiting.put(made)
                 return
 
 
@@ -147,7 +161,7 @@ class _Worker(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="sonic-read-ahead", daemon=True)
-        self.tasks: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        self.tasks: queue.SimpleQueue[tuple[Callable[[], None], queue.SimpleQueue[None]]] = queue.SimpleQueue()
         self.start()
 
     def run(self) -> None:
@@ -161,10 +175,10 @@ class _Worker(threading.Thread):
                 waits = len(_IDLE) < MOST_IDLE
                 if waits:
                     _IDLE.append(self)
-            done.set()  # whoever is told may give this thread the next task
+            done.put(None)  # whoever is told may give this thread the next task
 
 
-def _in_a_thread(task: Callable[[], None], done: threading.Event) -> None:
+def _in_a_thread(task: Callable[[], None], done: queue.SimpleQueue[None]) -> None:
     """Do something, which raises nothing, in the thread that waited last, or in a new one, and tell when it is done."""
     with _LOCK:
         worker = _IDLE.pop() if _IDLE else _Worker()
@@ -179,7 +193,7 @@ def _forget_threads() -> None:
 
 
 _MAKING = threading.local()
-"""``unwanted``: whether what this thread makes is wanted no more."""
+"""``maker``: on whose behalf this thread works."""
 _IDLE: list[_Worker] = []
 _LOCK = threading.Lock()
 if hasattr(os, "register_at_fork"):

@@ -51,7 +51,8 @@ class ArrivingSamples:
         self.ended: int | None = None
         """Samples of the sound, once its end has come."""
         self._buffer = SoundBuffer(channels, 0)
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # taken itself: a signal within Condition's own lines would keep it for ever
+        self._changed = threading.Condition(self._lock)
         self._failure: BaseException | None = None
         threading.Thread(target=self._fill, args=(blocks,), name="sonic-arriving", daemon=True).start()
 
@@ -64,7 +65,7 @@ class ArrivingSamples:
 
     def __getitem__(self, place: tuple[slice, slice]) -> torch.Tensor:
         start, stop, _ = place[1].indices(self.shape[1])
-        with self._changed:
+        with self._lock:
             while not self._changed.wait_for(lambda: self._came(stop), _PATIENCE):
                 check_wanted()
             if self._failure is not None:
@@ -81,7 +82,7 @@ class ArrivingSamples:
         failure: BaseException | None = None
         try:
             for block in blocks:
-                with self._changed:
+                with self._lock:
                     self._buffer.append(block[:, : self.shape[1] - self._buffer.count])
                     self._changed.notify_all()
                 if self._buffer.count >= self.shape[1]:
@@ -90,7 +91,7 @@ class ArrivingSamples:
             failure = MediaError(f"The sound from {_PIPE} cannot be decoded any further ({error}).")
         except BaseException as error:  # noqa: BLE001 - raised where samples are waited for
             failure = error
-        with self._changed:
+        with self._lock:
             self._failure, self.ended = failure, self._buffer.count
             self._changed.notify_all()
 

@@ -107,6 +107,24 @@ def test_a_second_request_ends_it_at_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_would_never_end_is_ended():
+    code = """
+import os, signal, sys, time
+from sonic_core.__main__ import run_program
+from sonic_core.cli import ending
+ending.PATIENCE = 0.5
+def run():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        time.sleep(600)
+sys.exit(run_program(run))
+"""
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, stderr=subprocess.PIPE) as running:
+        assert said_by(running) == ["sonic: ended by SIGTERM; nothing was left behind."]
+    assert running.returncode == 143
+
+
 def test_who_asks_again_while_the_end_is_told_hears_it_once():
     code = """
 import os, signal, sys

@@ -59,6 +59,46 @@ def test_a_forked_process_begins_anew():
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, timeout=120).returncode == 0
 
 
+def test_an_interruption_at_any_moment_leaves_nobody_waiting():
+    """As a signal's handler does, it raises between two instructions: after each call of C's that there is, in turn."""
+    code = """
+import itertools, sys, threading, time
+from sonic_core.media.ahead import read_ahead, threads_at_work
+class Interrupted(KeyboardInterrupt):
+    pass
+def numbers():
+    for number in itertools.count():
+        time.sleep(0.001)
+        yield number
+def interrupted_after(calls):
+    left = itertools.count(calls, -1)
+    def look(frame, event, what):
+        if event == "c_return" and next(left) == 0:
+            raise Interrupted
+    reader = read_ahead(numbers(), depth=2)
+    next(reader)
+    sys.setprofile(look)
+    try:
+        for number in reader:
+            if number == 6:
+                return False
+    except Interrupted:
+        return True
+    finally:
+        sys.setprofile(None)
+        reader.close()
+count = next(calls for calls in itertools.count() if not interrupted_after(calls))
+print(count, flush=True)
+deadline = time.monotonic() + 20
+while threads_at_work() and time.monotonic() < deadline:
+    time.sleep(0.01)
+sys.exit(bool(threads_at_work()))
+"""
+    made = subprocess.run([sys.executable, "-c", code], check=False, timeout=120, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert int(made.stdout) >= 6
+
+
 def test_what_the_maker_raises_comes_out_in_its_place():
     def failing():
         yield 1
