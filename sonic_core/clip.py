@@ -21,7 +21,7 @@ from .errors import InputError, SettingsError, SonicWarning
 from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.audio import read_track
-from .media.credentials import Signer
+from .media.credentials import Signer, checked_signer
 from .media.footage import Footage
 from .media.formats import format_of
 from .media.live import write_live
@@ -183,8 +183,7 @@ class Clip:
                 "trimmed" ends it with the picture. Where it is shorter by a frame or more, silence follows.
             plays: How often it plays, 0 for ever, where that is a WebP or GIF; all others have their frames as often.
             metadata: Texts to store in the file, by name.
-            mark: Say in the file's metadata that it is synthetic, and with what it was made, if it is; a ``Signer``
-                signs that too (C2PA).
+            mark: Say in the file's metadata with what it was made, if it is synthetic; a ``Signer`` signs that (C2PA).
             progress: Called with ("encode", frames done, frames in all); for GIF with ("palette", …) before.
 
         Raises:
@@ -194,9 +193,7 @@ class Clip:
         """
         file = format_of(path, format)
         file.quality(crf)
-        signer = mark if isinstance(mark, Signer) else None
-        if signer is not None:
-            signer.check(file.suffix, self.mark)
+        signer = checked_signer(mark, file.suffix, self.mark)
         check_target(path, file)
         clip = (self.pingpong(file.bits) if pingpong else self).again(1 if file.loops else plays)
         clip, samples = clip._with_sound(sound, bool(file.sounds))

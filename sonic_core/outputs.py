@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from .clip import check_sound_choice
 from .errors import SettingsError
-from .media.credentials import Signer
+from .media.credentials import Signer, checked_signer
 from .media.formats import find_format, format_of
 from .media.live import LIVE_FORMAT
 from .media.mark import Mark
@@ -43,8 +43,7 @@ def check_output(
         return
     file = format_of(output, format)
     file.quality(crf)
-    if isinstance(mark, Signer):
-        mark.check(file.suffix, Mark(""))
+    checked_signer(mark, file.suffix, Mark(""))
     check_target(output, file)
 
 

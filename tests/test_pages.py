@@ -30,6 +30,8 @@ LONG = (
     "python -m sonic_core generate --lora",
     "python -m sonic_core batch list",
     "python -m sonic_core batch --images portraits",
+    "python -m sonic_core batch s3:",
+    "python -m sonic_core generate --model sonic-base",
 )
 """Beginnings of commands that take an hour, or files that are not here: only what they are called with is checked."""
 

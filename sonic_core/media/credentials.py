@@ -68,6 +68,14 @@ class Signer:
             ) from error
 
 
+def checked_signer(given: bool | Signer, suffix: str, mark: Mark | None) -> Signer | None:
+    """Take who signs from what is said of marking, if anybody does, and ``check`` him."""
+    if not isinstance(given, Signer):
+        return None
+    given.check(suffix, mark)
+    return given
+
+
 def library() -> Any:  # noqa: ANN401 - the module
     """Import ``c2pa-python``.
 
@@ -80,8 +88,8 @@ def library() -> Any:  # noqa: ANN401 - the module
         raise SettingsError(f"Content Credentials are made by {PACKAGE}; run: pip install {PACKAGE}") from error
 
 
-def sign(path: Path, mark: Mark, signer: Signer) -> None:
-    """Sign a finished file, in place.
+def sign(path: Path, mark: Mark | None, signer: Signer | None) -> None:
+    """Sign a finished file, in place, where somebody signs and there is something to be signed.
 
     Args:
         path: Ends in one of ``TYPES``; it stays as it is where signing fails.
@@ -92,6 +100,8 @@ def sign(path: Path, mark: Mark, signer: Signer) -> None:
         SettingsError: It cannot be signed so.
         MediaError: The file cannot be written.
     """
+    if signer is None or mark is None:
+        return
     c2pa, opened = library(), signer.opened()
     with opened, written_beside(path) as signed, file_errors(path):
         try:

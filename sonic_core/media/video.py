@@ -71,9 +71,9 @@ def write_video(
     signer: Signer | None = None,
     progress: Progress = ignore_progress,
 ) -> Path:
-    """Write a video, a moving picture or a folder of pictures; MP4 with H.264 and AAC where nothing else is asked for.
+    """Write a video, a moving picture or a folder of pictures: ``length`` frames and the whole sound, from zero.
 
-    Videos have BT.709 colours and say so. Exactly ``length`` frames and the whole sound, from zero; errors leave none.
+    Videos have BT.709 colours and say so; errors leave none.
 
     Args:
         path: Ends as the format says; an existing file is replaced, an existing folder never.
@@ -81,12 +81,11 @@ def write_video(
         fps: Frames per second.
         length: Number of frames in all chunks together.
         size: (h, w) of the frames; of an odd size the last row or column is cropped where the format needs that.
-        audio: The sound; None or one without samples for none. Compressed sound is mixed down to two channels and
-            clipped at ±1; what is not a number becomes silence, with a warning.
+        audio: The sound, if any; compressed it is mixed down to two channels and clipped at ±1, without NaN.
         samples: Samples of the sound to write; fewer cut it, more append silence. None writes all.
         format: A name of ``formats.FORMATS``.
         crf: Quality, 0 the best; None for the format's own. ProRes, GIF and PNG have no such choice.
-        preset: Of x264, x265 or SVT-AV1; None for the format's own: x264's "faster" takes 2/3 of the time for 0.3 dB.
+        preset: Of x264, x265 or SVT-AV1; None for the format's own: x264's "faster" takes 2/3 of the time.
         plays: How often a picture that moves plays; 0 is for ever.
         metadata: Texts to store in the file, by name.
         mark: What it says of itself besides.
@@ -94,28 +93,25 @@ def write_video(
         progress: Called with ("encode", frames done, length); for GIF with ("palette", …) before.
 
     Raises:
-        SettingsError: The format or the quality is none that there is.
+        SettingsError: The format or the quality is none that there is, or it cannot be signed.
         MediaError: The file cannot be written, has no frames of that size, or the chunks hold others than announced.
 
     Source: ITU-T H.264 (chroma location 1 in annex E); libx264.
     """
-    file = find_format(format)
-    quality = file.quality(crf)
+    quality = (file := find_format(format)).quality(crf)
     file.check_size(size)
-    target = check_target(path, file)
-    audio, samples = _sounding(audio, samples)
-    texts = marked(metadata or {}, mark)
-    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, texts, progress, mark=mark, plays=plays)
+    target, (audio, samples) = check_target(path, file), _sounding(audio, samples)
+    about = marked(metadata or {}, mark)
+    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, about, progress, mark=mark, plays=plays)
     if audio is not None and not file.sounds:
         warnings.warn(f"{target.name} has no sound: {file.name} cannot hold any.", SonicWarning, stacklevel=2)
-    if file.suffix:
-        with written_beside(target) as part, single_threaded():
-            _write_file(target, part, file, reel, crf=quality, preset=preset)
-            if signer is not None and mark is not None:
-                sign(part, mark, signer)
-    else:
+    if not file.suffix:
         with folder_beside(target) as folder, single_threaded():
             write_sequence(target, folder, file, reel)
+        return target
+    with written_beside(target) as part, single_threaded():
+        _write_file(target, part, file, reel, crf=quality, preset=preset)
+        sign(part, mark, signer)
     return target
 
 
