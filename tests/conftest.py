@@ -208,6 +208,20 @@ def no_reader_stays_at_work():
     assert not left, "a frame source was left open"
 
 
+@pytest.fixture(autouse=True)
+def no_test_goes_before_others():
+    """No test leaves its thread in real time: all that shares the processors then waits, its children never end."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    yield
+    after = os.sched_getscheduler(0)
+    if after != before:
+        os.sched_setscheduler(0, before, parameter)
+    assert after == before, "the test's thread was made a real-time one: open such encoders within usual_priority()"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Tiny networks are quickest on one thread, above all where the processor is shared."""

@@ -14,6 +14,7 @@ from sonic_core.errors import SonicWarning
 from sonic_core.media.image import read_image
 from sonic_core.media.seen.boxes import box_codes
 from sonic_core.media.seen.hdr import BT2020, HLG, KNEE, LINEAR, P3, PQ, as_srgb
+from sonic_core.media.threads import usual_priority
 from tests.odd.made import (
     TO_2020,
     chunk,
@@ -230,6 +231,8 @@ def write_avif_10(path, pixels, codes, full):
         told.color_primaries, told.color_trc, told.colorspace, told.color_range = primaries, transfer, matrix, 1 + full
         frame = av.VideoFrame.from_ndarray(pixels, "rgb48le")
         frame = frame.reformat(format=stream.pix_fmt, dst_colorspace=matrix, dst_color_range=1 + full)
+        with usual_priority():
+            told.open()
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
