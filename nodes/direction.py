@@ -36,12 +36,16 @@ class Direct:
         "blink",
         "keyframes",
         "driving video",
+        "beat",
+        "nod",
         "表情",
         "微笑",
         "头部姿态",
         "视线",
         "眨眼",
         "关键帧",
+        "节拍",
+        "点头",
     )
     DESCRIPTION = (
         "Directs a face over time: where head and eyes go, when lids shut, and how much it smiles or looks sad, "
@@ -55,6 +59,7 @@ class Direct:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describe the inputs."""
+        nods = "A song to whose beat the head nods; what is written above counts before it, it before pose_video."
         follows = "A video whose head is followed; what is written above for the head counts before it."
         longer = "After that video's end the head goes back and forth, or stays."
         face = "Whom it is for, where several people move: -1 is everybody, 0 the largest face."
@@ -78,6 +83,11 @@ class Direct:
                     "SONIC_DIRECTION",
                     {"tooltip": "Another Sonic Direction, such as of another face; this one counts before it."},
                 ),
+                "beat_audio": ("AUDIO", {"tooltip": nods}),
+                "beat_scale": (
+                    "FLOAT",
+                    {"default": 1.0, "min": 0.0, "max": 4.0, "step": 0.05, "tooltip": "Factor on those nods."},
+                ),
             },
             "hidden": {"unique_id": "UNIQUE_ID"},
         }
@@ -90,14 +100,20 @@ class Direct:
         pose_longer: str = "bounce",
         face_index: int = EVERYBODY,
         direction: Direction | None = None,
+        beat_audio: dict[str, Any] | None = None,
+        beat_scale: float = 1.0,
         unique_id: str | None = None,
         **written: str,
     ) -> dict[str, Any]:
         """Read what is written, and draw it."""
-        from ..sonic_core import Direction, draw_direction
+        from ..sonic_core import Direction, draw_direction, follow_beat
 
         told = {name: curve for name, curve in written.items() if curve.strip()}
         made = Direction.of(told) if told else Direction()
+        if beat_audio is not None:
+            made = follow_beat(
+                host.sound_of(beat_audio), scale=beat_scale, progress=host.progress_of(unique_id)
+            ).joined(made)
         if pose_video is not None:
             made = self._followed(pose_video, pose_scale, pose_longer, unique_id).joined(made)
         if face_index != EVERYBODY:

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .post.smooth import Smooth, SmoothReport, smooth
     from .post.stage import Stage, Staged
     from .preparing import DubConditions, prepare_portrait, trim_audio
+    from .speech.beat import follow_beat
     from .speech.voice.cleaning import clean_voice
     from .speech.voice.denoisers import find_denoiser
     from .speech.voice.turns import Voices, hear_voices
@@ -147,6 +148,7 @@ __all__ = [
     "evaluate_clip",
     "face_finder",
     "find_denoiser",
+    "follow_beat",
     "follow_head",
     "gather_cast",
     "hear_speakers",
@@ -225,6 +227,7 @@ _LAZY = {
     "draw_search": "faces",
     "evaluate_clip": "evaluate.evaluation",
     "face_finder": "faces",
+    "follow_beat": "speech.beat",
     "follow_head": "faces.head_track",
     "find_denoiser": "speech.voice.denoisers",
     "gather_cast": "cast.people",

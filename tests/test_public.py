@@ -21,15 +21,14 @@ def test_public_names_are_frozen():
         "InputError", "Job", "Layer", "MODEL_NAMES", "MediaError", "Model", "OutOfMemoryError", "PRECISIONS",
         "Placement", "Portrait", "Progress", "RayCluster", "Refinement", "Result", "Retime", "SETTINGS", "SearchPath",
         "Settings", "SettingsError", "Signer", "Smooth", "SmoothReport", "SonicError", "SonicWarning", "Source",
-        "Speaker", "Stage", "Staged", "SyncMeasurement", "TalkingPortrait", "Voices", "Watching", "Weights",
-        "at_rate", "available_formats", "best_interpolator", "check_portrait", "check_possible", "choose_face",
-        "clean_voice", "compose", "crop_portrait", "describe_formats", "describe_quality", "describe_reports",
-        "draw_cast", "draw_crop", "draw_curve", "draw_direction", "draw_dub", "draw_report", "draw_search",
-        "evaluate_clip", "face_finder", "find_denoiser", "follow_head", "gather_cast", "hear_speakers", "hear_voices",
-        "list_figures", "load_model", "measure_sync", "open_clip", "pair_folders", "paste", "pick_voice",
-        "prepare_dub", "prepare_heard", "prepare_portrait", "quality_warnings", "read_audio", "read_image",
-        "read_manifest", "refine", "refined", "retime", "run", "run_batch", "smooth", "smoothed", "trim_audio",
-        "weight_files", "write_report",
+        "Speaker", "Stage", "Staged", "SyncMeasurement", "TalkingPortrait", "Voices", "Watching", "Weights", "at_rate",
+        "available_formats", "best_interpolator", "check_portrait", "check_possible", "choose_face", "clean_voice",
+        "compose", "crop_portrait", "describe_formats", "describe_quality", "describe_reports", "draw_cast",
+        "draw_crop", "draw_curve", "draw_direction", "draw_dub", "draw_report", "draw_search", "evaluate_clip",
+        "face_finder", "find_denoiser", "follow_beat", "follow_head", "gather_cast", "hear_speakers", "hear_voices",
+        "list_figures", "load_model", "measure_sync", "open_clip", "pair_folders", "paste", "pick_voice", "prepare_dub",
+        "prepare_heard", "prepare_portrait", "quality_warnings", "read_audio", "read_image", "read_manifest", "refine",
+        "refined", "retime", "run", "run_batch", "smooth", "smoothed", "trim_audio", "weight_files", "write_report",
     ]  # fmt: skip
     for name in sonic_core.__all__:
         assert hasattr(sonic_core, name)

@@ -37,6 +37,12 @@ def add_pose(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="after that video's end the head goes back and forth (bounce) or stays (hold) (%(default)s)",
     )
+    parser.add_argument(
+        "--beat-from",
+        metavar="SONG",
+        help="nod to the beat of a song; --direct counts before it, it before --pose-from",
+    )
+    parser.add_argument("--beat-scale", type=float, default=1.0, metavar="X", help="factor on those nods (%(default)s)")
 
 
 def _directed(text: str) -> Direction:
@@ -48,7 +54,7 @@ def _directed(text: str) -> Direction:
 
 def direction_of(options: argparse.Namespace) -> Direction | None:
     """Read off the flags what is directed; what is said last counts."""
-    return combined(_followed(options), *options.direct)
+    return combined(_followed(options), _nodding(options), *options.direct)
 
 
 def _followed(options: argparse.Namespace) -> Direction | None:
@@ -64,3 +70,11 @@ def _followed(options: argparse.Namespace) -> Direction | None:
         finder=face_finder("auto", options.weights),
         progress=ProgressLine(),
     )
+
+
+def _nodding(options: argparse.Namespace) -> Direction | None:
+    if getattr(options, "beat_from", None) is None:
+        return None
+    from ..speech.beat import follow_beat  # noqa: PLC0415 - torch and its kin load only when they are needed
+
+    return follow_beat(options.beat_from, scale=options.beat_scale, progress=ProgressLine())

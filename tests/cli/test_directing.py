@@ -10,6 +10,9 @@ import pytest
 from sonic_core.cli.main import main
 from sonic_core.cli.options import add_settings, settings_of
 from sonic_core.direction import Direction
+from sonic_core.media.wav import write_wav
+from sonic_core.speech.beat import follow_beat
+from tests.unit.speech.test_beat import song
 
 
 def test_flags_add_up_and_the_last_counts(tmp_path):
@@ -46,3 +49,16 @@ def test_a_head_follows_the_one_of_a_video_unless_it_is_told_otherwise(talking, 
     assert [name for name, _ in found.curves] == ["head_pitch", "head_roll", "head_yaw"]
     assert len(found.curve("head_yaw").values) == 12 and not found.curve("head_yaw").bounces
     assert found.curve("head_roll").values == (0.0,)
+
+
+def test_a_head_nods_to_a_song_before_it_follows_a_video(talking, tmp_path):
+    video = talking.cut(0, 6).export(tmp_path / "head.mp4", crf=20)
+    heard = song(100, 8.0)
+    write_wav(tmp_path / "song.wav", heard)
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    flags = ["--pose-from", str(video), "--beat-from", str(tmp_path / "song.wav"), "--beat-scale", "2"]
+    found = settings_of(parser.parse_args(flags)).direction
+    nods = follow_beat(tmp_path / "song.wav", scale=2.0)
+    assert [name for name, _ in found.curves] == ["head_pitch", "head_roll", "head_yaw"]
+    assert found.curve("head_pitch") == nods.curve("head_pitch") != follow_beat(heard).curve("head_pitch")

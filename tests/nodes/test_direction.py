@@ -8,13 +8,16 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from sonic_core.media.image import read_image
+from sonic_core.speech.beat import follow_beat
 from tests.nodes.conftest import ROOT
 from tests.nodes.test_own_video import VideoFromFile
 from tests.nodes.test_portrait import NUMBERS, Canvas, canvas, errors_of, model, node_of, seen, sound
+from tests.unit.speech.test_beat import song
 
 __all__ = ["canvas", "model"]
 
@@ -71,6 +74,16 @@ def test_a_head_follows_a_video_unless_it_is_written_otherwise(
     (made,) = directed(pack, pose_video=video, pose_scale=2.0, pose_longer="hold", head_roll="0")["result"]
     assert made.curve("head_roll").values == (0.0,)
     assert len(made.curve("head_yaw").values) == 6 and not made.curve("head_yaw").bounces
+
+
+def test_a_head_nods_to_a_song_unless_it_is_written_otherwise(pack: ModuleType, canvas: Canvas) -> None:
+    heard = song(120, 8.0)
+    given = {"waveform": heard.samples[None], "sample_rate": heard.rate}
+    (made,) = directed(pack, beat_audio=given, beat_scale=0.5, head_roll="1")["result"]
+    assert made.curve("head_roll").values == (1.0,)
+    expected = follow_beat(heard, scale=0.5).curve("head_pitch")
+    assert made.curve("head_pitch").seconds == expected.seconds
+    assert np.allclose(made.curve("head_pitch").values, expected.values, atol=1e-4)
 
 
 def test_what_is_no_curve_is_refused_by_name(pack: ModuleType, canvas: Canvas) -> None:
