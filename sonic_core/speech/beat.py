@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def follow_beat(song: str | Path | Audio, *, scale: float = 1.0, progress: Progr
         and where none is heard.
 
     Raises:
-        SettingsError: ``scale`` is not possible.
+        SettingsError: ``scale`` is not possible, or librosa is not installed with what it needs.
         InputError: There is no beat at all, as in silence.
         MediaError: The file cannot be read.
 
@@ -83,10 +84,21 @@ def follow_beat(song: str | Path | Audio, *, scale: float = 1.0, progress: Progr
     return _nods(beats, strength, scale)
 
 
+def _librosa() -> Any:  # noqa: ANN401 - a module
+    """Import librosa, which takes seconds, and which ``pip install --no-deps`` leaves unable to run."""
+    try:
+        import librosa.beat  # noqa: PLC0415
+    except ImportError as error:
+        raise SettingsError(
+            f"A song's beat is heard by librosa, which is not whole here ({error}): pip install librosa, "
+            "or leave the beat out."
+        ) from error
+    return librosa
+
+
 def _strength(song: Audio) -> np.ndarray:
     """Tell how much begins at each moment: (n,), one every ``_HOP`` samples at ``_RATE``; all zero for silence."""
-    import librosa  # noqa: PLC0415 - it takes seconds to import
-
+    librosa = _librosa()
     ear = choose_ear(song)
     count = 1 + song.samples.shape[1] * _RATE // song.rate // _HOP
     if ear.peak < SILENT:
@@ -110,8 +122,7 @@ def _strength(song: Audio) -> np.ndarray:
 
 def _beats(strength: np.ndarray) -> tuple[np.ndarray, float]:
     """Find the beats: their places in ``strength``, (m,), and how alike the song is with itself a beat later, 0 … 1."""
-    import librosa  # noqa: PLC0415
-
+    librosa = _librosa()
     if not strength.any():
         return np.zeros(0, int), 0.0
     tempo, steady = _tempo(strength)

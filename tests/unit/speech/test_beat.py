@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +81,11 @@ def test_what_has_no_steady_beat_is_told():
         follow_beat(Audio(torch.zeros(1, 3 * RATE), RATE))
     with pytest.raises(SettingsError, match="scaled by 0 to 4; got -1"):
         follow_beat(song(95), scale=-1)
+
+
+def test_a_librosa_that_lacks_what_it_needs_is_told(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "librosa"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "librosa.beat", None)
+    with pytest.raises(SettingsError, match="pip install librosa, or leave the beat out"):
+        follow_beat(song(95))
