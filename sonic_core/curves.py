@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from .easing import smooth_rise
 
-RATE = 50
+CURVE_RATE = 50
 """Values per second of every curve of the mouth, the head and the eyes."""
 
 
@@ -26,7 +26,7 @@ def read_at(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
     before, after = rise[:-1], rise[1:]
     same = before * after > 0
     slopes[1:-1][same] = 2 * (before * after)[same] / (before + after)[same]
-    place = np.clip(np.asarray(times, np.float64) * RATE, 0, len(values) - 1)
+    place = np.clip(np.asarray(times, np.float64) * CURVE_RATE, 0, len(values) - 1)
     left = np.minimum(place.astype(int), len(values) - 2)
     part = place - left
     rest = 1 - part
@@ -50,18 +50,18 @@ def least_jerk(part: np.ndarray) -> np.ndarray:
 def add_bump(curve: np.ndarray, start: float, parts: tuple[float, float, float], size: float) -> None:
     """Go there and come back, in place: ``parts`` are the seconds of rise, hold and fall."""
     rise, _, fall = parts
-    first, last = max(int(np.ceil(start * RATE)), 0), min(int((start + sum(parts)) * RATE) + 1, len(curve))
+    first, last = max(int(np.ceil(start * CURVE_RATE)), 0), min(int((start + sum(parts)) * CURVE_RATE) + 1, len(curve))
     if first < last:
-        time = np.arange(first, last) / RATE - start
+        time = np.arange(first, last) / CURVE_RATE - start
         curve[first:last] += size * least_jerk(time / rise) * least_jerk((sum(parts) - time) / fall)
 
 
 def add_step(curve: np.ndarray, start: float, seconds: float, size: np.ndarray | float) -> None:
     """Go there and stay, in place; ``size`` is one number, or a number for each row of ``curve`` (rows, n)."""
-    first, last = max(int(np.ceil(start * RATE)), 0), int((start + seconds) * RATE) + 1
+    first, last = max(int(np.ceil(start * CURVE_RATE)), 0), int((start + seconds) * CURVE_RATE) + 1
     count = curve.shape[-1]
     if first < count:
-        time = np.arange(first, min(last, count)) / RATE - start
+        time = np.arange(first, min(last, count)) / CURVE_RATE - start
         size = np.asarray(size)[..., None]
         curve[..., first:last] += size * least_jerk(time / seconds)
         curve[..., last:] += size
@@ -79,13 +79,13 @@ def wander(count: int, stream: np.random.Generator, seconds: float, kept: float 
     ``kept`` is how much of one knot's value the next keeps: little makes it livelier. Drawing one knot every
     ``seconds``, instead of filtering noise of the clip's length, keeps the beginning for any length.
     """
-    knots = int(count / (seconds * RATE)) + 4
+    knots = int(count / (seconds * CURVE_RATE)) + 4
     drawn = np.empty(knots)
     value = 0.0
     for index in range(knots):
         value = kept * value + 0.5 * stream.standard_normal()
         drawn[index] = np.clip(value, -1.2, 1.2)
-    position = np.arange(count) / (seconds * RATE)
+    position = np.arange(count) / (seconds * CURVE_RATE)
     return ndimage.map_coordinates(drawn, [position + 1], order=3, mode="nearest", prefilter=False)
 
 
@@ -96,7 +96,7 @@ def band(curve: np.ndarray, fast: float, slow: float) -> np.ndarray:
 
 def blurred(curve: np.ndarray, seconds: float) -> np.ndarray:
     """Blur over time, (…, n), by a Gaussian of this deviation; it has no lag."""
-    return ndimage.gaussian_filter1d(curve, seconds * RATE, axis=-1, mode="nearest")
+    return ndimage.gaussian_filter1d(curve, seconds * CURVE_RATE, axis=-1, mode="nearest")
 
 
 def around(curve: np.ndarray, seconds: float) -> np.ndarray:
@@ -104,13 +104,13 @@ def around(curve: np.ndarray, seconds: float) -> np.ndarray:
 
     Unlike ``blurred``, it takes the first and last value for no more than what they are.
     """
-    there = ndimage.gaussian_filter1d(np.ones(curve.shape[-1]), seconds * RATE, mode="constant", truncate=3)
-    return ndimage.gaussian_filter1d(curve, seconds * RATE, axis=-1, mode="constant", truncate=3) / there
+    there = ndimage.gaussian_filter1d(np.ones(curve.shape[-1]), seconds * CURVE_RATE, mode="constant", truncate=3)
+    return ndimage.gaussian_filter1d(curve, seconds * CURVE_RATE, axis=-1, mode="constant", truncate=3) / there
 
 
 def begun(count: int, seconds: float) -> np.ndarray:
     """Rise from exactly 0 at the first value to 1 after ``seconds``, (count,)."""
-    return smooth_rise(np.arange(count) / (seconds * RATE))
+    return smooth_rise(np.arange(count) / (seconds * CURVE_RATE))
 
 
 def soft_limited(values: np.ndarray, least: float, most: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..curves import RATE, spans
+from ..curves import CURVE_RATE, spans
 from ..errors import InputError
 from ..speech import Speech
 from ..speech.motion import CLOSURE_ADVANCE
@@ -119,7 +119,7 @@ def count_closures(opening: Curve, speech: Speech, fps: float, late: float = 0.0
     """
     seen = kept = 0
     for first, last in spans(speech.motion.closure > PRESSED):
-        begin, end = (moment / RATE - CLOSURE_ADVANCE - late for moment in (first, last - 1))
+        begin, end = (moment / CURVE_RATE - CLOSURE_ADVANCE - late for moment in (first, last - 1))
         frames = slice(max(0, int(np.ceil((begin - AROUND) * fps))), max(0, int((end + AROUND) * fps) + 1))
         gaps = opening[frames]
         gaps = gaps[np.isfinite(gaps)]
@@ -131,8 +131,8 @@ def count_closures(opening: Curve, speech: Speech, fps: float, late: float = 0.0
 def silent_opening(opening: Curve, speech: Speech, fps: float, late: float = 0.0) -> float | None:
     """Average the lips' gap over what is silent, pauses between words left out; None where there is too little."""
     quiet = speech.activity < QUIET
-    quiet = ndimage.binary_erosion(quiet, iterations=round(EASE * RATE), border_value=1)
-    places = np.round((np.arange(len(opening)) / fps + late) * RATE).astype(int)
+    quiet = ndimage.binary_erosion(quiet, iterations=round(EASE * CURVE_RATE), border_value=1)
+    places = np.round((np.arange(len(opening)) / fps + late) * CURVE_RATE).astype(int)
     inside = (places >= 0) & (places < len(quiet))
     silent = np.zeros(len(opening), bool)
     silent[inside] = quiet[places[inside]]

@@ -26,7 +26,7 @@ class Speech:
 
     Made by ``Speech.of``. The fields are what was measured of the sound's spectra, n rows of which row ``i`` is centred
     at ``i / LEVEL_RATE`` seconds; the properties are made of them when they are first asked for, and kept. Those have m
-    = n / 2 rounded up values at ``curves.RATE``. The sound itself is not held.
+    = n / 2 rounded up values at ``CURVE_RATE``. The sound itself is not held.
     """
 
     duration: float
@@ -70,7 +70,7 @@ class Speech:
         """Make the mouth's motion, as ``motion`` is, or with ``pauses=False`` one that rests half open in all pauses.
 
         Returns:
-            Curves whose value ``i`` belongs to the moment ``i / curves.RATE``, the advances and the closures' effect on
+            Curves whose value ``i`` belongs to the moment ``i / CURVE_RATE``, the advances and the closures' effect on
             the opening not yet applied.
         """
         if self.silent:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..curves import RATE
+from ..curves import CURVE_RATE
 from ..types import Audio
 from .analysis import Speech
 from .channels import choose_ear
@@ -56,15 +56,15 @@ class _Memory:
 
     @property
     def wants_voice(self) -> bool:
-        return self.voice is not None and sum(self.activity) / RATE < _FEW
+        return self.voice is not None and sum(self.activity) / CURVE_RATE < _FEW
 
     def keep(self, passage: Passage, samples: torch.Tensor, rate: int) -> None:
         """Learn of a passage, whose stretch is ``samples`` (channels, n), without what was put before it."""
         activity = passage.speech.activity
-        first, last = (round((moment - passage.begin) * RATE) for moment in (passage.start, passage.settled))
-        self.activity = [*self.activity, *activity[first:last].tolist()][-round(WINDOW * RATE) :]
-        recent = self.activity[-round(_VOICE * RATE) :]
-        if len(recent) == round(_VOICE * RATE) and sum(recent) > _SPOKEN * len(recent):
+        first, last = (round((moment - passage.begin) * CURVE_RATE) for moment in (passage.start, passage.settled))
+        self.activity = [*self.activity, *activity[first:last].tolist()][-round(WINDOW * CURVE_RATE) :]
+        recent = self.activity[-round(_VOICE * CURVE_RATE) :]
+        if len(recent) == round(_VOICE * CURVE_RATE) and sum(recent) > _SPOKEN * len(recent):
             end = samples.shape[1] - round(AHEAD * rate)
             self.voice = samples[:, max(0, end - round(_VOICE * rate)) : end].clone()
 

@@ -14,14 +14,12 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from ..curves import RATE, read_at
+from ..curves import CURVE_RATE, read_at
 from ..easing import smooth_rise
 from .brightness import mel_brightness
 from .mel import Scale, scale_of, standardise
 from .network import CHANNELS, KINDS, REACH, MouthNetwork, load_network, pressed
 
-MOTION_RATE = RATE
-"""Values per second of every curve."""
 WEIGHTS = Path(__file__).with_name("mouth.safetensors")
 ADVANCE = 0.02
 """Seconds by which lips and jaw lead the sound; real mouths lead by 40 … 80 ms."""
@@ -91,7 +89,7 @@ class Motion:
 
 
 class Said(NamedTuple):
-    """What the mouth network reads off a sound; m values at ``MOTION_RATE``."""
+    """What the mouth network reads off a sound; m values at ``CURVE_RATE``."""
 
     curves: np.ndarray
     """(channels, m): ``network.CHANNELS``."""
@@ -161,7 +159,7 @@ def _brightened(opening: np.ndarray, brightness: np.ndarray, heard: np.ndarray) 
     What a network learned of synthesised voices and what is known of vowels err in different places.
     """
     spoken = heard > 0.5
-    if spoken.sum() < _ENOUGH * MOTION_RATE / 10:
+    if spoken.sum() < _ENOUGH * CURVE_RATE / 10:
         return opening
     mean, deviation = opening[spoken].mean(), opening[spoken].std()
     bright = (brightness - brightness[spoken].mean()) / max(float(brightness[spoken].std()), 1e-3)
@@ -187,7 +185,7 @@ def _speaking(heard: np.ndarray) -> np.ndarray:
     """Hold on after speech, so that short pauses vanish, and ease in and out of long ones: (n,) from (n,), 0 … 1."""
     around = np.pad(_sure(heard), (_HELD, _STIRRED))
     held = np.lib.stride_tricks.sliding_window_view(around, _HELD + 1 + _STIRRED).max(1)
-    return ndimage.gaussian_filter1d(held, _EASE * MOTION_RATE, mode="constant").astype(np.float32)
+    return ndimage.gaussian_filter1d(held, _EASE * CURVE_RATE, mode="constant").astype(np.float32)
 
 
 def _sure(heard: np.ndarray) -> np.ndarray:
@@ -214,7 +212,7 @@ def _gain(opening: np.ndarray, heard: np.ndarray) -> float:
         return 1.0
     percentile, aim = _WIDE
     gain = float(np.clip(aim / max(float(np.percentile(spoken, percentile)), 1e-3), *_GAIN))
-    return 1 + (gain - 1) * min(1.0, len(spoken) / MOTION_RATE / _ENOUGH)
+    return 1 + (gain - 1) * min(1.0, len(spoken) / CURVE_RATE / _ENOUGH)
 
 
 def _read(curve: np.ndarray, times: np.ndarray) -> np.ndarray:

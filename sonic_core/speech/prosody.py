@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..curves import RATE, band
+from ..curves import CURVE_RATE, band
 from .loudness import measure_loudness, total_level
 from .tone import melody
 
@@ -19,7 +19,7 @@ _STRONG = 0.65  # loudness by which the strongest stand out
 
 @dataclass(frozen=True, eq=False)
 class Prosody:
-    """A voice's melody and rhythm; every curve is (n,) at ``curves.RATE``."""
+    """A voice's melody and rhythm; every curve is (n,) at ``CURVE_RATE``."""
 
     speaking: np.ndarray
     """0 in a pause … 1 in speech, smooth; the first quarter of a second of a pause counts as speech."""
@@ -45,9 +45,9 @@ class Prosody:
         """
         melody = np.clip(band(self.tone, 0.06, 0.8), -2, 4) * self.speaking
         rhythm = band(self.loudness**_CONTRAST * self.speaking, 0.06, 0.5) + 0.03 * melody
-        highest = ndimage.maximum_filter1d(rhythm, 2 * round(_NEAREST * RATE) + 1)
+        highest = ndimage.maximum_filter1d(rhythm, 2 * round(_NEAREST * CURVE_RATE) + 1)
         places = np.flatnonzero((rhythm == highest) & (rhythm > _LEAST))
-        return places / RATE, np.clip(rhythm[places] / _STRONG, 0, 1)
+        return places / CURVE_RATE, np.clip(rhythm[places] / _STRONG, 0, 1)
 
 
 def measure_prosody(speaking: np.ndarray, levels: np.ndarray, tone: np.ndarray) -> Prosody:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..curves import RATE
+from ..curves import CURVE_RATE
 from .channels import SILENT, Ear
 
 _NO_VOICE, _PART = 0.3, 0.25  # s of speech, less than which is none, but no more than this part of a short sound
@@ -25,7 +25,7 @@ def remark_on(ear: Ear, kinds: np.ndarray) -> tuple[str, ...]:
         return (_SILENCE,)
     about_channels = (ear.remark,) if ear.remark else ()
     spoken = kinds[:, kinds[0] < 0.5]
-    seconds, length = spoken.shape[1] / RATE, kinds.shape[1] / RATE
+    seconds, length = spoken.shape[1] / CURVE_RATE, kinds.shape[1] / CURVE_RATE
     if seconds < min(_NO_VOICE, _PART * length):
         return (*about_channels, _WORDLESS)
     if length < _JUDGED:

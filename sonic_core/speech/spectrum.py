@@ -18,7 +18,7 @@ RATE = 16_000
 HOP = 160
 """Samples from one spectrum to the next."""
 LEVEL_RATE = RATE // HOP
-"""Spectra, and whatever is measured of each, per second: two for each value of ``curves.RATE``."""
+"""Spectra, and whatever is measured of each, per second: two for each value of ``CURVE_RATE``."""
 WINDOW = 512
 """Samples that a spectrum is made of."""
 FREQUENCIES = np.fft.rfftfreq(WINDOW, 1 / RATE)

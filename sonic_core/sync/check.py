@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..curves import RATE, spans
+from ..curves import CURVE_RATE, spans
 from ..speech import Speech
 from .offset import SyncMeasurement
 
@@ -69,16 +69,16 @@ def check_lips(
         exact: The model's clips are in step by construction.
     """
     heard = speech.activity > _HEARD
-    margin = round(_BRIDGED * RATE)
+    margin = round(_BRIDGED * CURVE_RATE)
     closed = ndimage.binary_closing(np.pad(heard, margin), iterations=margin // 2)
     spoken = np.asarray(closed, bool)[margin:-margin]
-    moments = [(begin / RATE, min(end / RATE, speech.duration)) for begin, end in spans(~spoken)]
+    moments = [(begin / CURVE_RATE, min(end / CURVE_RATE, speech.duration)) for begin, end in spans(~spoken)]
     pauses = [(begin, end) for begin, end in moments if end - begin >= LEAST_PAUSE]
     opening = speech.motion.opening[heard] * lively
     low, high = np.percentile(opening, (10, 90)) if len(opening) else (0.0, 0.0)
     return LipsCheck(
         duration=speech.duration,
-        speech=float(spoken.sum()) / RATE,
+        speech=float(spoken.sum()) / CURVE_RATE,
         pauses=tuple(pauses),
         closures=len(spans(speech.motion.closure > PRESSED)),
         movement=float(high - low),

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from sonic_core.curves import RATE, add_bump, add_step, read_at, soft_limited
+from sonic_core.curves import CURVE_RATE, add_bump, add_step, read_at, soft_limited
 from sonic_core.errors import SettingsError
 from sonic_core.keyframes import Curve
 
 
 def test_a_curve_is_read_through_its_values_smoothly_and_without_overshoot():
     values = np.random.default_rng(0).standard_normal(60)
-    times = np.arange(1.0 / RATE, 58 / RATE, 0.0007)
-    place = times * RATE
+    times = np.arange(1.0 / CURVE_RATE, 58 / CURVE_RATE, 0.0007)
+    place = times * CURVE_RATE
     read, known = read_at(values, times), PchipInterpolator(np.arange(60), values)(place)
-    assert np.allclose(read_at(values, np.arange(60) / RATE), values, atol=1e-6)
+    assert np.allclose(read_at(values, np.arange(60) / CURVE_RATE), values, atol=1e-6)
     assert np.allclose(read, known, atol=1e-5)
     left = place.astype(int)
     assert (read <= np.maximum(values[left], values[left + 1]) + 1e-6).all()

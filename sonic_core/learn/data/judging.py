@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ...curves import RATE
+from ...curves import CURVE_RATE
 from ...faces.crop import crop_box
 from ...faces.geometry import face_box
 from ...speech import Speech
@@ -243,5 +243,5 @@ def _loudness(sound: Audio, first: float, end: float) -> float:
 
 def _share(speech: Speech, begin: float, end: float) -> float:
     """Measure in which share of some seconds somebody speaks."""
-    part = speech.activity[max(0, round(begin * RATE)) : max(0, round(end * RATE))]
+    part = speech.activity[max(0, round(begin * CURVE_RATE)) : max(0, round(end * CURVE_RATE))]
     return float((part > SPEAKING).mean()) if len(part) else 0.0

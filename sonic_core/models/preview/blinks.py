@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...curves import RATE, add_bump, spans
+from ...curves import CURVE_RATE, add_bump, spans
 
 _SHUT = (0.08, 0.04)  # s: the shortest closing, and by how much one may take longer; 2 to 3 frames of 25 a second
 _HELD = (0.01, 0.04)  # s: the same for staying shut; with both ends' slowness a frame at least sees the eye shut
@@ -37,9 +37,9 @@ def blink_curve(
     """
     count = len(speaking)
     blink = np.zeros(count)
-    ends = np.array([end for _, end in spans(speaking > 0.5)]) / RATE
+    ends = np.array([end for _, end in spans(speaking > 0.5)]) / CURVE_RATE
     moment = _FIRST[0] + stream.gamma(2.0, _FIRST[1] / 2)
-    while moment * RATE < count:
+    while moment * CURVE_RATE < count:
         twice, haste, hold, slow, shifting = stream.uniform(size=5)
         if attracted:
             moment = _attracted(moment, ends, shifts if shifting < _WITH_SHIFT else shifts[:0])
@@ -48,7 +48,7 @@ def blink_curve(
         if twice < _TWICE:
             moment += sum(parts) + _AGAIN
             add_bump(blink, moment, parts, 1.0)
-        talking = speaking[min(int(moment * RATE), count - 1)] > 0.5
+        talking = speaking[min(int(moment * CURVE_RATE), count - 1)] > 0.5
         moment += _APART[0] + stream.gamma(2.0, (_APART[1] if talking else _APART[2]) / 2)
     return np.clip(blink, 0, 1)
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...curves import RATE, add_step, spans
+from ...curves import CURVE_RATE, add_step, spans
 from ...speech.prosody import Prosody
 
 CAMERA = 2.0
@@ -61,7 +61,7 @@ def gaze_curves(prosody: Prosody, stream: np.random.Generator) -> tuple[np.ndarr
 def _fixations(prosody: Prosody, stream: np.random.Generator) -> list[tuple[float, np.ndarray]]:
     """List what is looked at: from which moment, and where, (2,) degrees."""
     found, place = list[tuple[float, np.ndarray]](), np.zeros(2)
-    length = len(prosody.speaking) / RATE
+    length = len(prosody.speaking) / CURVE_RATE
     first, thinking = (np.random.default_rng(stream.integers(1 << 62)) for _ in range(2))
     moment = _FIRST + stream.uniform() * _LATER
     for begin, end in _glances(prosody.speaking > 0.5, first, thinking):
@@ -101,15 +101,15 @@ def _glances(
     """
     found: list[tuple[float, float]] = []
     for begin, end in spans(~speaking):
-        lasts, chance, wait = (end - begin) / RATE, *pauses.uniform(size=2)
-        rested = not found or begin / RATE - found[-1][1] > _SPEECH[0]
+        lasts, chance, wait = (end - begin) / CURVE_RATE, *pauses.uniform(size=2)
+        rested = not found or begin / CURVE_RATE - found[-1][1] > _SPEECH[0]
         if rested and begin and end < len(speaking) and _PAUSE < lasts < _LISTENING and chance < _PHRASE:
-            found.append((begin / RATE - _BEFORE, end / RATE + _AFTER * wait))
+            found.append((begin / CURVE_RATE - _BEFORE, end / CURVE_RATE + _AFTER * wait))
     thinking, moment = list(found), _THOUGHT[0] + stream.gamma(2.0, _THOUGHT[1] / 2)
-    while moment * RATE < len(speaking):
+    while moment * CURVE_RATE < len(speaking):
         lasts = _AWAY[0] + stream.gamma(2.0, _AWAY[1] / 2)
         if all(moment + lasts < begin - _SPEECH[0] / 2 or moment > end + _SPEECH[0] / 2 for begin, end in thinking):
             found.append((moment, moment + lasts))
-        least, more = _SPEECH if speaking[int(moment * RATE)] else _QUIET
+        least, more = _SPEECH if speaking[int(moment * CURVE_RATE)] else _QUIET
         moment += lasts + least + stream.gamma(2.0, more / 2)
     return sorted(found)

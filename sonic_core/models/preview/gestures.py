@@ -24,7 +24,7 @@ from .nodding import breath_curve, head_curves
 
 @dataclass(frozen=True, eq=False)
 class Gestures:
-    """Movements beside speech; every curve is (n,) float32 at ``curves.RATE``, in the units of ``puppet.pose.Pose``."""
+    """Movements beside speech; every curve is (n,) float32 at ``CURVE_RATE``, in the units of ``puppet.pose.Pose``."""
 
     blink: np.ndarray
     """0 open … 1 shut."""

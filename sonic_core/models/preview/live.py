@@ -9,7 +9,7 @@ from math import ceil
 
 import numpy as np
 
-from ...curves import RATE, least_jerk
+from ...curves import CURVE_RATE, least_jerk
 from ...direction import SCALES
 from ...settings import Settings
 from ...speech.live import Passage, listen
@@ -113,7 +113,7 @@ class _Voice:
         """Learn of a passage; answer how to read the gestures around it."""
         prosody = passage.speech.prosody
         curves = np.stack([prosody.speaking, prosody.loudness, prosody.tone])
-        start, settled = (round((moment - passage.begin) * RATE) for moment in (passage.start, passage.settled))
+        start, settled = (round((moment - passage.begin) * CURVE_RATE) for moment in (passage.start, passage.settled))
         self.past = np.concatenate([self.past, curves[:, start:settled]], axis=1)
         act = int(passage.start / _ACT)
         acts = [one for one in (act - 1, act) if one >= 0 and passage.start < (one + 1) * _ACT + _FADE]
@@ -136,13 +136,13 @@ class _Voice:
 
     def _draw(self, act: int, known: np.ndarray) -> Callable[[np.ndarray], Gestures]:
         begin = _beginning(act)
-        prosody = Prosody(*known[:, round((begin - self.origin) * RATE) :])
+        prosody = Prosody(*known[:, round((begin - self.origin) * CURVE_RATE) :])
         gestures = gesture_curves(prosody, self.seed + act, coming=True)
         return lambda times: gestures.at(times - begin)
 
     def _forget(self, moment: float) -> None:
         """Let go of what lies before a moment."""
-        gone = max(0, round((moment - self.origin) * RATE))
+        gone = max(0, round((moment - self.origin) * CURVE_RATE))
         self.past, self.origin = self.past[:, gone:], max(self.origin, moment)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...curves import RATE, add_bump, add_step, around, band, begun, blurred, soft_limited, spans, wander
+from ...curves import CURVE_RATE, add_bump, add_step, around, band, begun, blurred, soft_limited, spans, wander
 from ...easing import smooth_rise
 from ...speech.prosody import Prosody
 
@@ -140,8 +140,8 @@ def _changes(speaking: np.ndarray, stream: np.random.Generator) -> Iterator[tupl
     """Choose the moments at which the head takes up another posture, in order, and why."""
     talking = speaking > 0.5
     yield 0.05, "first"
-    edges = [(place / RATE, bool(talking[place])) for place in np.flatnonzero(np.diff(talking)) + 1]
-    edges = [(0.05, bool(talking[0])), *edges, (len(talking) / RATE, False)]
+    edges = [(place / CURVE_RATE, bool(talking[place])) for place in np.flatnonzero(np.diff(talking)) + 1]
+    edges = [(0.05, bool(talking[0])), *edges, (len(talking) / CURVE_RATE, False)]
     for (begin, speaks), (end, _) in pairwise(edges):
         if begin > 0.5:
             yield begin - _AHEAD if speaks else begin, "phrase" if speaks else "rest"
@@ -182,8 +182,8 @@ def _answers(speaking: np.ndarray, stream: np.random.Generator) -> np.ndarray:
     """Nod now and then, one to three times, while another speaks: (3, n) degrees."""
     curve = np.zeros((3, len(speaking)))
     for begin, end in spans(speaking < 0.5):
-        moment = begin / RATE + 1.2 + stream.gamma(2.0, 1.2)
-        while moment < end / RATE - 1.0:
+        moment = begin / CURVE_RATE + 1.2 + stream.gamma(2.0, 1.2)
+        while moment < end / CURVE_RATE - 1.0:
             size, pace = (least + more * stream.uniform() for least, more in (_NOD[:2], _NOD_PACE))
             for number in range(1 + int(3 * stream.uniform())):
                 add_bump(curve[1], moment + 2.1 * pace * number, (pace, 0.02, 1.3 * pace), size * _NOD[2] ** number)
@@ -194,13 +194,13 @@ def _answers(speaking: np.ndarray, stream: np.random.Generator) -> np.ndarray:
 def breath_curve(count: int, speaking: np.ndarray, stream: np.random.Generator) -> np.ndarray:
     """Breathe in with every pause, and 12 to 16 times a minute where nothing is said, (n,) in [0, 1]."""
     breath = np.zeros(count)
-    pauses = [begin / RATE for begin, end in spans(speaking < 0.5) if end - begin >= _PAUSE * RATE]
+    pauses = [begin / CURVE_RATE for begin, end in spans(speaking < 0.5) if end - begin >= _PAUSE * CURVE_RATE]
     moment = 0.3
-    while moment * RATE < count:
+    while moment * CURVE_RATE < count:
         size, later = stream.uniform(size=2)
         following = moment + 60 / (12 + 4 * later)
         pause = next((begin for begin in pauses if begin > moment + 1.2), np.inf)
-        talking = speaking[min(int(following * RATE), count - 1)] > 0.5
+        talking = speaking[min(int(following * CURVE_RATE), count - 1)] > 0.5
         following = pause if talking else min(following, pause)
         add_bump(breath, moment, (0.9, 0.1, float(np.clip(following - moment - 0.8, 1.0, 3.0))), 0.6 + 0.4 * size)
         moment = following

@@ -14,10 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 from ...weights.read import bundled
+from ..spectrum import RATE
 
 WEIGHTS = Path(__file__).with_name("activity.safetensors")
-RATE = 16_000
-"""Samples per second that the network hears."""
 CHUNK = 512
 """Samples for each of which it tells a chance: 32 ms."""
 SURE = 0.5

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...media.mixing import change_rate, mixed_blocks
 from ...media.spool import Samples, room
 from ...types import Audio
-from .denoisers import RATE, Denoiser, denoise
+from .denoisers import DENOISED_RATE, Denoiser, denoise
 from .turns import Voices
 
 _BEFORE, _AFTER = 0.12, 0.2  # s of the sound that are kept around speech: breath, a soft beginning, an end that fades
@@ -101,8 +101,8 @@ def _blocks(audio: Audio, voices: Voices, denoiser: Denoiser | None, energies: n
         return
     clear = float(np.clip((voices.clarity - _NOISY) / (_QUIET - _NOISY), 0, 1))
     kept = clear + (1 - clear) * _KEPT[denoiser.name]
-    heard = (block[0].numpy() for block in change_rate(mixed, audio.rate, RATE))
-    yield from change_rate(_denoised(heard, denoiser, kept, energies), RATE, audio.rate)
+    heard = (block[0].numpy() for block in change_rate(mixed, audio.rate, DENOISED_RATE))
+    yield from change_rate(_denoised(heard, denoiser, kept, energies), DENOISED_RATE, audio.rate)
 
 
 def _denoised(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ...errors import SettingsError
 
-RATE = 48_000
+DENOISED_RATE = 48_000
 """Samples per second that both work at."""
 FRAME = 480
 """Samples that both take at a time."""
@@ -83,7 +83,7 @@ def denoise(blocks: Iterable[npt.NDArray[np.float32]], denoiser: Denoiser) -> It
     """Take noise out of a sound that comes block by block.
 
     Args:
-        blocks: (n,) float32 one after the other, at ``RATE``.
+        blocks: (n,) float32 one after the other, at ``DENOISED_RATE``.
         denoiser: As of ``find_denoiser``.
 
     Yields:

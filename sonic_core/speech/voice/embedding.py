@@ -12,10 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from ...weights.read import bundled
+from ..spectrum import RATE
 
 WEIGHTS = Path(__file__).with_name("embedding.safetensors")
-RATE = 16_000
-"""Samples per second that the network hears."""
 LENGTH = 1.6
 """Seconds of speech that it learned from."""
 WIDTH = 256

@@ -14,7 +14,8 @@ from ...media.mixing import change_rate, mixed_blocks
 from ...media.spool import Samples, room
 from ...types import Audio
 from ..channels import Ear, choose_ear
-from .activity import CHUNK, RATE, SURE, Stretch, find_speech, measure_activity
+from ..spectrum import RATE
+from .activity import CHUNK, SURE, Stretch, find_speech, measure_activity
 from .embedding import LENGTH, WIDTH, embed
 
 _HOP = 0.2  # s from one stretch that is listened to to the next

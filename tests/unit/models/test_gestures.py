@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from sonic_core.curves import RATE
+from sonic_core.curves import CURVE_RATE
 from sonic_core.models.preview.gaze import CAMERA
 from sonic_core.models.preview.gestures import Gestures, gesture_curves
 from sonic_core.models.preview.nodding import PITCH, ROLL, SWAY, YAW, breath_curve
@@ -20,26 +20,26 @@ HEAD = ("yaw", "pitch", "roll")
 def voice(seconds: float, seed: int = 0) -> Prosody:
     """Phrases of 1.5 to 4 s with pauses of 0.4 to 1 s; syllables about four times a second, not all as loud or high."""
     stream = np.random.default_rng(seed)
-    speaking, loudness, tone = [np.zeros(RATE // 2)], [np.zeros(RATE // 2)], [np.zeros(RATE // 2)]
-    while sum(map(len, speaking)) < seconds * RATE:
-        spoken, pause = int(stream.uniform(1.5, 4) * RATE), int(stream.uniform(0.4, 1) * RATE)
-        time = np.arange(spoken) / RATE
+    speaking, loudness, tone = [np.zeros(CURVE_RATE // 2)], [np.zeros(CURVE_RATE // 2)], [np.zeros(CURVE_RATE // 2)]
+    while sum(map(len, speaking)) < seconds * CURVE_RATE:
+        spoken, pause = int(stream.uniform(1.5, 4) * CURVE_RATE), int(stream.uniform(0.4, 1) * CURVE_RATE)
+        time = np.arange(spoken) / CURVE_RATE
         stress = np.interp(time, np.arange(0, 5, 0.25), stream.uniform(0.3, 1, 20))
         speaking.append(np.repeat([1.0, 0.0], [spoken, pause]))
         loudness.append(np.concatenate([stress * np.abs(np.sin(2 * np.pi * 2 * time)), np.zeros(pause)]))
         melody = np.interp(time, np.arange(0, 5, 0.4), stream.uniform(-3, 4, 13))
         tone.append(np.concatenate([melody * np.hanning(spoken), np.zeros(pause)]))
-    count = int(seconds * RATE)
+    count = int(seconds * CURVE_RATE)
     return Prosody(*(np.concatenate(one)[:count] for one in (speaking, loudness, tone)))
 
 
 def pause(seconds: float) -> Prosody:
-    nothing = np.zeros(int(seconds * RATE))
+    nothing = np.zeros(int(seconds * CURVE_RATE))
     return Prosody(nothing, nothing, nothing)
 
 
 def beginning(prosody: Prosody, seconds: float) -> Prosody:
-    count = int(seconds * RATE)
+    count = int(seconds * CURVE_RATE)
     return Prosody(prosody.speaking[:count], prosody.loudness[:count], prosody.tone[:count])
 
 
@@ -73,7 +73,7 @@ def listening() -> Gestures:
 
 def blink_moments(gestures: Gestures) -> np.ndarray:
     """Seconds at which the eyes close beyond the half."""
-    return np.flatnonzero((gestures.blink[1:] >= 0.5) & (gestures.blink[:-1] < 0.5)) / RATE
+    return np.flatnonzero((gestures.blink[1:] >= 0.5) & (gestures.blink[:-1] < 0.5)) / CURVE_RATE
 
 
 def shifts(gestures: Gestures, least: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +82,7 @@ def shifts(gestures: Gestures, least: float = 0.3) -> tuple[np.ndarray, np.ndarr
     moving = np.hypot(*np.diff(way)) > 0.02
     edges = np.flatnonzero(np.diff(moving.astype(int), prepend=0, append=0))
     size = np.array([np.hypot(*(way[:, end] - way[:, begin])) for begin, end in edges.reshape(-1, 2)])
-    return edges[::2][size > least] / RATE, size[size > least]
+    return edges[::2][size > least] / CURVE_RATE, size[size > least]
 
 
 def test_every_curve_has_the_sounds_length_and_the_first_frame_is_the_portrait_itself():
@@ -98,13 +98,16 @@ def test_every_curve_has_the_sounds_length_and_the_first_frame_is_the_portrait_i
 def test_the_head_is_on_its_way_within_six_tenths_of_a_second(seed):
     for prosody in (voice(5, seed), pause(5)):
         gestures = gesture_curves(prosody, seed)
-        assert max(np.abs(np.diff(getattr(gestures, name)[: int(0.6 * RATE)])).max() for name in HEAD) * RATE > 1.0
+        assert (
+            max(np.abs(np.diff(getattr(gestures, name)[: int(0.6 * CURVE_RATE)])).max() for name in HEAD) * CURVE_RATE
+            > 1.0
+        )
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", ["talking", "listening", "monologue"])
 def test_people_blink_ten_to_thirty_times_a_minute(seed, kind):
-    ones = np.ones(600 * RATE)
+    ones = np.ones(600 * CURVE_RATE)
     prosody = {"talking": voice(600, seed), "listening": pause(600), "monologue": Prosody(ones, ones, 0 * ones)}[kind]
     moments = blink_moments(gesture_curves(prosody, seed))
     assert 100 <= len(moments) <= 300
@@ -116,7 +119,7 @@ def test_people_blink_ten_to_thirty_times_a_minute(seed, kind):
 def test_blinks_prefer_the_ends_of_phrases_and_large_shifts_of_the_gaze(ten_minutes, spoken):
     moments = blink_moments(ten_minutes)
     jumps, size = shifts(ten_minutes)
-    for places in (np.flatnonzero(np.diff(spoken.speaking) < 0) / RATE, jumps[size > 4]):
+    for places in (np.flatnonzero(np.diff(spoken.speaking) < 0) / CURVE_RATE, jumps[size > 4]):
         near = np.abs(moments[:, None] - places[None]).min(1) < 0.2
         assert near.mean() > 1.4 * min(1.0, len(places) * 0.4 / 600)
 
@@ -148,7 +151,7 @@ def test_a_longer_sound_begins_alike():
     longer = voice(60)
     one, two = (curves(gesture_curves(prosody, 7)) for prosody in (beginning(longer, 30), longer))
     for name in NAMES:
-        assert np.allclose(one[name][: 25 * RATE], two[name][: 25 * RATE], atol=0.02), name
+        assert np.allclose(one[name][: 25 * CURVE_RATE], two[name][: 25 * CURVE_RATE], atol=0.02), name
 
 
 def test_nothing_jumps_between_frames_but_the_gaze(ten_minutes):
@@ -198,7 +201,7 @@ def test_most_of_the_heads_movement_is_slower_than_two_a_second_and_none_of_it_i
 def test_the_head_wanders_but_never_drifts_or_repeats(ten_minutes):
     for name in HEAD:
         curve = getattr(ten_minutes, name)
-        minutes = curve.reshape(-1, 60 * RATE)
+        minutes = curve.reshape(-1, 60 * CURVE_RATE)
         assert np.abs(minutes.mean(1)).max() < 0.8 * curve.std(), name
         likeness = np.corrcoef(minutes) - np.eye(len(minutes))
         assert np.abs(likeness).max() < 0.6, name
@@ -214,8 +217,8 @@ def test_heads_come_to_rest_in_pauses_but_live(ten_minutes, listening):
 def test_a_listener_nods_now_and_then(listening):
     """A nod goes down by a degree within a third of a second; a drifting head does not."""
     pitch = listening.pitch
-    quick = pitch[int(0.34 * RATE) :] - pitch[: -int(0.34 * RATE)] > 0.8
-    nods = np.flatnonzero(np.diff(quick.astype(int)) == 1) / RATE
+    quick = pitch[int(0.34 * CURVE_RATE) :] - pitch[: -int(0.34 * CURVE_RATE)] > 0.8
+    nods = np.flatnonzero(np.diff(quick.astype(int)) == 1) / CURVE_RATE
     assert 30 < len(nods) < 300
     assert (np.diff(nods) > 2).sum() > 30
 
@@ -232,19 +235,19 @@ def test_nods_and_raised_brows_fall_on_stressed_syllables(name):
     prosody = voice(600, 5)
     moved = getattr(gesture_curves(prosody, 3), name)
     moments, strength = prosody.stresses
-    places = (moments[strength > 0.3] * RATE).astype(int)
+    places = (moments[strength > 0.3] * CURVE_RATE).astype(int)
 
     def rise(by: int) -> float:
-        around = (places + by)[(places + by > RATE) & (places + by < len(moved) - RATE)]
-        return float((moved[around] - (moved[around - RATE // 2] + moved[around + RATE // 2]) / 2).mean())
+        around = (places + by)[(places + by > CURVE_RATE) & (places + by < len(moved) - CURVE_RATE)]
+        return float((moved[around] - (moved[around - CURVE_RATE // 2] + moved[around + CURVE_RATE // 2]) / 2).mean())
 
     assert rise(0) > 0.25 * moved.std()
-    assert rise(0) > 2 * max(abs(rise(int(lag * RATE))) for lag in (37.1, 61.7, 113.3))
+    assert rise(0) > 2 * max(abs(rise(int(lag * CURVE_RATE))) for lag in (37.1, 61.7, 113.3))
 
 
 def test_the_head_rises_with_the_voices_pitch():
-    count = 200 * RATE
-    tone = np.sin(np.arange(count) / RATE * 2 * np.pi * 0.6)
+    count = 200 * CURVE_RATE
+    tone = np.sin(np.arange(count) / CURVE_RATE * 2 * np.pi * 0.6)
     flat, sung = (gesture_curves(Prosody(np.ones(count), np.ones(count), one), 2) for one in (0 * tone, tone))
     assert np.corrcoef(sung.pitch - flat.pitch, tone)[0, 1] < -0.9
     assert np.corrcoef(sung.brows - flat.brows, tone)[0, 1] > 0.9
@@ -256,7 +259,7 @@ def test_eyes_rest_on_the_camera_most_of_the_time(seed):
         gestures = gesture_curves(prosody, seed)
         at_camera = np.hypot(gestures.gaze_x, gestures.gaze_y) < CAMERA
         assert 0.65 < at_camera.mean() < 0.93
-        away = np.diff(np.flatnonzero(np.diff(at_camera.astype(int), prepend=1, append=1)).reshape(-1, 2)) / RATE
+        away = np.diff(np.flatnonzero(np.diff(at_camera.astype(int), prepend=1, append=1)).reshape(-1, 2)) / CURVE_RATE
         assert away.max() < 4 and np.median(away) < 1.3
 
 
@@ -271,24 +274,24 @@ def test_the_gaze_shifts_one_to_three_times_a_second_in_bursts_and_by_two_to_eig
 
 def test_a_shift_of_the_gaze_takes_one_or_two_frames(ten_minutes):
     way = np.hypot(np.diff(ten_minutes.gaze_x), np.diff(ten_minutes.gaze_y)) > 0.02
-    lasting = np.diff(np.flatnonzero(np.diff(way.astype(int), prepend=0, append=0)).reshape(-1, 2)) / RATE
+    lasting = np.diff(np.flatnonzero(np.diff(way.astype(int), prepend=0, append=0)).reshape(-1, 2)) / CURVE_RATE
     assert lasting.max() <= 0.08
 
 
 def test_eyes_look_away_in_pauses_and_back_when_speech_goes_on(ten_minutes, spoken):
     past = np.hypot(ten_minutes.gaze_x, ten_minutes.gaze_y) > CAMERA
     pauses = past[spoken.speaking < 0.5].mean()
-    late = spoken.speaking * (np.roll(spoken.speaking, RATE) > 0.5)
+    late = spoken.speaking * (np.roll(spoken.speaking, CURVE_RATE) > 0.5)
     assert pauses > 1.5 * past[late > 0.5].mean()
 
 
 def test_pauses_take_a_breath_and_a_listener_twelve_to_sixteen_a_minute():
-    speaking = np.ones(20 * RATE)
-    speaking[10 * RATE : int(10.6 * RATE)] = 0
-    breath = breath_curve(20 * RATE, speaking, np.random.default_rng(1))
-    assert breath[int(9.9 * RATE)] < 0.05
-    assert breath[int(10.2 * RATE) : 12 * RATE].max() > 0.4
-    still = breath_curve(300 * RATE, np.zeros(300 * RATE), np.random.default_rng(4))
+    speaking = np.ones(20 * CURVE_RATE)
+    speaking[10 * CURVE_RATE : int(10.6 * CURVE_RATE)] = 0
+    breath = breath_curve(20 * CURVE_RATE, speaking, np.random.default_rng(1))
+    assert breath[int(9.9 * CURVE_RATE)] < 0.05
+    assert breath[int(10.2 * CURVE_RATE) : 12 * CURVE_RATE].max() > 0.4
+    still = breath_curve(300 * CURVE_RATE, np.zeros(300 * CURVE_RATE), np.random.default_rng(4))
     assert 11.5 <= ((still[1:] >= 0.3) & (still[:-1] < 0.3)).sum() / 5 <= 16.5
 
 

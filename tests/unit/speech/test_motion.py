@@ -10,11 +10,12 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
+from sonic_core.curves import CURVE_RATE
 from sonic_core.media.audio import read_audio
 from sonic_core.media.mixing import resample
 from sonic_core.speech import Speech, mel, motion, spectrum
 from sonic_core.speech.mel import BANDS, band_edges, measure_levels, scale_of, standardise
-from sonic_core.speech.motion import ADVANCE, MOTION_RATE, WEIGHTS, Motion
+from sonic_core.speech.motion import ADVANCE, WEIGHTS, Motion
 from sonic_core.speech.network import CHANNELS, KINDS, REACH, MouthNetwork, load_network, pressed, save_network
 from sonic_core.speech.spectrum import RATE
 from sonic_core.types import Audio
@@ -100,7 +101,7 @@ def test_the_same_sound_moves_the_same_mouth(speech):
 @pytest.mark.parametrize("count", [0, 1, 100, 1599])
 def test_a_sound_too_short_to_say_anything_rests(count):
     found = read_motion(sound(np.random.default_rng(0).standard_normal(count)))
-    assert len(found.opening) == 1 + count * MOTION_RATE // RATE
+    assert len(found.opening) == 1 + count * CURVE_RATE // RATE
     assert not curves(found).any()
 
 
@@ -158,7 +159,7 @@ def test_lips_meet_on_p_b_and_m_of_the_sample_speech(speech):
 
 def pulse(advance: float, **more: np.ndarray) -> Motion:
     """An opening that peaks at 1 s, or a closure."""
-    time = np.arange(101) / MOTION_RATE
+    time = np.arange(101) / CURVE_RATE
     rise = np.exp(-0.5 * ((time - 1 - advance) / 0.08) ** 2).astype(np.float32)
     still = np.zeros(101, np.float32)
     return Motion(**{name: more.get(name, rise if name in {"opening", "jaw"} else still) for name in NAMES})

@@ -11,7 +11,7 @@ import pytest
 
 from sonic_core import SettingsError
 from sonic_core.speech.voice import denoisers
-from sonic_core.speech.voice.denoisers import DENOISERS, FRAME, RATE, Denoiser, Step, denoise, find_denoiser
+from sonic_core.speech.voice.denoisers import DENOISED_RATE, DENOISERS, FRAME, Denoiser, Step, denoise, find_denoiser
 
 INSTALLED = [name for name, one in DENOISERS.items() if one.folder is not None]
 MOST_LATE = 96  # samples: 2 ms
@@ -67,7 +67,8 @@ def test_a_voice_is_in_place_to_two_milliseconds(name, speech):
     made = np.concatenate(list(denoise(iter([noisy]), find_denoiser(name))))
     assert len(made) == len(noisy)
     lags = range(-3 * MOST_LATE, 3 * MOST_LATE + 1, 4)
-    fits = [float(np.roll(made, -lag)[RATE:-RATE] @ samples[RATE:-RATE]) for lag in lags]
+    inside = slice(DENOISED_RATE, -DENOISED_RATE)
+    fits = [float(np.roll(made, -lag)[inside] @ samples[inside]) for lag in lags]
     assert abs(lags[int(np.argmax(fits))]) <= MOST_LATE
     quiet = np.abs(samples) < 1e-4
     assert np.square(made[quiet]).mean() < 0.3 * np.square(noisy[quiet]).mean()
@@ -75,7 +76,7 @@ def test_a_voice_is_in_place_to_two_milliseconds(name, speech):
 
 @pytest.mark.parametrize("name", INSTALLED)
 def test_a_clean_voice_is_in_place_to_the_sample(name, speech):
-    samples = np.interp(np.arange(4 * RATE) / 3, np.arange(len(speech)), speech).astype(np.float32)
+    samples = np.interp(np.arange(4 * DENOISED_RATE) / 3, np.arange(len(speech)), speech).astype(np.float32)
     made = np.concatenate(list(denoise(iter([samples]), find_denoiser(name))))
     spectrum = np.fft.rfft(made) * np.conj(np.fft.rfft(samples))
     high = slice(300 * 4, 4000 * 4)  # where a filter that takes rumble out turns nothing
