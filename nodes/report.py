@@ -105,6 +105,7 @@ class Judge:
                 portrait=None if portrait is None else host.picture_of(portrait[:1]),
                 reference=None if reference is None else host.clip_of(reference),
                 finder=finder,
+                weights=host.search_path(),
                 name="video",
                 progress=host.progress_of(unique_id),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..clip import Clip
     from ..evaluate.report import ClipReport
+    from ..evaluate.scores.sets import Pool, SetScore
     from ..types import FaceFinder
 
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
@@ -44,7 +46,13 @@ def add_commands(command: Command) -> None:
         help="videos of the same inputs by another model, or a folder",
     )
     evaluate.add_argument("--html", metavar="R.html", help="write a page with curves and frames there")
-    add_weights(evaluate, "a face finder's weights")
+    evaluate.add_argument(
+        "--scores",
+        metavar="NAMES",
+        help="measure with these networks of others, whose weights must be there: syncnet,lpips,csim,fid,fvd, or none "
+        "(default: those that are there)",
+    )
+    add_weights(evaluate, "weights of a face finder, and of networks that score,")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,13 +65,14 @@ def run(options: argparse.Namespace) -> int:
     videos, others = listed(options.videos), listed(options.against) if options.against else []
     check_pairs(videos, others)
     bench = _Bench(options)
-    reports, against = [bench.score(video) for video in videos], [bench.score(video) for video in others]
-    lines = [describe_reports(reports, against)]
+    reports, against = bench.score_all(videos), bench.score_all(others)
+    sets = bench.compare()
+    lines = [describe_reports(reports, against, sets)]
     if options.html:
         from ..evaluate.page import write_report
 
-        lines.append(f"page: {write_report(options.html, reports, against)}")
-    answer(options, list_figures(reports, against, options.html), "\n".join(lines))
+        lines.append(f"page: {write_report(options.html, reports, against, sets)}")
+    answer(options, list_figures(reports, against, options.html, sets), "\n".join(lines))
     return 0
 
 
@@ -80,6 +89,17 @@ def listed(names: Sequence[str]) -> list[Path]:
             raise InputError(f"Expected videos in {name}, found none; name a folder that holds some, or files.")
         found += inside
     return found
+
+
+def asked_scores(names: str | None) -> list[str] | None:
+    """Read names of scores, parted by commas; "none" asks for none, and nothing for those that are there.
+
+    >>> asked_scores("lpips, csim"), asked_scores("none"), asked_scores(None)
+    (['lpips', 'csim'], [], None)
+    """
+    if names is None:
+        return None
+    return [name.strip() for name in names.split(",")] if names.strip() != "none" else []
 
 
 def check_pairs(videos: Sequence[Path], others: Sequence[Path]) -> None:
@@ -114,13 +134,31 @@ class _Bench:
     """Evaluates one video after the other; a reference that several share is read once for its own score."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        from ..evaluate.scores.finding import find_scores
         from ..faces import face_finder
 
         self._portrait, self._reference = options.portrait, options.reference
         self._finder: FaceFinder = face_finder("auto", options.weights)
-        self._scores: dict[tuple[Path, Path | None], ClipReport] = {}
+        self._networks = find_scores(options.weights, asked_scores(options.scores))
+        self._real, self._sets = self._networks.new_pool(), []
+        self._known: dict[tuple[Path, Path | None], ClipReport] = {}
 
-    def score(self, video: Path) -> ClipReport:
+    def score_all(self, videos: Sequence[Path]) -> list[ClipReport]:
+        """Evaluate the videos of a model, which are a set too."""
+        if not videos:
+            return []
+        pool = self._networks.new_pool() if self._reference is not None else {}
+        self._sets.append(pool)
+        return [self._score(video, pool) for video in videos]
+
+    def compare(self) -> list[dict[str, SetScore]]:
+        """Tell how far each model's set is from that of the references."""
+        from ..evaluate.scores.sets import compare_sets
+
+        real = self._real if self._reference is not None else {}
+        return [compare_sets(pool, real, self._networks.missing) for pool in self._sets]
+
+    def _score(self, video: Path, pool: Pool) -> ClipReport:
         """Evaluate a video."""
         from ..clip import open_clip
         from ..media.image import read_image
@@ -131,18 +169,20 @@ class _Bench:
         if self._reference is not None:
             path = beside(self._reference, video, ENDINGS)
             reference, asked = open_clip(path), (path, portrait_path)
-            if asked not in self._scores:
-                self._scores[asked] = self._evaluate(reference, path, portrait, None, None)
-            score = self._scores[asked]
-        return self._evaluate(open_clip(video), video, portrait, reference, score)
+            if asked not in self._known:
+                self._known[asked] = self._evaluate(reference, path, portrait, pool=self._real)
+            score = self._known[asked]
+        return self._evaluate(open_clip(video), video, portrait, reference, score, pool=pool)
 
     def _evaluate(
         self,
         clip: Clip,
         path: Path,
         portrait: torch.Tensor | None,
-        reference: Clip | None,
-        score: ClipReport | None,
+        reference: Clip | None = None,
+        score: ClipReport | None = None,
+        *,
+        pool: Pool,
     ) -> ClipReport:
         from ..evaluate.evaluation import evaluate_clip
 
@@ -153,6 +193,7 @@ class _Bench:
             reference=reference,
             reference_report=score,
             finder=self._finder,
+            scores=replace(self._networks, pool=pool),
             name=path.stem,
             progress=ProgressLine(),
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 WIDTH = 100
+_FETCHED = {entry.name for entry in CATALOG if entry.parts}
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
 
@@ -35,7 +36,7 @@ def add_commands(command: Command) -> None:
     )  # fmt: skip
 
     download = command("download", download_weights, "fetch weights from the hub; HF_ENDPOINT names a mirror")
-    download.add_argument("name", metavar="NAME", help="sonic-base or yoloface")
+    download.add_argument("name", metavar="NAME", help=" or ".join(sorted(_FETCHED)))
     download.add_argument("--weights", metavar="DIR", help="put them here ($SONIC_HOME, else ~/.cache/sonic)")
 
     convert = command("convert", convert_weights, "turn the .pth files of a folder into smaller, safer .safetensors")
@@ -109,13 +110,14 @@ def _row(entry: Entry, first: list[str]) -> dict[str, Any]:
 
 def _found(entry: Entry, first: list[str]) -> str | None:
     """Tell where a finder's file is; whoever uses the files knows where they may lie."""
-    from ..faces.insightface import locate_pack  # noqa: PLC0415 - torch loads only when it is needed
+    from ..evaluate.scores.embedding import locate_recogniser  # noqa: PLC0415 - torch loads only when it is needed
+    from ..faces.insightface import locate_pack  # noqa: PLC0415
     from ..faces.yoloface import locate_yoloface  # noqa: PLC0415
 
     if not entry.files:
         return "built in"
-    finders = {"insightface": locate_pack, "yoloface": locate_yoloface}
-    there = finders[entry.name](first) if entry.name in finders else None
+    finders = {"insightface": locate_pack, "yoloface": locate_yoloface, "csim": locate_recogniser}
+    there = finders[entry.name](first) if entry.name in finders else find_part(entry.parts[0], first)
     return str(there) if there else None
 
 
@@ -142,7 +144,8 @@ def _told(row: dict[str, Any]) -> list[str]:
     lines = [f"{row['name']:14} {row['purpose']}"]
     parts = row.get("parts", [])
     if not parts:
-        where = row["found"] or f"not there: {row['files'][0]} from {row['source']} (licence: {row['licence']})"
+        how = f"; fetch it: python -m sonic_core download {row['name']}" if row["name"] in _FETCHED else ""
+        where = row["found"] or f"not there: {row['files'][0]} from {row['source']} (licence: {row['licence']}){how}"
         return [*lines, *_hung([where], 15)]
     missing = [part for part in parts if part["required"] and not part["found"]]
     state = f"{len(missing)} of its parts are not there; fetch them: python -m sonic_core download {row['name']}"

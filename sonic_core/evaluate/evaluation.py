@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from ..clip import Clip
 from ..speech import Speech
 from ..types import FaceFinder, Progress, ignore_progress
+from ..weights.search import Weights
 from .face import NAMES, FaceCurves, count_blinks, proportions_apart, spread
 from .lips import measure_lips
 from .portrait import Still
 from .report import ClipReport
+from .scores.finding import SCORED, Scores, find_scores
 from .watching import Watch
 
 LEAST_SEEN = 0.25
@@ -60,10 +62,12 @@ def evaluate_clip(
     reference: Clip | None = None,
     reference_report: ClipReport | None = None,
     finder: FaceFinder | None = None,
+    weights: Weights = (),
+    scores: Scores | None = None,
     name: str = "",
     progress: Progress = ignore_progress,
 ) -> ClipReport:
-    """Measure everything about a talking video that needs no weights of other networks.
+    """Measure everything about a talking video, with networks of others too where their weights are here.
 
     Args:
         clip: Read once; a handful of its frames are in memory at a time.
@@ -72,17 +76,20 @@ def evaluate_clip(
             compared frame by frame at equal times, and scored itself, so that every score has the real one beside it.
         reference_report: That score, if somebody has it already.
         finder: Finds the face; None takes the best finder that is there.
+        weights: Folders in which weights of other networks are looked for first; nothing is fetched.
+        scores: Those networks, if somebody has loaded them already.
         name: What the report is called.
         progress: Called with ("evaluate", frames done, frames in all), for the reference first.
 
     Raises:
         FaceNotFoundError: There is no face in the portrait.
     """
+    scores = find_scores(weights) if scores is None else scores
     if reference is not None and reference_report is None:
         reference_report = evaluate_clip(
-            reference, portrait=portrait, finder=finder, name="reference", progress=progress
+            reference, portrait=portrait, finder=finder, scores=scores, name="reference", progress=progress
         )
-    watch = Watch(clip, None if portrait is None else Still.of(portrait), reference, finder)
+    watch = Watch(clip, None if portrait is None else Still.of(portrait), reference, finder, scores)
     watch.read(progress)
     return report(watch, clip, reference_report, name)
 
@@ -102,6 +109,7 @@ def report(watch: Watch, clip: Clip, reference: ClipReport | None = None, name: 
     _add_ratios(figures, reference)
     _add_picture(figures, watch)
     _add_portrait(figures, watch, face, reference)
+    _add_scores(figures, watch)
     return ClipReport(
         name=name,
         length=clip.length,
@@ -207,3 +215,13 @@ def _add_portrait(figures: _Figures, watch: Watch, face: FaceCurves, reference: 
     figures.add(
         "changed", None if watch.changes.changed is None else 100 * watch.changes.changed, why if watch.fits else unlike
     )
+
+
+def _add_scores(figures: _Figures, watch: Watch) -> None:
+    """Add what networks of others measured, or why they did not."""
+    found: dict[str, float | str] = dict(watch.scores.missing)
+    for meter in watch.meters:
+        found |= meter.values()
+    for name in SCORED:
+        value = found.get(name, "")
+        figures.add(name, *((None, value) if isinstance(value, str) else (value, "")))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .report import ClipReport
+from .scores.sets import SetScore
 from .summary import (
     Spread,
     Table,
@@ -18,17 +19,20 @@ from .summary import (
 )
 
 
-def describe_reports(reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()) -> str:
+def describe_reports(
+    reports: Sequence[ClipReport], others: Sequence[ClipReport] = (), sets: Sequence[Mapping[str, SetScore]] = ()
+) -> str:
     """Write what some videos score as a table of text, and below it why something is missing.
 
     Args:
         reports: Of every video.
         others: Of the same inputs made by another model.
+        sets: How far the first, and the second, are as sets from the references.
 
     Raises:
         InputError: The two cannot be put together in pairs.
     """
-    return written(tabulate(reports, others))
+    return written(tabulate(reports, others, sets))
 
 
 def written(table: Table) -> str:
@@ -51,7 +55,10 @@ def written(table: Table) -> str:
 
 
 def list_figures(
-    reports: Sequence[ClipReport], others: Sequence[ClipReport] = (), page: str | None = None
+    reports: Sequence[ClipReport],
+    others: Sequence[ClipReport] = (),
+    page: str | None = None,
+    sets: Sequence[Mapping[str, SetScore]] = (),
 ) -> dict[str, Any]:
     """List what some videos score in what JSON knows.
 
@@ -59,10 +66,11 @@ def list_figures(
         reports: Of every video.
         others: Of the same inputs made by another model.
         page: Where a page about them was written.
+        sets: How far the first, and the second, are as sets from the references.
 
     Returns:
         ``videos`` (of each ``measures``, and why one is ``missing``) and ``summary``; ``beyond_reference``, ``against``
-        and ``paired_differences`` where there is anything to compare with; ``page``.
+        ``paired_differences``, ``set`` and ``against_set`` where there is anything to compare with; ``page``.
 
     Raises:
         InputError: The two cannot be put together in pairs.
@@ -73,7 +81,14 @@ def list_figures(
     if others:
         told["against"] = [_told(one) for one in others]
         told["paired_differences"] = _spreads(paired_differences(pair(reports, others)))
+    for name, scores in zip(("set", "against_set"), sets, strict=False):
+        told[name] = {measure: _set(score) for measure, score in scores.items()}
     return told | ({"page": page} if page else {})
+
+
+def _set(score: SetScore) -> dict[str, Any]:
+    value = None if score.value is None else _short(score.value)
+    return {"value": value, "samples": list(score.samples), "note": score.note}
 
 
 def _told(report: ClipReport) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ..media.files import check_writable, file_errors, written_beside
 from .charts import Chart, Series, draw, legend
 from .face import usual
 from .report import NOTHING, ClipReport
+from .scores.sets import SetScore
 from .summary import Table, tabulate
 
 TURNS = ("yaw", "pitch", "roll")
@@ -71,7 +72,10 @@ FOOT = (
 
 
 def write_report(
-    path: str | os.PathLike[str], reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()
+    path: str | os.PathLike[str],
+    reports: Sequence[ClipReport],
+    others: Sequence[ClipReport] = (),
+    sets: Sequence[Mapping[str, SetScore]] = (),
 ) -> Path:
     """Write a page about some videos, and those that they are compared with.
 
@@ -79,18 +83,21 @@ def write_report(
         path: Ends in ``.html``; an existing file is replaced when the new one is whole.
         reports: Of every video.
         others: Of the same inputs made by another model.
+        sets: How far the first, and the second, are as sets from the references.
 
     Raises:
         MediaError: The file cannot be written.
         InputError: The two cannot be put together in pairs.
     """
-    target, text = check_writable(path, ".html"), page(reports, others)
+    target, text = check_writable(path, ".html"), page(reports, others, sets)
     with written_beside(target) as part, file_errors(target):
         part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names need not be UTF-8
     return target
 
 
-def page(reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()) -> str:
+def page(
+    reports: Sequence[ClipReport], others: Sequence[ClipReport] = (), sets: Sequence[Mapping[str, SetScore]] = ()
+) -> str:
     """Lay the page out."""
     frames, seconds = sum(one.length for one in reports), sum(one.length / one.fps for one in reports)
     videos = "1 video" if len(reports) == 1 else f"{len(reports)} videos"
@@ -100,7 +107,7 @@ def page(reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()) -> st
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<title>Sonic report: {escape(title)}</title><style>{STYLE}</style></head><body><main>",
         f"<h1>{escape(title)}</h1><p>{videos}, {frames} frames, {seconds:.1f} s</p>",
-        table(tabulate(reports, others)),
+        table(tabulate(reports, others, sets)),
         *(section(report) for report in [*reports, *others][:SHOWN]),
         f'<p style="margin-top:44px;font-size:13px">{FOOT}</p></main></body></html>\n',
     ]

@@ -86,6 +86,10 @@ class ClipReport:
     """Percent of these in which the lips shut."""
     silent_opening: float | None = _measure(LIPS, "open in silence", "I", 3, "low")
     """Mean gap of the lips in silence, I; pressed lips are read as 0.03 to 0.08."""
+    sync_c: float | None = _measure(LIPS, "Sync-C", "", 2, "high")
+    """SyncNet's confidence: how far the least mean distance of face and sound lies below the median over 31 shifts."""
+    sync_d: float | None = _measure(LIPS, "Sync-D", "", 2, "low")
+    """That least distance."""
 
     mouth: float | None = _measure(MOVEMENT, "mouth moves", "I", 3)
     """Range of the lips' gap, 5th to 95th percentile, I."""
@@ -126,6 +130,10 @@ class ClipReport:
     """Against the reference, mean over the frames, dB; 100 for the same pixels."""
     ssim: float | None = _measure(LIKENESS, "SSIM", "", 4, "high")
     """Against the reference, mean over the frames, of luma; 1 for the same pixels."""
+    lpips: float | None = _measure(LIKENESS, "LPIPS", "", 3, "low")
+    """Against the reference, mean over the frames, by AlexNet; 0 for the same pixels."""
+    csim: float | None = _measure(LIKENESS, "CSIM", "", 3, "high")
+    """Cosine of the face's embedding with the portrait's, mean over the frames; 1 for the same face."""
 
     missing: Mapping[str, str] = field(default_factory=dict)
     """Why a measure is None, by its name."""

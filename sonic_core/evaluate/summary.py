@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import InputError
 from .report import MEASURES, NOTHING, ClipReport, Measure
+from .scores.sets import SET_MEASURES, SetScore
 
 SIDE_BY_SIDE = 4
 """Videos that a table shows one by one; of more it shows means and spreads alone."""
@@ -97,10 +98,17 @@ def paired_differences(pairs: Sequence[tuple[ClipReport, ClipReport]]) -> dict[s
     return {name: Spread.of(values) for name, values in apart.items()}
 
 
-def tabulate(reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()) -> Table:
+def tabulate(
+    reports: Sequence[ClipReport], others: Sequence[ClipReport] = (), sets: Sequence[Mapping[str, SetScore]] = ()
+) -> Table:
     """Write the table of some videos, and beside them that of others made from the same inputs.
 
     Measures that no video has are left to the notes.
+
+    Args:
+        reports: Of every video.
+        others: Of the videos that they are compared with.
+        sets: How far the first, and the second, are as sets from the references.
 
     Raises:
         InputError: The two cannot be put together in pairs.
@@ -125,7 +133,26 @@ def tabulate(reports: Sequence[ClipReport], others: Sequence[ClipReport] = ()) -
         columns.append({name: _cell(values[name], MEASURES[name], signed) for name in MEASURES})
     rows = [Row(one, tuple(column[name] for column in columns)) for name, one in MEASURES.items()]
     told = tuple(row for row in rows if set(row.cells) != {NOTHING})
-    return Table(tuple(titles), told, tuple(_notes([*reports, *others])))
+    far, notes = _set_rows(titles, sets)
+    return Table(tuple(titles), (*told, *far), (*_notes([*reports, *others]), *notes))
+
+
+def _set_rows(titles: Sequence[str], sets: Sequence[Mapping[str, SetScore]]) -> tuple[list[Row], list[str]]:
+    """Write what sets score into the columns of their means, and say what is missing or to be known."""
+    rows, notes = [], []
+    mean = next((title for title in titles if title.startswith("mean of ")), next(iter(titles), ""))
+    for name, measure in SET_MEASURES.items():
+        scores = [one[name] for one in sets]
+        values = {column: one.value for column, one in zip((mean, "against"), scores, strict=False)}
+        if len(scores) > 1 and scores[0].value is not None and scores[1].value is not None:
+            values["minus against"] = scores[0].value - scores[1].value
+        if any(one.value is not None for one in scores):
+            cells = (measure.written(values.get(title), signed=title.startswith("minus ")) for title in titles)
+            rows.append(Row(measure, tuple(cells)))
+        notes += [
+            f"{measure.title}: {note.removesuffix('.')}." for note in dict.fromkeys(one.note for one in scores) if note
+        ]
+    return rows, notes
 
 
 def _cell(value: Spread | None, measure: Measure, signed: bool) -> str:

@@ -26,6 +26,7 @@ from .face import FaceRecorder
 from .fidelity import psnr, ssim
 from .portrait import EYES, LIPS, ChangeMeter, SharpnessMeter, Still, lay_over
 from .report import Moment
+from .scores.finding import SCORED, UNASKED, Scores
 from .steadiness import SteadinessMeter
 
 STAGE = "evaluate"
@@ -37,7 +38,14 @@ MOMENTS, MOMENT_SIDE, MOMENT_QUALITY = 6, 320, 82
 class Watch:
     """All that watches a video: ``read`` shows it, then each part has its figures."""
 
-    def __init__(self, clip: Clip, still: Still | None, reference: Clip | None, finder: FaceFinder | None) -> None:
+    def __init__(
+        self,
+        clip: Clip,
+        still: Still | None,
+        reference: Clip | None,
+        finder: FaceFinder | None,
+        scores: Scores | None = None,
+    ) -> None:
         """Begin before the first frame.
 
         Args:
@@ -45,6 +53,7 @@ class Watch:
             still: The portrait that it was made of.
             reference: What it should look like.
             finder: Finds the face; None takes the best one that is there.
+            scores: Networks of others that look too.
         """
         finder = RememberingFinder(finder or face_finder())
         self.still, self._clip, self._reference = still, clip, reference
@@ -52,6 +61,8 @@ class Watch:
         self.face, self.steadiness = FaceRecorder(clip.length), SteadinessMeter(clip.length)
         self.sharpness = () if still is None else (SharpnessMeter(still, EYES), SharpnessMeter(still, LIPS))
         """Around the eyes and around the mouth, if there is a portrait."""
+        self.scores = Scores(missing=dict.fromkeys(SCORED, UNASKED)) if scores is None else scores
+        self.meters = self.scores.meters(clip, still, paired=reference is not None)
         self.changes = ChangeMeter()
         self.fits = True
         """Whether the portrait could be laid over the video."""
@@ -85,22 +96,21 @@ class Watch:
             self._tracker.forget()
         landmarks = self._tracker.follow(frame)
         self.face.see(landmarks)
-        if other is None and landmarks is None:
+        if other is None and landmarks is None and not self.meters:
             return
         picture = as_bytes(frame)
+        theirs = None if other is None else _sized(as_bytes(other), picture)
+        for one in self.meters:
+            one.see(picture, landmarks, theirs)
         if landmarks is not None:
             for meter in self.sharpness:
                 meter.see(picture, landmarks)
-        self._compare(picture, gray, other, landmarks)
+        self._compare(picture, gray, theirs, landmarks)
 
-    def _compare(self, picture: Bytes, gray: Gray, other: torch.Tensor | None, landmarks: Landmarks | None) -> None:
+    def _compare(self, picture: Bytes, gray: Gray, theirs: Bytes | None, landmarks: Landmarks | None) -> None:
         """Put a frame beside the reference's, or beside the portrait where there is none."""
         scale = gray.shape[1] / picture.shape[1]
-        if other is not None:
-            theirs = as_bytes(other)
-            if theirs.shape != picture.shape:
-                size = picture.shape[1], picture.shape[0]
-                theirs = np.asarray(cv2.resize(theirs, size, interpolation=cv2.INTER_AREA), np.uint8)
+        if theirs is not None:
             self.psnr.append(psnr(picture, theirs))
             self.ssim.append(ssim(picture, theirs))
             if landmarks is not None:
@@ -120,6 +130,14 @@ class Watch:
             return self._mouth.motion()
         except FaceNotFoundError:
             return None
+
+
+def _sized(theirs: Bytes, picture: Bytes) -> Bytes:
+    """Bring a picture (h, w, 3) to another's size."""
+    if theirs.shape == picture.shape:
+        return theirs
+    size = picture.shape[1], picture.shape[0]
+    return np.asarray(cv2.resize(theirs, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def frames_at(clip: Clip | None, fps: Fraction) -> Generator[torch.Tensor | None, None, None]:

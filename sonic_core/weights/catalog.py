@@ -66,6 +66,8 @@ class Part:
     """Where people find it, if not on the hub; then nothing fetches it."""
     beside: Part | None = None
     """The part in whose folder alone it is looked for."""
+    code: bool = False
+    """Whether the file is run as it is read, so that it is not looked for in folders that nobody named."""
     revision: str = "main"
     """Of the repository, where what is known of its files was read."""
 
@@ -121,6 +123,61 @@ TINY_VAE = Part(
     elsewhere="github.com/madebyollin/taesdv",
 )
 """TAESDV; its repository is not on the hub."""
+
+SYNCNET = Part(
+    "syncnet",
+    "compares lips with sound as published scores do, for Sync-C and Sync-D",
+    "ByteDance/LatentSync-1.6",
+    "MIT for its code (Chung and Zisserman); of the weights none is told",
+    (
+        File(
+            "syncnet_v2.model",
+            "auxiliary/syncnet_v2.model",
+            54_600_000,
+            sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
+        ),
+    ),
+)
+
+LPIPS = Part(
+    "lpips",
+    "compares what pictures look like, for LPIPS",
+    "blanchon/image-gs-models-utils",
+    "BSD-3-Clause (AlexNet of torchvision)",
+    (
+        File(
+            "alexnet-owt-7be5be79.pth",
+            "torch/checkpoints/alexnet-owt-7be5be79.pth",
+            244_400_000,
+            sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        ),
+    ),
+)
+
+FID = Part(
+    "fid",
+    "compares frames of many videos, for FID",
+    "RaphaelLiu/EvalCrafter-Models",
+    "Apache-2.0 (Inception-v3 of TensorFlow)",
+    (
+        File(
+            "pt_inception-2015-12-05-6726825d.pth",
+            "pt_inception-2015-12-05-6726825d.pth",
+            95_600_000,
+            sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        ),
+    ),
+    revision="6040b4d40fdcde446a0cf753b0527585b6b77c54",
+)
+
+FVD = Part(
+    "fvd",
+    "compares pieces of many videos, for FVD",
+    "ByteDance/LatentSync-1.6",
+    "Apache-2.0 (I3D of DeepMind)",
+    (File("i3d_torchscript.pt", "auxiliary/i3d_torchscript.pt", 51_300_000),),
+    code=True,
+)
 
 UNET = Part(
     "unet",
@@ -211,6 +268,9 @@ BASE_PARTS = (
 )
 """What sonic-base is made of."""
 
+SCORING = (SYNCNET, LPIPS, FID, FVD)
+"""What ``evaluate`` measures with, where it is there."""
+
 PREVIEW = Entry("sonic-preview", "animates a portrait, on any CPU", (), "part of this project", "MIT")
 BASE = Entry(
     "sonic-base",
@@ -256,6 +316,14 @@ CATALOG = (
         YOLOFACE.source,
         YOLOFACE.licence,
         (YOLOFACE,),
+    ),
+    *(Entry(one.name, one.purpose, (one.files[0].at,), one.source, one.licence, (one,)) for one in SCORING),
+    Entry(
+        "csim",
+        "tells whether two faces are one person's, for CSIM",
+        ("insightface/models/buffalo_l/w600k_r50.onnx",),
+        "github.com/deepinsight/insightface, model pack buffalo_l",
+        "non-commercial research only",
     ),
 )
 

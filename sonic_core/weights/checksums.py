@@ -26,6 +26,7 @@ RECORD = "sonic-checksums.json"
 """Name of the file, in a weight folder, that remembers what was fetched into it."""
 PACKAGE = Path(__file__).resolve().parents[1]
 BUNDLED = {
+    "evaluate/scores/lpips.safetensors": "ca8b2b313205e1d513252574209ba6f1cc289a4df7e25646d3fac3305313c990",
     "faces/landmarks.safetensors": "9e35bb8b2b8018b8cdda32b6865e451c8226c156755bad578a1a304e5b012cb9",
     "speech/mouth.safetensors": "89b77a8fbf6ab73077c05aac51b74032c3cb7095a9a9e113b16b1f85ab1f2e93",
     "speech/voice/activity.safetensors": "1ae6b09e1d8f6e1baec6cde01a9de5c4dac7bebabf7fd19f0fa2c6c755df98df",

@@ -163,7 +163,7 @@ def _finders() -> set[str]:
 def _places(part: Part, weights: Weights) -> Iterator[Path]:
     """List the folders in which a part is looked for: all, or that of the part it belongs to."""
     if part.beside is None:
-        yield from roots(weights)
+        yield from roots(weights, here=not part.code)
     elif owner := find_part(part.beside, weights):
         yield owner.parent
 
