@@ -8,11 +8,13 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
 import sonic_core as sonic
 from sonic_core.cli.main import main
 from sonic_core.evaluate.figures import written
 from sonic_core.evaluate.report import MEASURES
+from sonic_core.evaluate.scores.perceptual import AlexNet
 from sonic_core.evaluate.summary import Table
 
 PORTRAIT = Path(__file__).resolve().parents[2] / "assets" / "portrait.png"
@@ -104,3 +106,23 @@ def test_a_folder_is_read_by_names_and_what_is_no_video_is_passed_over(capsys, m
     assert status == 0
     assert [one["name"] for one in json.loads(out)["videos"]] == ["a", "b"]
     assert json.loads(out)["summary"]["yaw"]["deviation"] == pytest.approx(0, abs=1e-9)
+
+
+def test_scores_of_other_networks_stand_beside_the_references_own(capsys, models, tmp_path):
+    torch.manual_seed(0)
+    torch.save(AlexNet().state_dict(), tmp_path / "alexnet-owt-7be5be79.pth")
+    arguments = [models / "one", "--against", models / "other", "--reference", models / "one", "--scores", "lpips"]
+    status, out, _ = run(capsys, *arguments, "--weights", tmp_path, "--json")
+    told = json.loads(out)
+    assert status == 0
+    (ours,), (theirs,) = told["videos"], told["against"]
+    assert ours["measures"]["lpips"] == 0 < theirs["measures"]["lpips"]
+    assert ours["reference"]["missing"]["lpips"] == "no reference was given"
+    assert told["set"]["fid"] == told["against_set"]["fvd"]
+    assert told["set"]["fid"] == {"value": None, "samples": [0, 0], "note": "it was not asked for"}
+
+
+def test_a_score_that_is_asked_for_and_cannot_be_taken_is_one_sentence(capsys, models, tmp_path):
+    status, out, err = run(capsys, models / "one", "--scores", "fid, syncnet", "--weights", tmp_path)
+    assert status == 2 and not out
+    assert err == "sonic: syncnet cannot score: the weights are not here (python -m sonic_core download syncnet)\n"

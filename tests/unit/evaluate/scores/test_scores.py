@@ -24,6 +24,9 @@ from sonic_core.evaluate.scores.sets import FrameFeatures, compare_sets
 from sonic_core.learn.perceptual import convert_perceptual
 from sonic_core.media.image import read_image
 from sonic_core.media.pixels import as_bytes
+from sonic_core.types import ignore_progress
+from sonic_core.weights.download import fetch, plan_download
+from sonic_core.weights.store import find_part
 
 ASSETS = Path(__file__).resolve().parents[4] / "assets"
 CPU = torch.device("cpu")
@@ -246,3 +249,18 @@ def test_frames_of_damaged_pictures_are_farther_by_inception(tmp_path, pictures,
 def test_alexnet_has_the_published_names():
     assert list(AlexNet().state_dict())[:2] == ["features.0.weight", "features.0.bias"]
     assert list(AlexNet().state_dict())[-1] == "features.10.bias"
+
+
+@pytest.mark.parametrize("name", ["syncnet", "lpips", "fid", "fvd"])
+def test_a_download_brings_the_published_file_and_no_other(hub, empty_place, tmp_path, name):
+    part = PARTS[name]
+    hub.files[f"{part.repository}/{part.files[0].path}"] = bytes(2000)
+    hub.commit = hub.commit if part.revision == "main" else part.revision
+    plan = plan_download(name, tmp_path)
+    assert [(wanted.file, wanted.part.licence) for wanted in plan.wanted] == [(part.files[0], part.licence)]
+    if part.files[0].sha256:
+        with pytest.raises(CheckpointError, match="is not what was published: its SHA-256"):
+            fetch(plan, ignore_progress)
+        assert find_part(part, tmp_path) is None
+    else:
+        assert fetch(plan, ignore_progress) == [tmp_path / part.files[0].at] == [find_part(part, tmp_path)]
