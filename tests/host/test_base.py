@@ -144,7 +144,8 @@ def test_a_checkpoint_is_chosen_by_name(comfy: Comfy, diffusing: dict[str, Any],
     assert "auto: sonic-base" in comfy.log
     loader["svd_checkpoint"] = "auto"
     loader["model_name"] = "sonic-base"
-    assert "svd_xt.safetensors" in comfy.run(diffusing).complaint
+    assert "press Download on Sonic Model Loader" in comfy.run(diffusing).complaint
+    assert "svd_xt.safetensors" in comfy.log, "which files they are is told in the log"
 
 
 @pytest.mark.usefixtures("quiet")
