@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import host
+from .schema import ADVANCED
 
 
 class VideoCombine:
@@ -129,14 +130,15 @@ def _further_inputs() -> dict[str, Any]:
         "Say in the file's metadata that it is synthetic, and with what it was made: version, model, IPTC's digital "
         "source type."
     )
+    rates = {"default": 0.0, "min": 0.0, "max": host.MOST_RATE, "step": 0.01, "tooltip": rate}
     return {
         "format": (host.formats(), {"default": "mp4-h264", "tooltip": describe_formats()}),
-        "frame_rate": ("FLOAT", {"default": 0.0, "min": 0.0, "max": host.MOST_RATE, "step": 0.01, "tooltip": rate}),
-        "pingpong": ("BOOLEAN", {"default": False, "tooltip": back}),
-        "sound": (["whole", "trimmed"], {"default": "whole", "tooltip": sound}),
+        "frame_rate": ("FLOAT", rates | ADVANCED),
+        "pingpong": ("BOOLEAN", {"default": False, "tooltip": back} | ADVANCED),
+        "sound": (["whole", "trimmed"], {"default": "whole", "tooltip": sound} | ADVANCED),
         "audio": ("AUDIO", {"tooltip": "A sound in place of the video's own."}),
-        "loop_count": ("INT", {"default": 0, "min": 0, "max": 100, "tooltip": often}),
-        "mark": ("BOOLEAN", {"default": True, "tooltip": mark}),
+        "loop_count": ("INT", {"default": 0, "min": 0, "max": 100, "tooltip": often} | ADVANCED),
+        "mark": ("BOOLEAN", {"default": True, "tooltip": mark} | ADVANCED),
     }
 
 

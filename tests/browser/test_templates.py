@@ -29,13 +29,47 @@ OUTSIDE = """() => {
   }).map(node => node.type);
 }"""
 """Nodes that are not wholly in the window."""
+SMALL, USUAL = {"width": 1280, "height": 720}, {"width": 1600, "height": 950}
+"""Sizes of the window."""
+COVERED = """() => {
+  const small = document.querySelector('.litegraph-minimap')?.getBoundingClientRect();
+  const view = app.canvas.canvas.getBoundingClientRect();
+  const { scale, offset } = app.canvas.ds;
+  return !small?.width ? [] : app.graph.nodes.filter(node => node.type === 'VideoCombine').map(node => {
+    const [left, top, width, height] = node.boundingRect ?? node.getBounding();
+    const right = view.left + (left + width + offset[0]) * scale;
+    const bottom = view.top + (top + height + offset[1]) * scale;
+    return [right - small.left, bottom - small.top].map(Math.round);
+  }).filter(([right, bottom]) => right > 0 && bottom > 0);
+}"""
+"""By how many pixels the result lies under the small map in the corner."""
+ILL_FITTING = """() => app.graph.groups.map(group => {
+  const [left, top] = group.pos, [width, height] = group.size;
+  const boxes = app.graph.nodes.map(node => node.boundingRect ?? node.getBounding());
+  const inside = boxes.filter(box => box[0] >= left && box[0] < left + width && box[1] >= top);
+  const foot = top + height - Math.max(...inside.map(box => box[1] + box[3]));
+  return [group.title, Math.round(foot)];
+}).filter(([_, foot]) => foot < 0 || foot > 34)"""
+"""Boxes that end before the lowest node in them, or long after it."""
+
+
+def assert_in_view(canvas: Canvas) -> None:
+    """See that boxes have grown with their nodes, and that nothing of the host's own lies over the result."""
+    canvas.page.wait_for_timeout(5000)  # boxes look for the last time after four seconds
+    canvas.shoot("in_view")
+    assert canvas.page.evaluate(ILL_FITTING) == []
+    assert canvas.page.evaluate(COVERED) == []
 
 
 def test_fast_digital_human(canvas: Canvas, comfy: Comfy) -> None:
     comfy.forget()  # a node whose result is kept shows nothing to a page that was not there
+    canvas.page.set_viewport_size(SMALL)
     canvas.choose_template("Fast digital human")
     canvas.shoot("fast_opened")
     assert canvas.press_run() == "execution_success"
+    canvas.page.wait_for_function(f"() => {VIDEO}", timeout=30_000)
+    assert_in_view(canvas)
+    canvas.page.set_viewport_size(USUAL)
     _, height = canvas.play()
     canvas.show_all()
     canvas.shoot("fast_done", "canvas")
@@ -54,6 +88,7 @@ def test_high_quality_digital_human(canvas: Canvas, comfy: Comfy, shelf: Shelf) 
     canvas.turn("SONIC_PreData", duration=1.0, min_resolution=128)
     canvas.turn("SonicSampler", inference_steps=1, window=14, fps=12.5)
     assert canvas.press_run() == "execution_success"
+    assert_in_view(canvas)
     _, height = canvas.play()
     canvas.shoot("high_quality_done")
     assert height >= 128
@@ -65,6 +100,7 @@ def test_talking_video_repair(canvas: Canvas) -> None:
     assert canvas.press_run() == "execution_success"
     _, height = canvas.play()
     canvas.page.wait_for_function(CURVE, timeout=20_000)
+    assert_in_view(canvas)
     canvas.show_all()
     canvas.shoot("repair_done", "repair")
     assert canvas.seen("LipSyncRefine", "curve", LINE) > 100
@@ -91,9 +127,10 @@ def test_batch_digital_human(canvas: Canvas) -> None:
 @pytest.mark.parametrize("title", TITLES.values())
 def test_a_template_opens_legible_and_whole_in_a_small_window(canvas: Canvas, title: str) -> None:
     page = canvas.page
-    page.set_viewport_size({"width": 1280, "height": 720})
+    page.set_viewport_size(SMALL)
     canvas.choose_template(title)
     canvas.shoot(f"{title}_opened")
+    assert page.evaluate(COVERED) == []
     assert page.evaluate("() => app.canvas.ds.scale") >= LEGIBLE
     assert page.evaluate(OUTSIDE) == []
     assert canvas.ours == []

@@ -19,6 +19,13 @@ MARGIN = 14
 """Pixels that the canvas adds around what lies on it, measured on its versions 1.49 and 1.58."""
 WINDOW, ZOOM = (1280, 720), 0.65
 """Below half its size the canvas leaves out the text of its nodes."""
+WINDOWS = [WINDOW, (1400, 900)]
+MINIMAP = (260, 262)
+"""Width and height of the lower right corner of a window that the newest canvas covers with its small map, measured on
+its version 1.58."""
+FOOT = 34
+"""Pixels that a box may go on below the lowest node in it; the newest canvas hangs a line there, *Show advanced
+inputs*."""
 TITLE = 30
 """Height of a node's title, which lies above its place."""
 Box = tuple[float, float, float, float]
@@ -75,6 +82,29 @@ def test_no_node_lies_over_another_and_each_in_one_group(path: Path) -> None:
 
 
 @templates
+def test_no_box_is_higher_than_what_is_in_it(path: Path) -> None:
+    workflow = read(path)
+    for group in workflow["groups"]:
+        left, top, right, bottom = frame_of(group)
+        inside = [box[3] for box in map(box_of, workflow["nodes"]) if left <= box[0] < right and top <= box[1] < bottom]
+        assert bottom - max(inside) <= FOOT, group["title"]
+        assert group["flags"] == {"sonic_follows": True}, "the canvas keeps it so when nodes have grown"
+
+
+@templates
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_the_small_map_leaves_the_result_in_view(path: Path, window: tuple[int, int]) -> None:
+    nodes = read(path)["nodes"]
+    lefts, tops, rights, bottoms = zip(*map(box_of, nodes), strict=True)
+    width, height = max(rights) - min(lefts), max(bottoms) - min(tops)
+    scale = min(FILLED * window[0] / (width + MARGIN), FILLED * window[1] / (height + MARGIN))
+    (result,) = [box_of(node) for node in nodes if node["type"] == "VideoCombine"]
+    right = window[0] / 2 + (result[2] - min(lefts) - width / 2) * scale
+    bottom = window[1] / 2 + (result[3] - min(tops) - height / 2) * scale
+    assert right <= window[0] - MINIMAP[0] or bottom <= window[1] - MINIMAP[1]
+
+
+@templates
 def test_what_is_done_lies_from_left_to_right(path: Path) -> None:
     workflow = read(path)
     place = {node["id"]: node["pos"][0] for node in workflow["nodes"]}
@@ -92,7 +122,7 @@ def test_one_short_note_speaks_english_and_chinese(path: Path) -> None:
     assert "press Run" in note or "download sonic-base" in note
 
 
-def test_what_sonic_preview_ignores_is_folded_away(pack: ModuleType) -> None:
+def test_what_sonic_preview_ignores_and_few_need_is_folded_away(pack: ModuleType) -> None:
     from sonic_core.models.registry import MODELS
 
     (alone,) = [spec.heeds for spec in MODELS if spec.heeds]
@@ -110,5 +140,6 @@ def test_what_sonic_preview_ignores_is_folded_away(pack: ModuleType) -> None:
     assert folded.pop("SonicSampler") == alone & set(nodes["SonicSampler"]) != set()
     seldom = {"face_index", "face_box"}  # asked for by name where a face is not found, or is not the one
     assert folded.pop("SonicTalkingPortrait") == (alone & set(nodes["SonicTalkingPortrait"])) | seldom
+    assert folded.pop("VideoCombine") == {"frame_rate", "pingpong", "sound", "loop_count", "mark"}
     assert folded.pop("SONIC_PreData") == {"published", "listeners", "when_longer"} | seldom
     assert not any(folded.values())

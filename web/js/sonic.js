@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { addAdvice, ADVICE, learnAdvice, repeatAdvice } from "./advice.js";
 import { translateErrors } from "./errors.js";
+import { followNodes } from "./frames.js";
 import { addVideoMenu, hearVideos } from "./menu.js";
 import { hearWarnings, tellConflicts } from "./messages.js";
 import { addReportLine, restoreReportLines } from "./report.js";
@@ -68,6 +69,7 @@ app.registerExtension({
     hearWarnings();
     hearDownloads();
     hearVideos();
+    followNodes();
     return tellConflicts();
   },
 });
