@@ -40,9 +40,9 @@ COVERED = """() => {
     const right = view.left + (left + width + offset[0]) * scale;
     const bottom = view.top + (top + height + offset[1]) * scale;
     return [right - small.left, bottom - small.top].map(Math.round);
-  }).filter(([right, bottom]) => right > 0 && bottom > 0);
+  }).filter(([right, bottom]) => right > 16 && bottom > 16);
 }"""
-"""By how many pixels the result lies under the small map in the corner."""
+"""By how many pixels the result lies under the small map in the corner; its margin may."""
 ILL_FITTING = """() => app.graph.groups.map(group => {
   const [left, top] = group.pos, [width, height] = group.size;
   const boxes = app.graph.nodes.map(node => node.boundingRect ?? node.getBounding());

@@ -157,8 +157,12 @@ class Comfy:
         """Have the host drop its models and all results, and wait until our temporary videos are gone with them."""
         end = time.monotonic() + seconds
         while self.temporary_videos and time.monotonic() < end:
-            self.ask("/free", {"unload_models": True, "free_memory": True})  # again: what still ran was not yet garbage
-            time.sleep(1)
+            # One word, and seldom: a second that comes while the host is at the first waits for the end of the next
+            # run, and then drops that one's results. Again at all, because what still ran was not yet garbage.
+            self.ask("/free", {"free_memory": True})
+            patience = time.monotonic() + 10
+            while self.temporary_videos and time.monotonic() < patience:
+                time.sleep(0.2)
 
     @contextmanager
     def listening(self) -> Iterator[Listener]:
