@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.canvas import VIDEO, Canvas
-from tests.host.harness import Comfy, Shelf
-from tests.host.prompts import TITLES
+from tests.host.harness import ROOT, Comfy, Shelf
 
 FACE, LINE = (96, 214, 148), (111, 168, 255)
 """Colours of the box around the face, and of the curve."""
@@ -18,6 +17,7 @@ CURVE = """() => {
   return all.some(img => img.naturalWidth === 640 && img.src.includes('sonic_'));
 }"""
 
+TITLES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 LEGIBLE = 0.65
 """Share of its full size below which the text of a node cannot be read."""
 OUTSIDE = """() => {
@@ -124,7 +124,7 @@ def test_batch_digital_human(canvas: Canvas) -> None:
     assert canvas.ours == []
 
 
-@pytest.mark.parametrize("title", TITLES.values())
+@pytest.mark.parametrize("title", TITLES)
 def test_a_template_opens_legible_and_whole_in_a_small_window(canvas: Canvas, title: str) -> None:
     page = canvas.page
     page.set_viewport_size(SMALL)
