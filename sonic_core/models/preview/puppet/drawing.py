@@ -87,8 +87,8 @@ class Puppet:
     def frame(self, pose: Pose, out: Floats | None = None) -> Floats:
         """Draw one frame, (h, w, 3) RGB float32 in [0, 1], into ``out`` if that is given."""
         moved = self._moved(pose, upper=True, window=self._near)
-        back = self.grid.invert(self.head.turn(pose, moved, self._near))
-        _, places = self.grid.places(np.ascontiguousarray(back[_within(self._view, self._near)]), self._view, SCALE)
+        back = self.grid.invert(self.head.turn(pose, moved, self._near), within=_within(self._view, self._near))
+        _, places = self.grid.places(back, self._view, SCALE)
         with self._textures.showing(self.eyes.patch(pose.blink, pose.gaze_x, pose.gaze_y)) as texture:
             frame = read_coded(texture, places, out)
             if not self.mouth_hidden:
@@ -116,9 +116,9 @@ class Puppet:
         box = slice(rows.start + down, rows.stop + down), slice(columns.start + across, columns.stop + across)
         nodes = self.grid.window(box[1].start, box[0].start, box[1].stop, box[0].stop)
         moved = self._moved(pose, upper=False, window=nodes)
-        back = self.grid.invert(self.head.turn(pose, moved, nodes), MOUTH_ROUNDS)
         cells = _grown(self.grid.cells(box), 1, self.grid.nodes.shape)  # what lies between nodes needs both
-        pixels, places = self.grid.places(np.ascontiguousarray(back[_within(cells, nodes)]), cells, SCALE)
+        back = self.grid.invert(self.head.turn(pose, moved, nodes), MOUTH_ROUNDS, within=_within(cells, nodes))
+        pixels, places = self.grid.places(back, cells, SCALE)
         lower = read_coded(texture, places[_within(box, pixels)])
         self.interior.paint(frame, lower, window, project, pose)
         np.clip(frame[window], 0, 1, out=frame[window])

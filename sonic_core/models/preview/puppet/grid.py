@@ -73,19 +73,22 @@ class Grid:
         self.nodes: Floats = np.ascontiguousarray(self._beyond[1:-1, 1:-1])
         """(rows, columns, 2): where the nodes lie in the picture, in pixels."""
 
-    def invert(self, movement: Floats, rounds: int = ROUNDS) -> Floats:
+    def invert(self, movement: Floats, rounds: int = ROUNDS, *, within: Window = WHOLE) -> Floats:
         """Say for each node of the grid, or of a window of it, from where something came to it, relative to it.
+
+        Each node's answer depends on the movement alone, not on other nodes' answers.
 
         Args:
             movement: (rows, columns, 2) pixels: where what lies at a node goes, relative to it. Neighbouring nodes
                 must keep their order, or there is no inverse.
             rounds: Steps of the fixed point.
+            within: Those of its rows and columns for which it is asked; the others are only what moves in there.
 
         Returns:
             (rows, columns, 2) pixels.
         """
-        index = self._index[: movement.shape[0], : movement.shape[1]]
-        scale, back = np.float32(-1 / self.step), movement
+        index = np.ascontiguousarray(self._index[: movement.shape[0], : movement.shape[1]][within])
+        scale, back = np.float32(-1 / self.step), np.ascontiguousarray(movement[within])
         for _ in range(rounds):
             back = read_at(movement, cast("Floats", cv2.scaleAdd(back, float(scale), index)))
         return -back

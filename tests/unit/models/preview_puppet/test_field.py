@@ -79,6 +79,14 @@ def test_an_inverted_movement_leads_back():
     assert np.abs(there + back)[6:-6, 6:-6].max() < 0.25
 
 
+def test_a_movement_is_inverted_in_a_part_as_it_is_there_in_the_whole():
+    grid = Grid(SIZE, SIZE)
+    x, y = grid.nodes[..., 0], grid.nodes[..., 1]
+    movement = np.stack([9 * np.sin(x / 40), 7 * np.cos(y / 35 + x / 90)], -1).astype(np.float32)
+    part = slice(10, 50), slice(17, 90)
+    assert np.array_equal(grid.invert(movement, within=part), grid.invert(movement)[part])
+
+
 def test_a_window_of_the_grid_reads_as_the_whole_does_there():
     grid, _, head = made()
     pose, still = Pose(yaw=4, pitch=-2, roll=1), np.zeros((*grid.nodes.shape[:2], 3), np.float32)
