@@ -36,6 +36,22 @@ def test_a_thin_plate_passes_through_what_is_known_and_carries_planes_exactly():
     assert np.allclose(plate.read(away)[:, 0], away @ (2.0, -3.0) + 1, atol=1e-8)
 
 
+def test_a_stiff_plate_lies_between_values_that_differ_at_one_point():
+    points = np.random.default_rng(1).uniform(-1, 1, (20, 2))
+    points[1] = points[0]
+    values = np.column_stack((points @ (2.0, -3.0), np.zeros(20)))
+    values[:2, 1] = 1, -1
+    read = ThinPlate(points, values, 1e-4).read(points)
+    assert np.allclose(read[:, 0], values[:, 0], atol=1e-6)
+    assert np.allclose(read[0], read[1]) and np.abs(read[:, 1]).max() < 1e-3
+
+
+def test_a_stiff_plate_holds_where_all_points_are_on_one_line():
+    points = np.column_stack((np.linspace(-1, 1, 20), np.zeros(20)))
+    read = ThinPlate(points, points[:, :1], 1e-4).read(points)
+    assert np.allclose(read, points[:, :1], atol=1e-2)
+
+
 def test_shut_lips_are_told_from_teeth(shut, smiling):
     assert not shut.shapes.parting.shown and shut.shapes.own_gap == 0
     assert smiling.shapes.parting.shown and 0.12 < smiling.shapes.own_gap < CLOSABLE
