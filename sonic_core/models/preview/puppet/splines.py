@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 
 _NEAREST = 1e-12  # squared: below this two points are one, and log 0 is not asked for
-_SOME = 256  # places that are read at a time, so that what is worked on fits into the fast memory
+_SOME = 256  # places that are read at a time at the most, so that what is worked on fits into the fast memory
+_PRODUCTS = 1 << 18  # multiplications up to which OpenBLAS wakes no threads, which would wait for each other
 
 
 class ThinPlate:
@@ -37,10 +38,11 @@ class ThinPlate:
     def read(self, places: Matrix) -> Matrix:
         """Read the surface at ``places`` (m, 2): (m, c)."""
         count, read = len(self._points), np.empty((len(places), self._weights.shape[1]))
-        for start in range(0, len(places), _SOME):
-            some = places[start : start + _SOME]
+        at_once = min(max(_PRODUCTS // (count * read.shape[1]), 1), _SOME)
+        for start in range(0, len(places), at_once):
+            some = places[start : start + at_once]
             flat = self._weights[count] + some @ self._weights[count + 1 :]
-            np.add(_bend(some, self._points) @ self._weights[:count], flat, out=read[start : start + _SOME])
+            np.add(_bend(some, self._points) @ self._weights[:count], flat, out=read[start : start + at_once])
         return read
 
 
