@@ -32,6 +32,7 @@ LONG = (
     "python -m sonic_core batch --images portraits",
     "python -m sonic_core batch s3:",
     "python -m sonic_core generate --model sonic-base",
+    "python -m sonic_core evaluate made",
 )
 """Beginnings of commands that take an hour, or files that are not here: only what they are called with is checked."""
 
