@@ -26,7 +26,7 @@ _TONGUE = 0.56  # the tongue's
 _THROAT_HUE, _TONGUE_HUE = (1.40, 0.60, 0.60), (1.20, 0.79, 0.87)  # RGB against the skin's; the brightness is set after
 _TONGUE_LIP = 0.25  # share of the lip's colour in the tongue's
 _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
-    0.38,
+    0.43,
     0.50,
     0.42,
 )  # depth where it begins, lower aside; and over which it rises

@@ -4,6 +4,7 @@ In a small window around the mouth a frame is the upper field above the opening,
 them the interior, all edges as soft as the portrait's own. The interior has layers, back to front:
 
 - the cavity: throat, tongue and the sides, read from a table over the place between the lips, so it opens with them;
+- lower teeth that go with the lower lip, where the mouth is open wide;
 - teeth that stand still in the skull: drawn ones, or, where the portrait's own mouth shows some, what it shows;
 - the portrait's grain lies on all that is drawn;
 - light: the upper lip's shadow, a seam's darkness where the lips are nearly shut, the wet rim above the lower lip.
@@ -24,7 +25,8 @@ from .light import luma_of, measure_light
 from .lip_curves import Amounts
 from .lip_light import ABOVE, DEEP, measure_lip_light
 from .lip_shapes import LipShapes
-from .own_mouth import cut_own_mouth, ends_in_lip
+from .lower_teeth import ASIDE, DENSE, FULL, HIGH, draw_lower_teeth, shown_at
+from .own_mouth import cut_own_mouth, ends_in_lip, shows_all
 from .pose import Pose
 from .teeth import draw_teeth, unroll
 
@@ -48,11 +50,14 @@ _OWN_SHADOW, _OWN_SHUT_SHADOW = 0.45, 0.35  # share of all shadow on the portrai
 _OWN_WARM = 1.1  # the same for the portrait's own teeth, which have some of the skin's hue already
 _OWN_DIM, _OWN_SHUT = 0.08, 0.10  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
-_WET, _WET_DEEP, _WET_LIP = 0.06, 0.04, 0.20  # rim above the lower lip: lighter by; I; share of the lip's colour
+_WET, _WET_DEEP, _WET_LIP = -0.06, 0.055, 0.50  # rim above the lower lip: lighter by; I; share of the lip's colour
 _HAIR = 0.004  # I by which the lips of a mouth that was open are trimmed, so that shut they meet on a line
 _WINDOW_EDGE = 3.0  # pixels over which the lower field is faded in at the window's border
 _FACING, _SIDES = 0.6, np.array((-1.0, 1.0), np.float32)  # how much more of the arch is lit on the side that is nearer
 _BRIGHTEST = 99.3  # percentile of the face's brightness that teeth do not exceed
+_MIDDLE, _LIT = (0.20, 0.08), 80  # I aside and high, and percentile of brightness, where the teeth's white is read
+_HALF, _SQUEEZED = 0.40, (0.30, 1.0)  # I from the arch's middle to a corner where lower teeth are seen from the front;
+# bounds of their width's share where less is, as on the farther side of a head that is turned
 _FACE = (234, 454, 10, 152)
 
 
@@ -80,6 +85,7 @@ class Interior:
         self.clear = ends_in_lip(image, lip_shapes.parting)
         """Whether it is plain where the portrait's own open mouth ends."""
         self._own = shows_teeth(image, light, lip_shapes.parting)
+        self._whole = self._own and shows_all(image, light, lip_shapes.parting)
         warm = _OWN_WARM if self._own else _WARM
         self._warmth = (warm * light.tint * (light.skin / light.level - 1)).astype(np.float32)
         if self._own:
@@ -91,6 +97,8 @@ class Interior:
             teeth = draw_teeth(
                 unroll(x, turned), y, light, self._palette, halves=halves, whitest=whitest, softness=softness
             )
+        self._squeezed = np.clip(np.abs(self._find_corners()) / _HALF, *_SQUEEZED).astype(np.float32)
+        self._lower_teeth = draw_lower_teeth(_whitest(teeth, x, y), self._palette, _SOFT * light.blur / unit)
         rows, columns = (int(np.ceil(len(line) * unit / dense)) for line in (y, x))
         grain = cv2.resize(light.grain_for(rows, columns), (len(x), len(y)))[..., None]
         teeth[..., :3] += grain * (1 - teeth[..., 3:]) if self._own else grain
@@ -152,10 +160,11 @@ class Interior:
         """Colour the interior (h, w, 3) where the bench is open."""
         palette, wide = self._palette, float(np.clip(amounts.gap / 0.2, 0, 1))
         table = cv2.addWeighted(self._cavities[0], 1 - wide, self._cavities[1], wide, 0)
-        colour = cv2.remap(
-            table, bench.across * (table.shape[1] - 1), bench.depth * (table.shape[0] - 1), cv2.INTER_LINEAR
-        )
+        depth, aside = bench.depth * (table.shape[0] - 1), bench.across * (table.shape[1] - 1)
+        colour = np.asarray(cv2.remap(table, aside, depth, cv2.INTER_LINEAR), np.float32)
+        self._lay_lower_teeth(colour, bench, amounts.gap, project)
         rim = np.maximum(1 - bench.under / (_WET_DEEP * bench.unit), 0)
+        rim *= rim
         colour += _tripled(rim * _WET_LIP) * ((palette.lip * (1 + _WET)).astype(np.float32) - colour)
         teeth = self._view_teeth(bench, project)
         shut = max(1 - amounts.gap / self._shapes.own_gap, 0.0) if self._own else 0.0
@@ -178,6 +187,19 @@ class Interior:
         if amounts.own and self._shapes.parting.shown:
             colour += amounts.own**2 * (upper - colour)
         return np.asarray(colour, np.float32)
+
+    def _lay_lower_teeth(self, colour: Array, bench: _Bench, gap: float, project: Project) -> None:
+        """Lay the row that moves with the lower lip over the cavity (h, w, 3), in place."""
+        shown = shown_at(gap)
+        if not shown or self._whole:
+            return
+        middle = project(self._origin[None])[0]
+        aside = bench.along(middle) / np.float32(bench.unit)
+        across = (np.where(aside < 0, aside / self._squeezed[0], aside / self._squeezed[1]) + ASIDE) * DENSE
+        down = np.float32((HIGH - FULL + shown) * DENSE) - bench.under * np.float32(DENSE / bench.unit)
+        seen = cv2.remap(self._lower_teeth, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        colour *= _tripled(1 - seen[..., 3])
+        colour += cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB)
 
     def _view_teeth(self, bench: _Bench, project: Project) -> Array:
         """Carry the texture that stands still in the skull to the bench's open part: (h, w, 4)."""
@@ -251,6 +273,7 @@ class _Bench:
     def _measure(self, rows: slice, columns: slice) -> None:
         """Measure every pixel of the open part."""
         table, across = self._locate(rows, columns)
+        self._aside = self._place
         top, bottom = table[..., 0], table[..., 1]
         over, under = across - top, bottom - across
         self.corner = np.array((self._window[1].start + columns.start, self._window[0].start + rows.start), np.float64)
@@ -260,6 +283,10 @@ class _Bench:
         self.over, self.under = np.maximum(over, 0), np.maximum(under, 0)
         self.depth = np.clip(over / np.maximum(self.height, 1e-3), 0, 1)
         self.across = np.minimum(np.abs(self._place * np.float32(2 / self._span) - 1), 1)
+
+    def along(self, middle: Array) -> Array:
+        """Say how far along the mouth each pixel of the open part (h, w) lies from a place (2,), in pixels."""
+        return self._aside - np.float32((middle - self._origin) @ self._along)
 
     def _ramp(self, distance: Array) -> Array:
         """Turn a distance in pixels past an edge into coverage."""
@@ -292,6 +319,13 @@ class _Bench:
         lower -= part
         lower *= _tripled(cover)
         part += lower
+
+
+def _whitest(teeth: Array, x: Array, y: Array) -> Array:
+    """Read the colour of the middle teeth (3,) in their picture (h, w, 4) at places x and y in I."""
+    middle = teeth[np.abs(y) < _MIDDLE[1]][:, np.abs(x) < _MIDDLE[0]].reshape(-1, 4)
+    bright = luma_of(middle[:, :3])
+    return np.median(middle[bright >= np.percentile(bright, _LIT), :3], axis=0).astype(np.float32)
 
 
 def _tripled(values: NDArray[Any]) -> Array:
