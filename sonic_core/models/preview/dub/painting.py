@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from ....media.threads import single_threaded
 from ..puppet.grid import Floats, Window, places_of
 from ..puppet.pose import Pose
 from .bending import MOVING, Bending
+from .lip_tint import tint_lips
 from .matching import match_detail, match_light
 from .reference import Reference, Stand
 from .survey import Candidate, Survey
@@ -29,6 +30,10 @@ EASE = 4
 """Frames in which the mouth passes from the video's to the new one, where a stretch is left as it was."""
 KEPT = 3
 """References that are kept ready: a video goes back and forth between a few scenes."""
+
+
+Tint: TypeAlias = tuple[float, float]
+"""By what the upper and the lower lip are multiplied."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +52,18 @@ class Painter:
         self._survey = survey
         self.strength = ease(survey)
         """(n,): how far each frame's mouth is the new one, 0 … 1."""
-        self._double = lru_cache(maxsize=KEPT)(measure_double)
+        self._measured = lru_cache(maxsize=KEPT)(measure_double)
 
     def shuts(self) -> bool:
         """Say whether the first mouth that is painted can be shut."""
         number = int(np.argmax(self.strength > 0))
         with single_threaded():
-            return self._double(self._survey.candidate(number)).reference.lips.closable
+            return self._double(number).reference.lips.closable
+
+    def _double(self, number: int) -> Double:
+        """Measure the face that is drawn into a frame, unless that has been done."""
+        upper, lower = map(float, self._survey.tint(number))
+        return self._measured(self._survey.candidate(number), (upper, lower))
 
     def paint(self, frame: torch.Tensor, number: int, pose: Pose) -> tuple[torch.Tensor, int]:
         """Let a frame's mouth do what the pose says.
@@ -69,7 +79,7 @@ class Painter:
         strength = float(self.strength[number])
         if not strength:
             return frame, 0
-        double = self._double(self._survey.candidate(number))
+        double = self._double(number)
         points = self._survey.points(number)
         stand = double.reference.stand(points)
         window = _window(stand, double.bending.reach, frame.shape[1:])
@@ -100,9 +110,10 @@ def _as_pixels(frame: torch.Tensor, window: Window) -> Floats:
     return np.asarray(cv2.merge(planes), np.float32)
 
 
-def measure_double(candidate: Candidate) -> Double:
-    """Measure a candidate's face."""
-    reference = Reference(np.divide(candidate.pixels, np.float32(255), dtype=np.float32), candidate.landmarks)
+def measure_double(candidate: Candidate, tint: Tint) -> Double:
+    """Measure a candidate's face, its lips multiplied by ``tint``."""
+    pixels = np.divide(candidate.pixels, np.float32(255), dtype=np.float32)
+    reference = Reference(tint_lips(pixels, candidate.landmarks, np.array(tint)), candidate.landmarks)
     return Double(reference, Bending(reference))
 
 

@@ -28,12 +28,14 @@ from ....media.threads import lone_networks, single_threaded
 from ....post.flow import Picture, as_pixels, is_cut, thumbnail
 from ....types import FaceFinder, Landmarks, Progress
 from .bending import MOVING
-from .covering import COLOURS, find_covered, read_colours
+from .covering import COLOURS, LIGHT, SAMPLED, find_covered, read_colours
+from .lip_tint import measure_tint, read_lips
 
 STAGE = "track"
 """The name under which progress is reported."""
 KEPT = tuple(sorted({*RIGID, *MOVING}))
 """Points of the mesh that are kept of each frame."""
+_PLACES = 3 * len(KEPT), 3 * len(KEPT) + 3 * len(COLOURS)  # where a row's colours, and its lips', begin
 _STIFF = np.isin(KEPT, RIGID)
 _CHOSEN = _STIFF, ~_STIFF
 PARABOLAS = (
@@ -99,7 +101,13 @@ class Survey:
     candidates: tuple[Candidate, ...]
     chosen: NDArray[np.int32]
     """(scenes,): number among the candidates of each scene's reference; −1 for none."""
+    tints: NDArray[np.float64]
+    """(scenes, 2): by what the lips of each scene's reference are multiplied, as ``measure_tint`` has it."""
     _rows: NDArray[np.float32]
+
+    def tint(self, number: int) -> NDArray[np.float64]:
+        """Return by what the lips of a frame's reference are multiplied, (2,)."""
+        return self.tints[self.scenes[number]]
 
     def candidate(self, number: int) -> Candidate:
         """Return the reference of a frame, which must have one."""
@@ -176,7 +184,7 @@ class _Watch:
 
     def __init__(self, length: int) -> None:
         self.scene = 0
-        self._columns = 3 * len(KEPT) + 3 * len(COLOURS)
+        self._columns = _PLACES[1] + 6
         self._rows, self._mapped = room(length, self._columns)
         self._there, self._fit, self._scenes = (
             np.zeros(length, bool),
@@ -199,8 +207,9 @@ class _Watch:
         self._there[number] = True
         self._fit[number] = unit >= SMALLEST and abs(pose.yaw) <= FARTHEST
         self._turns[number] = pose.yaw, pose.pitch, np.log2(max(unit, 1.0))
-        row[: 3 * len(KEPT)] = sight.points[list(KEPT)].reshape(-1)
-        row[3 * len(KEPT) :] = read_colours(sight, unit).reshape(-1)
+        row[: _PLACES[0]] = sight.points[list(KEPT)].reshape(-1)
+        row[_PLACES[0] : _PLACES[1]] = read_colours(sight, unit).reshape(-1)
+        row[_PLACES[1] :] = read_lips(sight).reshape(-1)
         if self._fit[number]:
             self._consider(number, sight, (pose.yaw, pose.pitch), unit)
 
@@ -241,20 +250,31 @@ class _Watch:
 
     def sum_up(self) -> Survey:
         """Decide what is hidden, and which reference each scene has."""
-        colours = self._rows[:, 3 * len(KEPT) :].reshape(len(self._rows), -1, 3)
-        hidden = find_covered(colours, self._fit, self._scenes)
+        colours = self._rows[:, _PLACES[0] :].reshape(len(self._rows), -1, 3)
+        hidden = find_covered(colours[:, : len(COLOURS)], self._fit, self._scenes)
         candidates = tuple(
             one
             for one in self._best.values()
             if not (hidden[one.number] or examine(one.pixels, one.landmarks).mouth_hidden)
         )
-        chosen = np.full(self.scene + 1, -1, np.int32)
+        chosen, tints = np.full(self.scene + 1, -1, np.int32), np.ones((self.scene + 1, 2))
         for scene in range(self.scene + 1):
             here = self._fit & (self._scenes == scene)
             if here.any() and candidates:
                 usual = np.median(self._turns[here], axis=0)
                 chosen[scene] = int(np.argmin([_unfit(one, scene, usual) for one in candidates]))
-        return Survey(self._there, self._fit, hidden, self._scenes, candidates, chosen, self._rows)
+                tints[scene] = _tint(colours, here & ~hidden, candidates[chosen[scene]].number)
+        return Survey(self._there, self._fit, hidden, self._scenes, candidates, chosen, tints, self._rows)
+
+
+def _tint(colours: NDArray[np.float32], here: NDArray[np.bool_], reference: int) -> NDArray[np.float64]:
+    """Compare a reference's lips with those of a scene's frames (n,), in what rows have of colours: (2,)."""
+    known = np.flatnonzero(here)
+    if not len(known):
+        return np.ones(2)
+    compared = colours[[*known[:: max(1, len(known) // SAMPLED)], reference]]
+    light = compared[:, len(COLOURS) - len(LIGHT) : len(COLOURS)]
+    return measure_tint(compared[:, len(COLOURS) :], light, len(compared) - 1)
 
 
 def _unfit(one: Candidate, scene: int, usual: NDArray[np.floating]) -> float:
