@@ -84,7 +84,8 @@ def cut_own_mouth(
     )  # below a lip there is nothing of the mouth
     cover = cover * (1 - lips)
     sides = smooth_fall((np.abs(along) - _UNDER_SIDES) / (1 - _UNDER_SIDES))
-    below = across - _ends(cover, across, end, float(x[1] - x[0]))
+    gapes = parting.gap > CLOSABLE  # its tongue, red as a lip, is not where it ends
+    below = across - (end if gapes else _ends(cover, across, end, float(x[1] - x[0])))
     under = (_UNDER * smooth_fall(below / _UNDER_OVER) * (1 - cover) * sides)[..., None]
     cover = cover[..., None]
     dark = _darker(dark, _last(image, parting, inside, bottom))

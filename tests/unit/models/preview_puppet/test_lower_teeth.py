@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -65,11 +66,17 @@ def test_the_dark_under_own_teeth_ends_above_what_the_mouth_showed_of_a_lip(smil
     image[int(top + 0.5 * (bottom - top)) : int(bottom) + 2, left:right] = LIP
     palette = MouthColours(*np.array((LIP, (0.3, 0.17, 0.16), (0.25, 0.13, 0.11)), np.float32))
     aside, down = np.arange(-0.05, 0.05, 0.004, np.float32), np.arange(0, 0.35, 0.004, np.float32)
-    cut = cut_own_mouth(image, smiling.shapes, palette, np.array((x, top), np.float32), x=aside, y=down)
-    cover = cut[:, len(aside) // 2, 3]
+    gaping = copy(smiling.shapes)
+    gaping.parting = replace(parting, gap=0.45)
+    cover, tongue = (
+        cut_own_mouth(image, shapes, palette, np.array((x, top), np.float32), x=aside, y=down)[:, len(aside) // 2, 3]
+        for shapes in (smiling.shapes, gaping)
+    )
     ends = down[np.flatnonzero(cover > 0.95)[-1]]
     assert ends < 0.75 * parting.gap
-    assert cover[np.searchsorted(down, ends + 0.105)] < 0.1
+    below = np.searchsorted(down, ends + 0.105)
+    assert cover[below] < 0.1
+    assert tongue[below] > 0.2, "in one that gapes it is a tongue, which lies in the dark"
 
 
 def test_nothing_lighter_begins_at_once_below_a_dark_part_of_the_own_mouth():
