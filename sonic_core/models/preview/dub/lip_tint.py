@@ -14,7 +14,7 @@ from ..puppet.light import luma_of
 
 MOST = 1.35
 """By how much lips are multiplied at most: beyond, something else is seen than pressure. They are never darkened: of
-two filmed people, lips beside teeth are read darker than they are."""
+two filmed people, two scenes in which that was tried came out too dark."""
 SOFT = 0.02
 """I: deviation of the Gaussian by which the lips' outline is softened, to the inside."""
 _EDGES = (LIPS_UPPER_OUTER, LIPS_UPPER_INNER), (LIPS_LOWER_OUTER, LIPS_LOWER_INNER)
