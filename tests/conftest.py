@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    # A shell's jobs in the background ignore Ctrl-C, and so would all programs that tests begin and then interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if shutil.which("nvidia-smi") is None:  # chosen before Triton is imported, by whomever
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
