@@ -132,6 +132,7 @@ def test_a_stopped_download_goes_on_where_it_was(
     assert filled.bodies()[0].headers["range"] == f"bytes={have}-"
 
 
+@pytest.mark.slow
 def test_a_cut_line_is_told_and_one_download_runs_at_a_time(pack: ModuleType, rooms: ModuleType, filled: Any) -> None:
     filled.files["LeonJoe13/Sonic/Sonic/unet.pth"] = bytes(40_000_000)
     filled.cut_after = 20_000_000

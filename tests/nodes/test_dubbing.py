@@ -97,6 +97,7 @@ def test_the_one_node_dubs_as_the_three_do(
     assert torch.equal(frames_of(host, one), frames_of(host, sampled(pack, model, prepared)))
 
 
+@pytest.mark.slow
 def test_two_people_of_a_video_each_say_a_sound_of_their_own(
     pack: ModuleType, host: ModuleType, canvas: Host, model: Any, images: torch.Tensor
 ) -> None:

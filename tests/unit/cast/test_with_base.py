@@ -9,6 +9,7 @@ import sonic_core as sonic
 from tests.unit.cast.conftest import ASSETS, said
 
 
+@pytest.mark.slow
 def test_the_slow_model_makes_those_who_speak_and_the_quick_one_who_listen(tiny_set):
     with pytest.warns(sonic.SonicWarning, match="runs on the processor"):
         model = sonic.load_model("sonic-base", weights=[tiny_set], device="cpu", precision="fp32")

@@ -177,6 +177,7 @@ def changed(before, after):
     return torch.stack([(one != other).any(0) for one, other in zip(before, after, strict=True)])
 
 
+@pytest.mark.slow
 def test_each_of_two_people_of_a_video_says_a_sound_of_their_own(model, pair, sound, talking):
     rate, other = sound.rate, Audio(talking.audio.samples[:, : round(2.4 * sound.rate)], sound.rate)
     made, after = said(model, pair, {0: sound, 1: other})

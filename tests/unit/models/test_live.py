@@ -73,6 +73,7 @@ def test_no_more_is_waited_for_than_the_look_ahead(speech):
         assert passage.settled - passage.start == pytest.approx(STEP)
 
 
+@pytest.mark.slow
 def test_noise_after_speech_does_not_move_the_mouth(speech):
     generator = torch.Generator().manual_seed(0)
     room = torch.randn(1, round((speech.duration + 3 * WINDOW) * speech.rate), generator=generator) * 10 ** (-55 / 20)
@@ -100,6 +101,7 @@ def test_frames_come_five_at_a_time_and_end_where_they_should(speech):
     assert sizes == [5] * 10 + [3]
 
 
+@pytest.mark.slow
 def test_the_head_never_jumps_not_even_from_one_act_to_the_next(speech):
     found, _ = fields_of(speech, _ACT + 4)
     seconds = len(found["yaw"]) / float(FPS)

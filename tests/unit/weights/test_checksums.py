@@ -119,6 +119,7 @@ def test_the_revision_that_came_first_is_asked_for_where_the_hub_has_it(filled, 
         run("yoloface", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_continued_download_is_compared_too(filled, tmp_path):
     filled.files[LARGE] = content = os.urandom(23_000_000)
     filled.cut_after = 15_000_000

@@ -31,6 +31,7 @@ from sonic_core.learn.tune.plan import TuningPlan
 from sonic_core.learn.tune.watching import watch
 from sonic_core.sync.network import sync_network
 
+pytestmark = pytest.mark.slow
 USED = {"talk": [0.0], "cut": [0.0, 3.2], "fast": [0.0], "late": [0.0], "voices": [0.0]}
 """Where the clips begin that are used, by video."""
 UNUSED = {

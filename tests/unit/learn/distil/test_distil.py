@@ -31,6 +31,7 @@ from sonic_core.models.base.loading import Networks
 from sonic_core.weights.lora import Lora, read_header
 from sonic_core.weights.student import read_student
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[4]
 PLAN = DistillingPlan(
     size=64, expand_ratio=0.15, window=4, batch=1, guidance_steps=3, steps=3, warmup=1, judge_every=2, judged=1,

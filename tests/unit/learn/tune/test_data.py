@@ -23,6 +23,8 @@ from sonic_core.media.mixing import shift
 from sonic_core.models.base.config import LATENT_SCALE
 from sonic_core.models.base.vae import reference_latents
 
+pytestmark = pytest.mark.slow
+
 
 def examples_of(prepared, plan):
     learned, judging = split(prepared.paths, plan)

@@ -27,6 +27,7 @@ from sonic_core.models.base.denoise import denoised
 from sonic_core.models.base.guidance import ClipConditioning, Guidance, guided_predictions
 from sonic_core.weights.read import load_into
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[4]
 
 

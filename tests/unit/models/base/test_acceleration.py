@@ -24,6 +24,7 @@ from tests.parity.kit import draw
 from tests.parity.make_weights import TINY
 from tests.unit.models.base.test_residual import CPU, draw_call, relative
 
+pytestmark = pytest.mark.slow
 CONFIG = BaseConfig.read(TINY)
 SMALL = BaseConfig.of({"unet": {**CONFIG.unet, "layers_per_block": 1}})
 

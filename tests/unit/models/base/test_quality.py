@@ -123,6 +123,7 @@ def test_guidance_is_kept_between_renewals(tiny_model, conditions, settings):
     assert torch.equal(made(1.0, guidance_interval=2), made(1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lying", [("exact", 4, 0, 3), ("exact", 6, 2, 1), ("fast", 7, 0, 3), ("exact", 25, 0, 7)])
 def test_a_stream_gives_the_numbers_of_the_same_windows_step_by_step(tiny_model, long_conditions, settings, lying):
     quality, window, overlap, shift = lying
@@ -139,6 +140,7 @@ def test_a_stream_gives_the_numbers_of_the_same_windows_step_by_step(tiny_model,
     assert torch.equal(got, expected)
 
 
+@pytest.mark.slow
 def test_a_stream_encodes_its_sound_on_the_way_and_reads_twice_the_same(tiny_model, portrait, long_sound, settings):
     chosen = settings(stream=True, window=4)
     known = tiny_model.prepare(portrait, long_sound, chosen)
@@ -193,6 +195,7 @@ class Breaking(OwnKeeper):
         super().bring(network, working)
 
 
+@pytest.mark.slow
 def test_windows_of_a_device_that_fails_go_to_the_others(tiny_set, tiny_model, long_conditions, settings):
     model, chosen = twins(tiny_set), settings(inference_steps=4)
     model.others = (Breaking(),)
