@@ -237,7 +237,7 @@ together.part()
         there = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-X", "faulthandler", "-c", program],
             cwd=tmp_path,
             env={**os.environ, **there, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
