@@ -32,9 +32,11 @@ _LEAST = 1e-6  # below which nothing begins
 _BLOCK = 2048  # spectra made at a time: 47 s, 6 MB
 _SLOWEST, _FASTEST, _USUAL, _SPREAD = 60, 180, 105, 0.7  # beats a minute: bounds, the likeliest, its spread in octaves
 _TIGHT = 300  # how much nods keep their distance, librosa's ``tightness``
-_LATER = (0.5, 1, 2, 4, 8)  # beats after which a song is compared with itself; off-beats tell three halves from one
+_COMPARED = (0.5, 1, 2, 4, 8)  # beats after which a song is compared with itself; off-beats tell three halves from one
 _LATE = 0.035  # s after a drum is struck that it is found
 _QUICKEST = 0.46  # s: a head nods no faster than that, but to every other beat
+_FEWEST = 2  # beats that make a rhythm
+_STEPS = 2  # that are told of: hearing the song, finding its beats
 _NOD, _LIFT, _TILT = 3.4, 1.0, 1.3  # degrees down on the beat, up between beats, and to either side in turn
 _SIZES = (0.6, 1.3)  # times that: of the weakest beat that is heard, and of the strongest
 _HEARD = 0.1  # of the usual beat's strength, below which there is none
@@ -64,12 +66,11 @@ def follow_beat(song: str | Path | Audio, *, scale: float = 1.0, progress: Progr
     """
     if not 0 <= scale <= MOST_SCALE:
         raise SettingsError(f"A head's nods are scaled by 0 to {MOST_SCALE:g}; got {scale}.")
-    steps = 2
-    progress("beat", 0, steps)
+    progress("beat", 0, _STEPS)
     strength = _strength(read_audio(song) if isinstance(song, (str, Path)) else as_sound(song))
-    progress("beat", 1, steps)
+    progress("beat", 1, _STEPS)
     beats, steady = _beats(strength)
-    if len(beats) < steps:
+    if len(beats) < _FEWEST:
         raise InputError(
             "No beat was heard in the song: a head nods to a song with a rhythm; got silence or too little."
         )
@@ -80,7 +81,7 @@ def follow_beat(song: str | Path | Audio, *, scale: float = 1.0, progress: Progr
             SonicWarning,
             stacklevel=2,
         )
-    progress("beat", steps, steps)
+    progress("beat", _STEPS, _STEPS)
     return _nods(beats, strength, scale)
 
 
@@ -141,7 +142,7 @@ def _tempo(strength: np.ndarray) -> tuple[float, float]:
     tempos = np.arange(_SLOWEST, _FASTEST, 0.5)
     lags = 60 * _RATE / _HOP / tempos
     near = np.array([-0.7, 0, 0.7])[:, None]  # places: a beat need not fall on one
-    found = np.stack([np.interp(one * lags + near, np.arange(count), alike, right=0.0).max(0) for one in _LATER])
+    found = np.stack([np.interp(one * lags + near, np.arange(count), alike, right=0.0).max(0) for one in _COMPARED])
     chosen = int((found.mean(0) * np.exp(-0.5 * (np.log2(tempos / _USUAL) / _SPREAD) ** 2)).argmax())
     return float(tempos[chosen]), float(found[1:, chosen].mean())
 

@@ -21,7 +21,7 @@ from .lipsync import LipSyncScorer
 from .perceptual import PerceptualScorer
 from .protocol import Meter, Scorer, filled
 from .sets import SET_MEASURES, FrameFeatures, PieceFeatures, Pool
-from .syncnet import build
+from .syncnet import SyncNet
 
 MEASURED: dict[str, tuple[str, ...]] = {
     "syncnet": ("sync_c", "sync_d"),
@@ -118,7 +118,7 @@ def _load(name: str, weights: Weights, device: torch.device) -> Scorer | Feature
 
 
 def _load_syncnet(path: Path, device: torch.device) -> LipSyncScorer:
-    return LipSyncScorer(filled(build(), path, device), device)
+    return LipSyncScorer(filled(SyncNet, path, device), device)
 
 
 _LOADERS: dict[str, Callable[[Path, torch.device], Scorer | Features]] = {

@@ -78,10 +78,7 @@ class PerceptualScorer:
         Raises:
             CheckpointError: It cannot be read, or is of another network.
         """
-        with torch.device("meta"):
-            network = AlexNet()
-        filled(network, path, device, UNUSED)
-        return cls(network, device)
+        return cls(filled(AlexNet, path, device, UNUSED), device)
 
     def meter(self, clip: Clip, still: Still | None, *, paired: bool) -> PerceptualMeter:
         """Begin with a video."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -56,11 +56,11 @@ class Scorer(Protocol):
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def filled(network: Network, path: Path, device: torch.device, unused: Sequence[str] = ()) -> Network:
-    """Fill a network that was built on the meta device from a file, strictly, and make it ready for inference.
+def filled(make: Callable[[], Network], path: Path, device: torch.device, unused: Sequence[str] = ()) -> Network:
+    """Build a network without memory, fill it from a file, strictly, and make it ready for inference.
 
     Args:
-        network: Its parameters are replaced.
+        make: Builds it.
         path: Safetensors, or what ``torch.save`` writes; read as tensors only.
         device: Where it goes.
         unused: Beginnings of names of tensors that may be in the file and are not wanted.
@@ -68,6 +68,8 @@ def filled(network: Network, path: Path, device: torch.device, unused: Sequence[
     Raises:
         CheckpointError: The file cannot be read, or is of another network.
     """
+    with torch.device("meta"):
+        network = make()
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.num_batches_tracked = None

@@ -67,10 +67,7 @@ class FrameFeatures:
         Raises:
             CheckpointError: It cannot be read, or is of another network.
         """
-        with torch.device("meta"):
-            network = Inception()
-        filled(network, path, device, UNUSED)
-        return cls(network, device)
+        return cls(filled(Inception, path, device, UNUSED), device)
 
     def collect(self, statistics: FeatureStatistics) -> FeatureMeter:
         """Begin with a video whose features go there."""

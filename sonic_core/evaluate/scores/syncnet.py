@@ -96,10 +96,4 @@ class SyncNet(nn.Module):
         return self.netfcaud(found.flatten(1))
 
 
-def build() -> SyncNet:
-    """Make the network without values."""
-    with torch.device("meta"):
-        return SyncNet()
-
-
-__all__ = ["COEFFICIENTS", "COLUMNS", "PIXELS", "POINT", "SIZE", "WINDOW", "SyncNet", "build"]
+__all__ = ["COEFFICIENTS", "COLUMNS", "PIXELS", "POINT", "SIZE", "WINDOW", "SyncNet"]
