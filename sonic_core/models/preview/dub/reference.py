@@ -118,7 +118,9 @@ class Reference:
                 slice(rows.start + window[0].start, rows.stop + window[0].start),
                 slice(columns.start + window[1].start, columns.stop + window[1].start),
             )
-            below = read_coded(self._texture, self.places(stand, pose, there, upper=False) * np.float32(SCALE))
+            sources = self.places(stand, pose, there, upper=False)
+            below = read_coded(self._texture, sources * np.float32(SCALE))
+            self.interior.light_lip(below, sources, pose)
             self.interior.paint(drawn, below, mouth, project, pose, scale=stand.scale)
             np.clip(drawn[mouth], 0, 1, out=drawn[mouth])
         return drawn

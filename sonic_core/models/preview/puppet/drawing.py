@@ -119,7 +119,9 @@ class Puppet:
         cells = _grown(self.grid.cells(box), 1, self.grid.nodes.shape)  # what lies between nodes needs both
         back = self.grid.invert(self.head.turn(pose, moved, nodes), MOUTH_ROUNDS, within=_within(cells, nodes))
         pixels, places = self.grid.places(back, cells, SCALE)
-        lower = read_coded(texture, places[_within(box, pixels)])
+        places = places[_within(box, pixels)]
+        lower = read_coded(texture, places)
+        self.interior.light_lip(lower, np.asarray(places / np.float32(SCALE), np.float32), pose)
         self.interior.paint(frame, lower, window, project, pose)
         np.clip(frame[window], 0, 1, out=frame[window])
 

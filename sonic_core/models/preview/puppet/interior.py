@@ -19,11 +19,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ....easing import smooth_fall
 from ....types import Landmarks
 from .cavity import draw_cavity, measure_palette, shows_teeth
 from .light import luma_of, measure_light
 from .lip_curves import Amounts
-from .lip_light import ABOVE, DEEP, measure_lip_light
+from .lip_light import LipLight
 from .lip_shapes import LipShapes
 from .lower_teeth import ASIDE, DENSE, FULL, HIGH, draw_lower_teeth, shown_at
 from .own_mouth import cut_own_mouth, ends_in_lip, shows_all
@@ -51,6 +52,7 @@ _OWN_WARM = 1.1  # the same for the portrait's own teeth, which have some of the
 _OWN_DIM, _OWN_SHUT = 0.08, 0.10  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
 _WET, _WET_DEEP, _WET_LIP = -0.06, 0.055, 0.50  # rim above the lower lip: lighter by; I; share of the lip's colour
+_WET_FROM, _WET_OVER = 0.35, 0.45  # of the half width: where that rim ends, and over how much; corners have none
 _HAIR = 0.004  # I by which the lips of a mouth that was open are trimmed, so that shut they meet on a line
 _WINDOW_EDGE = 3.0  # pixels over which the lower field is faded in at the window's border
 _FACING, _SIDES = 0.6, np.array((-1.0, 1.0), np.float32)  # how much more of the arch is lit on the side that is nearer
@@ -76,7 +78,7 @@ class Interior:
         self._unit = unit = lip_shapes.parting.unit
         light = measure_light(image, landmarks)
         self._palette = measure_palette(image, light, lip_shapes)
-        self._lip_light = measure_lip_light(image, lip_shapes)
+        self._lip_light = LipLight(image, lip_shapes)
         self._half_ramp = _SOFT * light.blur * _RAMP / 2
         self._cavities = draw_cavity(light, self._palette, 0.0), draw_cavity(light, self._palette, 1.0)
         dense = min(_DENSE * unit, _DENSEST)
@@ -111,6 +113,18 @@ class Interior:
         right, bottom = np.ceil(points.max(0)).astype(int) + 4
         return slice(int(top), min(int(bottom), height)), slice(int(left), min(int(right), width))
 
+    def light_lip(self, lower: Array, places: Array, pose: Pose) -> None:
+        """Take off what is drawn of the lower lip what lay beside it in the portrait, in place.
+
+        Args:
+            lower: (h, w, 3) RGB drawn with the lower field.
+            places: (h, w, 2) where in the portrait each pixel of that comes from.
+            pose: The pose.
+        """
+        amounts = self._shapes.measure(pose)
+        apart = 1 - amounts.own if self._shapes.parting.shown else amounts.trim
+        self._lip_light.lay(lower, places, apart * (1 - amounts.tuck))
+
     def paint(
         self, frame: Array, lower: Array, window: Window, project: Project, pose: Pose, *, scale: float = 1.0
     ) -> None:
@@ -118,7 +132,7 @@ class Interior:
 
         Args:
             frame: (h, w, 3) RGB drawn with the upper field everywhere.
-            lower: The same drawn with the lower field, only in ``window``; it is used up.
+            lower: The same drawn with the lower field and lit by ``light_lip``, only in ``window``; it is used up.
             window: What ``window`` gave for this pose.
             project: How the head stands in this frame.
             pose: The pose.
@@ -131,8 +145,7 @@ class Interior:
         unit = scale * self._unit
         bench = _Bench(edges, window, unit, scale * self._half_ramp, _HAIR * unit * self._hairs(amounts))
         part = frame[window]
-        lit = (1 - amounts.own if self._shapes.parting.shown else amounts.trim) * (1 - amounts.tuck)
-        bench.join(part, lower, self._lip_light, lit)
+        bench.join(part, lower)
         inner = bench.inner
         if inner is None:
             return
@@ -165,6 +178,7 @@ class Interior:
         self._lay_lower_teeth(colour, bench, amounts.gap, project)
         rim = np.maximum(1 - bench.under / (_WET_DEEP * bench.unit), 0)
         rim *= rim
+        rim *= smooth_fall((bench.across - _WET_FROM) / _WET_OVER)
         colour += _tripled(rim * _WET_LIP) * ((palette.lip * (1 + _WET)).astype(np.float32) - colour)
         teeth = self._view_teeth(bench, project)
         shut = max(1 - amounts.gap / self._shapes.own_gap, 0.0) if self._own else 0.0
@@ -295,25 +309,17 @@ class _Bench:
         ramp.clip(0, 1, out=ramp)
         return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
 
-    def join(self, part: Array, lower: Array, lip_light: Array, lit: float) -> None:
+    def join(self, part: Array, lower: Array) -> None:
         """Lay the lower field over the upper one below the opening, in place; ``lower`` is used up.
 
         Args:
             part: (h, w, 3) the window with the upper field.
             lower: The same with the lower one.
-            lip_light: What ``measure_lip_light`` gave.
-            lit: 0 … 1: how much of it the lower lip gets.
         """
         height, width = part.shape[:2]
         table, across = self._locate(slice(0, height), slice(0, width))
         below = across - table[..., 1]
         cover = self._ramp(below * table[..., 3])
-        if lit:
-            deep, wide = np.array(lip_light.shape[:2]) - 1
-            scale = np.float32(deep / ((ABOVE + DEEP) * self.unit))
-            where = self._place * np.float32(wide / self._span), (below + np.float32(ABOVE * self.unit)) * scale
-            lift = cv2.remap(lip_light, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            lower += np.float32(lit) * lift
         near = [np.minimum(np.arange(size), size - 1 - np.arange(size)) / _WINDOW_EDGE for size in (height, width)]
         cover *= np.minimum(np.minimum(near[0][:, None], near[1][None]), 1).astype(np.float32)
         lower -= part

@@ -17,8 +17,8 @@ from .parting import STATIONS
 
 Array = NDArray[np.float32]
 
-ABOVE, DEEP = 0.02, 0.10
-"""I above and below the lower lip's edge that the table reaches."""
+_ABOVE, _DEEP = 0.02, 0.10  # I above and below the lower lip's edge that the table reaches
+_BEYOND = 0.08  # I above the edge that the map reaches: what is drawn of the lip comes from no further
 _DEPTHS = 41  # entries of the table across the lip
 _LIT = 0.25, 0.75  # share of the lip's height where it has its own light: its lower part lies in its own shadow
 _PERCENTILE = 40  # of the brightness there that the edge is lifted to: shine is none of it
@@ -29,17 +29,52 @@ _ALONG = 3.0  # stations: deviation of the Gaussian that keeps the lip's own cre
 _SIDES_FROM, _SIDES_OVER = 0.68, 0.28  # of the half width: corners stay dark
 
 
-def measure_lip_light(image: Array, shapes: LipShapes) -> Array:
-    """Measure what light is to be added: RGB, (depth −``ABOVE`` … ``DEEP``, from corner to corner, 3).
+class LipLight:
+    """What light a portrait's lower lip lacks, laid over the portrait's own pixels: it goes wherever the lip goes."""
 
-    Args:
-        image: (h, w, 3) float32 RGB in [0, 1].
-        shapes: The fields of its lips.
+    def __init__(self, image: Array, shapes: LipShapes) -> None:
+        """Measure it.
+
+        Args:
+            image: (h, w, 3) float32 RGB in [0, 1].
+            shapes: The fields of its lips.
+        """
+        bite = shapes.parting.bite
+        table, edge = _measure(image, shapes)
+        corners = bite.place(STATIONS, edge + np.array(((-_BEYOND,), (_DEEP,)))).reshape(-1, 2)
+        left, top = np.clip(np.floor(corners.min(0)).astype(int), 0, None)
+        right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, image.shape[1::-1])
+        self._corner = np.array((left, top), np.float32)
+        pixels = np.stack(np.meshgrid(np.arange(left, max(right, left + 1)), np.arange(top, max(bottom, top + 1))), -1)
+        along, across = np.moveaxis(bite.locate(pixels.reshape(-1, 2)).reshape(pixels.shape), -1, 0)
+        below = across - np.interp(along, STATIONS, edge)
+        deep, wide = np.array(table.shape[:2]) - 1
+        column = ((along + 1) * (wide / 2)).astype(np.float32)
+        row = ((below + _ABOVE) * (deep / (_ABOVE + _DEEP))).astype(np.float32)
+        self._map = cv2.remap(table, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def lay(self, lip: Array, places: Array, share: float) -> None:
+        """Light the lower lip of a frame, in place.
+
+        Args:
+            lip: (h, w, 3) what is drawn of it, RGB in [0, 1].
+            places: (h, w, 2) where in the portrait each pixel of that comes from.
+            share: 0 … 1: how much of the light it gets.
+        """
+        if share and lip.size:
+            x, y = (np.ascontiguousarray(places[..., axis] - self._corner[axis]) for axis in (0, 1))
+            lip += np.float32(share) * cv2.remap(self._map, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _measure(image: Array, shapes: LipShapes) -> tuple[Array, NDArray[np.float64]]:
+    """Measure what light is to be added: RGB, (depth −``_ABOVE`` … ``_DEEP``, from corner to corner, 3).
+
+    With it comes where the lip's edge lies across the mouth at the stations, in I.
     """
     parting = shapes.parting
     edge = parting.bite.locate(parting.lower[:, :2])[:, 1]
     height = np.maximum(measure_heights(shapes.points, parting, STATIONS, upper=False), 1e-3)
-    depths = np.linspace(-ABOVE, DEEP, _DEPTHS)
+    depths = np.linspace(-_ABOVE, _DEEP, _DEPTHS)
     places = parting.bite.place(np.broadcast_to(STATIONS, (_DEPTHS, len(STATIONS))), edge + depths[:, None])
     seen = read_at(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3)
     seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigmaX=_ALONG, sigmaY=0.5), np.float32)
@@ -53,4 +88,4 @@ def measure_lip_light(image: Array, shapes: LipShapes) -> Array:
     full, gone = np.minimum(full, 0.3 * height), np.minimum(gone, 0.6 * height)
     lift *= smooth_fall((depths[:, None] - full) / np.maximum(gone - full, 1e-3))[..., None]
     lift *= smooth_fall((np.abs(STATIONS) - _SIDES_FROM) / _SIDES_OVER)[:, None]
-    return np.ascontiguousarray(lift, np.float32)
+    return np.ascontiguousarray(lift, np.float32), edge

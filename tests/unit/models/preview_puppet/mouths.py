@@ -71,8 +71,8 @@ class Mouth:
         """The head stands as in the portrait."""
         return np.asarray(points)[:, :2]
 
-    def warp(self, field):
-        """Draw the portrait with one of the two fields."""
+    def places(self, field):
+        """Where each pixel of a frame that is drawn with one of the two fields comes from, (h, w, 2)."""
         step = self.nodes[0, 1, 0] - self.nodes[0, 0, 0]
         moved, source = np.ascontiguousarray(field[..., :2]), self.nodes.copy()
         for _ in range(6):
@@ -80,15 +80,21 @@ class Mouth:
             source = self.nodes - cv2.remap(moved, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         height, width = self.image.shape[:2]
         x, y = np.meshgrid(np.arange(width, dtype=np.float32) / step, np.arange(height, dtype=np.float32) / step)
-        places = cv2.remap(source, x, y, cv2.INTER_LINEAR)
+        return cv2.remap(source, x, y, cv2.INTER_LINEAR)
+
+    def warp(self, field):
+        """Draw the portrait with one of the two fields."""
+        places = self.places(field)
         x, y = (np.ascontiguousarray(places[..., axis]) for axis in (0, 1))
         return cv2.remap(self.image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def frame(self, pose):
         """Draw a frame, (h, w, 3)."""
-        frame, lower = (self.warp(field) for field in self.shapes.displace(pose))
+        upper, below = self.shapes.displace(pose)
         window = self.interior.window(self.project, pose, *self.image.shape[:2])
-        self.interior.paint(frame, np.ascontiguousarray(lower[window]), window, self.project, pose)
+        frame, lower = self.warp(upper), np.ascontiguousarray(self.warp(below)[window])
+        self.interior.light_lip(lower, self.places(below)[window], pose)
+        self.interior.paint(frame, lower, window, self.project, pose)
         return frame
 
     def inside(self, pose, shrink=0.12):

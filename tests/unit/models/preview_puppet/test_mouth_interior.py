@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
@@ -203,21 +204,42 @@ def test_teeth_in_shadow_take_the_hue_of_the_skin(shut):
     assert chroma(dim) > 1.2 * chroma(lit)
 
 
-def test_no_shadow_of_shut_lips_is_left_as_an_outline_on_the_lower_lip():
+def shaded():
+    """A drawn face whose shut lips shade the lower one, and its mouth."""
     image, landmarks = drawn()
-    mouth = Mouth(image, landmarks)
-    unit, line = mouth.shapes.parting.unit, mouth.shapes.parting.lower[20:45]
-    for x, y in line[:, :2].astype(int):
-        rows = np.arange(y, y + int(0.05 * unit))
-        image[rows, x - 1 : x + 2] = np.array(LIP) * (0.45 + 0.55 * (rows - y) / (0.05 * unit))[:, None, None]
-    mouth = Mouth(image, landmarks)
-    pose = Pose(gap=0.25, jaw=0.8)
+    parting = find_parting(image, landmarks)
+    for x, y in parting.lower[20:45, :2].astype(int):
+        rows = np.arange(y, y + int(0.05 * parting.unit))
+        light = 0.45 + 0.55 * (rows - y) / (0.05 * parting.unit)
+        image[rows, x - 1 : x + 2] = np.array(LIP) * light[:, None, None]
+    return Mouth(image, landmarks)
+
+
+def test_no_shadow_of_shut_lips_is_left_as_an_outline_on_the_lower_lip():
+    mouth = shaded()
+    unit, pose = mouth.shapes.parting.unit, Pose(gap=0.25, jaw=0.8)
     frame, lower = mouth.frame(pose) @ LUMA, mouth.shapes.lines(pose)[1]
     x, y = lower[len(lower) // 2, :2].astype(int)
     just, deeper = (
         frame[y + int(first * unit) : y + int(last * unit), x].mean() for first, last in ((0.015, 0.025), (0.06, 0.09))
     )
     assert just > 0.9 * deeper
+
+
+@pytest.mark.parametrize("stretched", [0.6, 1.0, 2.5])
+def test_the_light_that_a_lip_lacked_goes_along_as_it_rolls_in_or_out(stretched):
+    mouth = shaded()
+    parting, pose = mouth.shapes.parting, Pose(gap=0.25, jaw=0.8)
+    x, y = parting.lower[len(parting.lower) // 2, :2].astype(int)
+    depth = np.linspace(0, 0.07 * parting.unit, round(24 * stretched))
+    places = np.stack((np.full_like(depth, x), y + depth), -1)[:, None].astype(np.float32)
+    lip = cv2.remap(mouth.image, places, None, cv2.INTER_LINEAR)
+    before = (lip @ LUMA)[:, 0] / (np.array(LIP) @ LUMA)
+    mouth.interior.light_lip(lip, places, pose)
+    after = (lip @ LUMA)[:, 0] / (np.array(LIP) @ LUMA)
+    assert before.min() < 0.6
+    assert after.min() > 0.85
+    assert np.ptp(after[3:]) < 0.15
 
 
 def test_no_light_of_teeth_is_left_as_a_halo_on_the_lower_lip():
