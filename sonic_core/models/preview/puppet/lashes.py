@@ -15,7 +15,7 @@ from .light import luma_of
 _THICK = 0.095  # I: dark things thicker than this are shade, not lashes
 _REACH = 0.095, 0.13  # I above the lid's edge that lashes reach, and at the outer corner
 _DARK = (0.08, 0.12)  # of the skin's brightness: what is darker by the first is no skin any more, by both a lash
-_LINE_SHADE = 0.25, 0.72  # of the skin's brightness: the darkest and the faintest line of lashes
+_LINE_SHADE = 0.25, 0.55  # of the skin's brightness: the darkest and the faintest line of lashes
 _BLACK, _INKY = 0.02, 0.08  # of full scale, and of the skin's brightness: darker is not told apart
 _CALM, _TIP = 0.01, 0.03  # I: over how much the skin beneath lashes is blurred; within which their tips end
 _LINKED = 0.006, 0.004  # I: gaps that do not part a lash; height from which it must be linked with the edge
@@ -23,9 +23,10 @@ _SIDE = 0.20, 0.05  # I beyond the corners that lashes reach at most, and over h
 _INNER = 1.02, 0.2  # half widths towards the nose at which lashes begin, and over how much
 _ROOTS = 0.05, -0.006  # I above the mesh's edge: where their line is looked for
 _STEADY = 4.0, 3.0  # stations over which the line's height and its colour are blurred
-_ENDS, _BEGINS = (1.28, 0.4), (1.05, 0.8)  # half widths outward and towards the nose where the line ends; over how much
+_ENDS, _BEGINS = (1.28, 0.4), (1.04, 0.4)  # half widths outward and towards the nose where the line ends; over how much
 _PALER, _THINNER = 0.35, 0.5  # of its darkness and its width are lost towards the corners
-_LINE = 0.0098  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
+_USUAL, _UNEVEN = 35, 0.45  # percentile of the line's shade that is most of it; what is kept of how each place differs
+_LINE = 0.0092  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
 _HANGS = 1.3  # times as far as upward the line's shade goes down
 _LINE_FROM = 0.3  # share of the way by which the line is whole
 _LINE_SOFT = 0.25  # of the width of the portrait's edges is added to the line's
@@ -92,7 +93,9 @@ def _lash_line(frame: EyeFrame, grid: EyePixels, ratio: np.ndarray, dark: np.nda
     colours = grid.spread(ratio, *places)
     line = (colours * sharp[..., None]).sum(1) / sharp.sum(1)[:, None]
     root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], _STEADY[0])[0]
-    line = np.repeat(luma_of(blurred(line[None], _STEADY[1])[0])[:, None], 3, axis=1)
+    line = luma_of(blurred(line[None], _STEADY[1])[0])
+    usual = np.percentile(line[np.abs(STATIONS) <= 1], _USUAL)
+    line = np.repeat((usual + _UNEVEN * (line - usual))[:, None], 3, axis=1)
     return np.clip(line, *_LINE_SHADE).astype(np.float32), root.astype(np.float32)
 
 

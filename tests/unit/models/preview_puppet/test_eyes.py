@@ -137,6 +137,19 @@ def test_nothing_of_the_eye_is_left_in_a_shut_one(material, portrait, eyes, draw
         assert 0.6 * cheek < np.median(shut[inside]) < 1.4 * cheek
 
 
+@pytest.mark.parametrize("material", ["portrait", "drawn"])
+def test_a_shut_eye_is_one_line_from_corner_to_corner(material, portrait, eyes, drawn):
+    texture, landmarks, made = (*portrait, eyes) if material == "portrait" else drawn
+    shut, unit = apply(texture, made, 1.0, 0.0, 0.0) @ GREY, eye_distance(landmarks.points)
+    for number in (0, 1):
+        outline = eye_outline(landmarks, number)
+        left, right = outline[outline[:, 0].argmin()], outline[outline[:, 0].argmax()]
+        for share in np.linspace(0.12, 0.88, 9):
+            x, y = left + (right - left) * share
+            column = shut[int(y - 0.05 * unit) : int(y + 0.10 * unit), int(x)]
+            assert column.min() < 0.82 * np.median(column)
+
+
 def test_an_eye_closes_step_by_step(drawn):
     texture, landmarks, eyes = drawn
     for number in (0, 1):
