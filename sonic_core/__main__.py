@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 from .cli.ending import run_program
+from .cli.waiting import share_processors
 
 
 def program() -> int:
     """Run the command line as a program of its own; return its exit status."""
+    share_processors()
     return run_program(_run)
 
 
