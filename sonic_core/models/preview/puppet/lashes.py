@@ -12,6 +12,7 @@ from .eye_frame import STATIONS, EyeFrame, EyePart, EyePixels
 from .eye_light import Surroundings, blurred
 from .light import luma_of
 
+_BROW_SOFT, _LID_LEAST = 0.05, 0.05  # I over which a brow ends below; above an open lid's edge that is lid in any case
 _THICK = 0.095  # I: dark things thicker than this are shade, not lashes
 _REACH = 0.095, 0.13  # I above the lid's edge that lashes reach, and at the outer corner
 _DARK = (0.08, 0.12)  # of the skin's brightness: what is darker by the first is no skin any more, by both a lash
@@ -77,10 +78,18 @@ def find_lashes(around: Surroundings) -> Lashes:
     reach = np.float32(_REACH[0]) + np.float32(_REACH[1] - _REACH[0]) * smooth_rise((outward - 0.5) / 0.5)
     weight = smooth_rise((linked - _DARK[0]) / _DARK[1]) * smooth_rise((reach - height) / _TIP)
     weight *= smooth_rise((np.float32(frame.half) + _SIDE[0] * unit - np.abs(grid.along)) / (_SIDE[1] * unit))
-    weight *= smooth_rise((outward + _INNER[0]) / _INNER[1])
+    weight *= smooth_rise((outward + _INNER[0]) / _INNER[1]) * below_brow(frame, grid)
     marks = (1 - (1 - ratio) * weight[..., None]).astype(np.float32)
     line, root = _lash_line(frame, grid, ratio, dark * weight)
     return Lashes(marks, line, root)
+
+
+def below_brow(frame: EyeFrame, grid: EyePixels) -> np.ndarray:
+    """Tell what belongs to the eye, not to a brow that lies low over it, (h, w) in [0, 1] on the grid."""
+    unit = np.float32(frame.unit)
+    brow, top = frame.at(frame.brow, grid.along), frame.at(frame.top, grid.along)
+    free = smooth_rise((grid.down - brow) / (np.float32(_BROW_SOFT) * unit) + 0.5)
+    return np.maximum(free, smooth_rise((grid.down - top) / (np.float32(_LID_LEAST) * unit) + 1))
 
 
 def _lash_line(frame: EyeFrame, grid: EyePixels, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

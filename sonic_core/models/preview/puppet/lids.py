@@ -18,7 +18,7 @@ from .eye_light import (
     skin_grain,
 )
 from .gaze import GazeField
-from .lashes import Ink, find_lashes, make_ink
+from .lashes import Ink, below_brow, find_lashes, make_ink
 from .light import luma_of
 
 _LOWER_SHARE = 0.2  # of the gap: how far the lower lid rises (measured on real blinks: a fifth)
@@ -208,7 +208,8 @@ def _region(around: Surroundings) -> np.ndarray:
     aside = (
         frame.foreshortening**2 * (_REGION[2] + _REGION_SOFT) - _REGION_SOFT
     )  # a far eye's lid would reach over the face's edge
-    return closeness(grid, frame, (*_REGION[:2], aside), _REGION_SOFT) * smooth_rise(1 - inward / _REGION[2])
+    region = closeness(grid, frame, (*_REGION[:2], aside), _REGION_SOFT) * smooth_rise(1 - inward / _REGION[2])
+    return region * below_brow(frame, grid)
 
 
 def _shut_line(frame: EyeFrame) -> np.ndarray:

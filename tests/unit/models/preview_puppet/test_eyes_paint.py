@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from sonic_core.faces.geometry import LEFT_BROW_LOWER, RIGHT_BROW_LOWER, eye_distance
 from sonic_core.models.preview.puppet.brows import Brows
-from sonic_core.models.preview.puppet.eye_frame import UPPER_LIDS, eye_frames
+from sonic_core.models.preview.puppet.eye_frame import LOWER_BROWS, UPPER_LIDS, eye_frames
 from sonic_core.models.preview.puppet.eye_light import face_brightness, fill, fit_frame, look_around
 from sonic_core.models.preview.puppet.eye_signs import wears_glasses
 from sonic_core.models.preview.puppet.eyes import Eyes
@@ -248,3 +250,20 @@ def test_the_hairs_of_a_low_brow_are_no_lashes(landmarks, face):
     y, x = int(y - 0.04 * unit), int(landmarks.irises[0, 0, 0])
     assert eyes.blinks
     assert change[y - 6 : y, x - 30 : x + 30].mean() < 0.09
+
+
+def test_a_brow_that_lies_low_over_an_eye_stays_whole_in_a_blink(landmarks, face):
+    unit, points = eye_distance(landmarks.points), landmarks.points.copy()
+    low, texture, brows = np.zeros((1024, 1024), np.uint8), face.copy(), np.zeros((1024, 1024), np.uint8)
+    for number in (0, 1):
+        lid = points[list(UPPER_LIDS[number]), :2]
+        left, right = lid[:, 0].min(), lid[:, 0].max()
+        for name in LOWER_BROWS[number]:
+            points[name, 0] = np.clip(points[name, 0], left, right)
+            points[name, 1] = np.interp(points[name, 0], lid[:, 0], lid[:, 1]) - 0.05 * unit
+        edge = np.float32([[x, np.interp(x, lid[:, 0], lid[:, 1]) - 0.08 * unit] for x in np.linspace(left, right, 30)])
+        for mask, thick in ((brows, 0.06), (low, 0.04)):
+            cv2.polylines(mask, [np.rint(edge).astype(np.int32)], False, 1, int(thick * unit), cv2.LINE_8)
+    texture[brows > 0] = INK
+    shut = apply(texture, Eyes(texture, replace(landmarks, points=points)), 1.0, 0.0, 0.0)
+    assert float(np.abs(shut - texture).max(2)[low > 0].mean()) < 0.05
