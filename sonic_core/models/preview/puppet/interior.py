@@ -39,13 +39,14 @@ Project = Callable[[Array], Array]
 _DENSE, _DENSEST = 1.6, 420.0  # texture pixels for each of the portrait's; at most, per I
 _ASIDE, _ABOVE, _BELOW = 0.62, 0.26, 0.55  # I around the middle of the arch that textures reach
 _SOFT = 0.8  # share of the portrait's own blur that drawn edges have
+_TEETH_SOFT = 1.05  # the same for teeth, which are never what a lens is focused on
 _RAMP = 3.2  # width of an edge's ramp in deviations of its blur
 _COLUMNS = 1024  # entries of the tables over the mouth's width
 _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
 _DIM, _DIM_UNTIL = 0.85, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
 _WARM = 1.1  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
 # teeth of 14 mouths, in their shadow at .7 of the skin's brightness, had the skin's hue; lit ones a third of it
-_ROUND_DIM = 0.12  # light that lips keep out which are pushed forward
+_ROUND_DIM = 0.40  # light that lips keep out which are pushed forward
 _OWN_SHADOW, _OWN_SHUT_SHADOW = 0.45, 0.35  # share of all shadow on the portrait's own teeth, which have some already,
 # and what comes to it when the lips are all but shut
 _OWN_WARM = 1.1  # the same for the portrait's own teeth, which have some of the skin's hue already
@@ -93,14 +94,14 @@ class Interior:
         if self._own:
             teeth = cut_own_mouth(image, lip_shapes, self._palette, self._origin[:2], x=x, y=y)
         else:
-            whitest, softness = _brightest(image, landmarks), _SOFT * light.blur / unit
+            whitest, softness = _brightest(image, landmarks), _TEETH_SOFT * light.blur / unit
             turned = float(lip_shapes.axes[2, 0] / lip_shapes.axes[0, 0])
             halves = np.abs(unroll(self._find_corners(), turned)) * np.clip(1 + _FACING * turned * _SIDES, 0.5, 1.5)
             teeth = draw_teeth(
                 unroll(x, turned), y, light, self._palette, halves=halves, whitest=whitest, softness=softness
             )
         self._squeezed = np.clip(np.abs(self._find_corners()) / _HALF, *_SQUEEZED).astype(np.float32)
-        self._lower_teeth = draw_lower_teeth(_whitest(teeth, x, y), self._palette, _SOFT * light.blur / unit)
+        self._lower_teeth = draw_lower_teeth(_whitest(teeth, x, y), self._palette, _TEETH_SOFT * light.blur / unit)
         rows, columns = (int(np.ceil(len(line) * unit / dense)) for line in (y, x))
         grain = cv2.resize(light.grain_for(rows, columns), (len(x), len(y)))[..., None]
         teeth[..., :3] += grain * (1 - teeth[..., 3:]) if self._own else grain
