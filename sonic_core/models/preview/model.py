@@ -46,6 +46,10 @@ _UNCLEAR = (
     "Where the portrait's open mouth ends is not to be seen, as with a tongue put out or a mouth drawn in the skin's "
     "colour: its lower lip may be drawn in the wrong place; use a picture with the mouth nearly shut."
 )
+_LIDLESS = (
+    "Shut lids would look wrong on these eyes, which are painted or sketched, or hardly to be made out: they do not "
+    "blink; use another picture if they should."
+)
 _BATCH = 16 << 20
 """Bytes of frames drawn at a time; larger pieces of memory are taken from the system and given back each time, which
 costs more than drawing."""
@@ -76,7 +80,8 @@ class PreviewModel:
         """Measure the face and read the mouth's movement off the sound; ``audio`` is already cut to its duration.
 
         Warns:
-            SonicWarning: Nobody speaks in the sound, its channels are damaged, or the mouth cannot be shut or made out.
+            SonicWarning: Nobody speaks in the sound, its channels are damaged, the mouth cannot be shut or made out, or
+                the eyes do not blink.
         """
         del progress
         speech = None if isinstance(audio, ArrivingAudio) else Speech.of(audio)
@@ -88,6 +93,8 @@ class PreviewModel:
             warnings.warn(_GAPING.format(gap=puppet.lips.own_gap, most=CLOSABLE), SonicWarning, stacklevel=2)
         elif not (puppet.interior.clear or puppet.mouth_hidden):
             warnings.warn(_UNCLEAR, SonicWarning, stacklevel=2)
+        if puppet.eyes.lidless:
+            warnings.warn(_LIDLESS, SonicWarning, stacklevel=2)
         return PreviewConditions(portrait, audio, puppet, speech)
 
     def animate(self, conditions: PreviewConditions, settings: Settings, progress: Progress = ignore_progress) -> Clip:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from sonic_core import Audio, Settings, load_model
+from sonic_core.errors import SonicWarning
 from sonic_core.faces import EmbeddedFinder
 from sonic_core.faces.doubts import examine
 from sonic_core.media.audio import read_audio
@@ -170,3 +171,17 @@ def test_any_frame_rate_shows_the_same_moments(portrait, speech):
     assert fast.fps == Fraction(50)
     for index, (one, two) in enumerate(zip(slow.frames(), list(fast.frames())[::2], strict=True)):
         assert torch.allclose(one, two, atol=1e-4), index
+
+
+def test_eyes_that_do_not_blink_since_lids_would_look_wrong_are_told_of(portrait, speech):
+    picture = portrait.image.clone()
+    (right, left), unit = portrait.face.points[:2], portrait.face.eye_distance
+    for x, y in (right, left):
+        rows = slice(round(y + 0.10 * unit), round(y + 0.20 * unit))
+        columns = slice(round(x - 0.25 * unit), round(x + 0.25 * unit))
+        picture[:, rows, columns] = torch.tensor((13, 115, 153))[:, None, None] / 255
+    painted = replace(portrait, image=picture)
+    with pytest.warns(SonicWarning, match="they do not blink"):
+        conditions = load_model("sonic-preview").model.prepare(painted, speech, SETTINGS)
+    puppet = conditions.puppet
+    assert np.array_equal(puppet.frame(Pose(rest=1.0, blink=1.0)), puppet.image)

@@ -86,6 +86,8 @@ class Eyes:
         """Whether lids are drawn; where they could not be drawn well, only the gaze is."""
         self.shut = all(map(is_shut, around))
         """Whether the portrait's eyes are shut: then nothing is drawn either."""
+        self.lidless = not (hidden or self.shut or (seen and self.blinks))
+        """Whether open eyes that nothing is known to hide do not blink, since lids could not be drawn well."""
         if self.readable and not self.shut:
             large = [view for view in around if view.frame.gap > max(_SHUT * view.frame.unit, _LEAST)]
             self._eyes = [_Eye(view, texture, form) for view in large]

@@ -209,8 +209,9 @@ def painted(face, landmarks):
 def test_where_no_lid_can_be_drawn_well_only_the_gaze_is(make, landmarks, face):
     texture = make(face, landmarks)
     eyes = Eyes(texture, landmarks)
-    assert Eyes(face, landmarks).blinks
-    assert eyes.readable and not eyes.blinks
+    assert Eyes(face, landmarks).blinks and not Eyes(face, landmarks).lidless
+    assert eyes.readable and not eyes.blinks and eyes.lidless
+    assert not Eyes(texture, landmarks, hidden=True).lidless, "that is told already"
     np.testing.assert_array_equal(apply(texture, eyes, 1.0, 0.0, 0.0), texture)
     assert np.abs(apply(texture, eyes, 1.0, 8.0, 0.0) - texture).max() > 0.1
 
