@@ -50,6 +50,8 @@ if __package__:  # empty when a tool imports this file by its bare name, outside
         "VideoCombine": "Sonic Video Combine",
         "SonicReport": "Sonic Report",
     }
-    settle_in(Path(__file__).resolve().parent, NODE_CLASS_MAPPINGS)
-
-    __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]
+    comfy_entrypoint = settle_in(Path(__file__).resolve().parent, NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS)
+    if comfy_entrypoint is None:  # of two ways to its nodes a host takes V1's, so only one of them is left
+        del comfy_entrypoint
+    else:
+        del NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS

@@ -6,6 +6,7 @@ where no host is.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .conflicts import Claims
 from .downloads import lacking
@@ -35,6 +36,7 @@ from .memory import HostKeeper, keepers, precision
 from .progress import face_finder, heed_cancel, log, progress_of, warnings_shown
 from .routes import open_routes
 from .show import figures, run_id, show_now
+from .v3 import entrypoint_of, v3_nodes
 from .video import (
     MOST_RATE,
     are_pictures,
@@ -99,12 +101,18 @@ __all__ = [
 ]
 
 
-def settle_in(pack: Path, nodes: Mapping[str, type]) -> None:
+def settle_in(pack: Path, nodes: Mapping[str, type], titles: Mapping[str, str]) -> Any:  # noqa: ANN401
     """Make this pack at home in the host; called once, while the host imports it.
 
     Args:
         pack: This pack's folder.
-        nodes: Its nodes by name.
+        nodes: Its nodes by name, as in V1.
+        titles: What they are called on the canvas.
+
+    Returns:
+        What the host is to call for them where it takes V3; None where it takes V1.
     """
     register_folders(pack)
-    open_routes(Claims(nodes, pack))
+    newer = v3_nodes(nodes, titles)
+    open_routes(Claims(nodes if newer is None else newer, pack))
+    return None if newer is None else entrypoint_of(newer)

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,7 +215,9 @@ class Shelf:
 
 
 @contextmanager
-def started(checkout: Path, python: str, home: Path, front_end: str | None = None) -> Iterator[Comfy]:
+def started(
+    checkout: Path, python: str, home: Path, front_end: str | None = None, more: Sequence[str] = ()
+) -> Iterator[Comfy]:
     """Start a host on the processor with our pack as its only one, and end it.
 
     Args:
@@ -223,6 +225,7 @@ def started(checkout: Path, python: str, home: Path, front_end: str | None = Non
         python: What it runs under.
         home: A new folder for all that it keeps; other packs may lie in its custom_nodes already.
         front_end: The folder of another front end than its own.
+        more: Further flags.
     """
     for name in ("custom_nodes", "input", "output", "models", "user/default"):
         (home / name).mkdir(parents=True, exist_ok=True)
@@ -243,7 +246,7 @@ def started(checkout: Path, python: str, home: Path, front_end: str | None = Non
     flags += ["--database-url", f"sqlite:///{home}/host.db", "--preview-method", "auto"]
     flags += ["--extra-model-paths-config", str(_more_folders(home))]
     flags += ["--front-end-root", front_end] if front_end else []
-    flags += shlex.split(os.environ.get("COMFYUI_ARGS", ""))
+    flags += [*shlex.split(os.environ.get("COMFYUI_ARGS", "")), *more]
     with (home / "server.log").open("w") as log, subprocess.Popen(
         [python, "main.py", *flags], cwd=checkout, env={"OMP_NUM_THREADS": "1", **os.environ}, stdout=log,
         stderr=subprocess.STDOUT, start_new_session=True
@@ -252,6 +255,16 @@ def started(checkout: Path, python: str, home: Path, front_end: str | None = Non
             yield _ready(Comfy(home, port, python, process.pid), process)
         finally:
             _end(process)
+
+
+@contextmanager
+def beside(checkout: Path, folder: Path, *, first: bool) -> Iterator[Comfy]:
+    """Start a host that reads the packs in ``folder/packs`` before or after ours."""
+    listed = folder / "packs.yaml"
+    listed.write_text(f"more:\n  base_path: {folder}\n  is_default: {str(first).lower()}\n  custom_nodes: packs\n")
+    more = ["--extra-model-paths-config", str(listed)]
+    with started(checkout, needed_python(checkout), folder / "home", more=more) as host:
+        yield host
 
 
 def _end(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
@@ -303,12 +316,17 @@ def inputs_of(described: Mapping[str, Any]) -> dict[str, Any]:
     return {**described["input"].get("required", {}), **described["input"].get("optional", {})}
 
 
+def choices_of(kind: str | list[str], options: Mapping[str, Any] | None = None) -> list[str] | None:
+    """List the choices of an input: V1 has them in place of its kind, V3 among its options; None where it has none."""
+    return kind if isinstance(kind, list) else (options or {}).get("options")
+
+
 def _misfits_of_node(node: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[str]:
     linked = {slot["name"] for slot in node.get("inputs", []) if slot["link"] is not None}
     values = iter(node["widgets_values"])
     for name, (kind, *options) in inputs_of(described).items():
         asked = options[0] if options else {}
-        choices = kind if isinstance(kind, list) else asked.get("options")
+        choices = choices_of(kind, asked)
         if choices is None and (kind not in WIDGETS or asked.get("forceInput")):
             if name not in linked and name in described["input"]["required"]:
                 yield f"{node['type']}.{name} is not linked"
