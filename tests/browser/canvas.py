@@ -19,6 +19,8 @@ FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-backgroun
 READY = "() => window.app?.graph && app.extensionManager && LiteGraph.registered_node_types['SonicLoadAudio']"
 ENDS = "['execution_success', 'execution_error', 'execution_interrupted']"
 OURS = "app.graph.nodes.some(node => node.type === 'VideoCombine')"
+ELSEWHERE = tuple(f"Connecting to 'https://{place}/" for place in ("api.comfy.org", "huggingface.co/Comfy-Org"))
+"""What a canvas says where it cannot reach its registry, nor the models of the workflow that it begins with."""
 VIDEO = "[...document.querySelectorAll('video')].find(v => v.readyState > 1 && v.src.includes('output'))"
 
 
@@ -37,10 +39,8 @@ class Stage:
 def stages() -> list[Stage]:
     """List what to play on: every host as it is, but the newest one with the front end at ``$COMFYUI_FRONT_END``."""
     front_end = os.environ.get("COMFYUI_FRONT_END")
-    *older, newest = [Stage(path) for path in checkouts()] or [None]
-    if newest is None:
-        return []
-    return [*older, Stage(newest.checkout, front_end) if front_end else newest]
+    hosts = checkouts()
+    return [*map(Stage, hosts[:-1]), *(Stage(newest, front_end) for newest in hosts[-1:])]
 
 
 def chromium_for(folder: Path) -> str:
@@ -86,8 +86,8 @@ class Canvas:
 
     @property
     def ours(self) -> list[str]:
-        """Complaints that are not about a file of the host's own, absent, nor about its registry, not to be reached."""
-        foreign = (line for line in self.complaints if not line.startswith("Connecting to 'https://api.comfy.org/"))
+        """Complaints that are not about the host's own files, absent, nor about addresses of its own, not reached."""
+        foreign = (line for line in self.complaints if not line.startswith(ELSEWHERE))
         return [line for line in foreign if "404" not in line or "sonic" in line.lower()]
 
     def shoot(self, name: str, document: str = "") -> Path:

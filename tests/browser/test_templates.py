@@ -45,12 +45,11 @@ COVERED = """() => {
 """By how many pixels the result lies under the small map in the corner; its margin may."""
 ILL_FITTING = """() => app.graph.groups.map(group => {
   const [left, top] = group.pos, [width, height] = group.size;
-  const boxes = app.graph.nodes.map(node => node.boundingRect ?? node.getBounding());
-  const inside = boxes.filter(box => box[0] >= left && box[0] < left + width && box[1] >= top);
-  const foot = top + height - Math.max(...inside.map(box => box[1] + box[3]));
+  const inside = app.graph.nodes.filter(({ pos: [x, y] }) => x >= left && x < left + width && y >= top);
+  const foot = top + height - Math.max(...inside.map(({ pos, size }) => pos[1] + size[1]));
   return [group.title, Math.round(foot)];
 }).filter(([_, foot]) => foot < 0 || foot > 34)"""
-"""Boxes that end before the lowest node in them, or long after it."""
+"""Boxes that end before the lowest node in them, or long after it; what a node says of its place may be of before."""
 
 
 def assert_in_view(canvas: Canvas) -> None:

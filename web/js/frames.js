@@ -35,8 +35,14 @@ function followAll() {
   for (const group of groups) if (group.flags?.[FOLLOWS]) follow(group, places);
 }
 
+/** Draw all anew, which is when some canvases find how high a node has become, and then have the boxes follow. */
+function drawAndFollow() {
+  app.canvas.setDirty(true, true);
+  requestAnimationFrame(() => requestAnimationFrame(followAll));
+}
+
 /** Have boxes follow whenever a node has shown something new. */
 export function followNodes() {
-  const later = () => DELAYS.forEach((delay) => setTimeout(followAll, delay));
+  const later = () => DELAYS.forEach((delay) => setTimeout(drawAndFollow, delay));
   for (const event of ["executed", "execution_success"]) api.addEventListener(event, later);
 }
