@@ -184,6 +184,8 @@ class Canvas:
         if details.count():
             details.first.click()
             page.wait_for_timeout(1500)
+            if page.evaluate("() => window.ended") == "execution_error":  # it writes a report, which takes its time
+                page.get_by_text("Exception Message").first.wait_for(timeout=60_000)
         return page.locator("body").inner_text()
 
     def seen(self, node: str, name: str, colour: tuple[int, int, int], near: int = 24) -> int:
@@ -192,10 +194,11 @@ class Canvas:
             pixels = np.asarray(picture.convert("RGB")).astype(int)
         return int((np.abs(pixels - colour).max(axis=2) <= near).sum())
 
-    def colour(self, place: str) -> tuple[int, ...]:
+    def colour(self, place: str) -> tuple[int, int, int]:
         """Tell in which colour an element writes and draws."""
         said = self.page.evaluate("place => getComputedStyle(document.querySelector(place)).color", place)
-        return tuple(int(float(value)) for value in re.findall(r"[\d.]+", said)[:3])
+        red, green, blue = (int(float(value)) for value in re.findall(r"[\d.]+", said)[:3])
+        return red, green, blue
 
     def shoot_node(self, node: str, name: str, margin: int = 14) -> Path:
         """Keep a picture of the first node of a type alone, filling the window as far as it can."""
