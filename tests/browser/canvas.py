@@ -156,6 +156,15 @@ class Canvas:
             [node, values],
         )
 
+    def open_search(self, x: float, y: float) -> None:
+        """Open the search for nodes by a double click on an empty canvas; a busy machine may take it for two clicks."""
+        for _ in range(5):
+            self.page.mouse.dblclick(x, y)
+            self.page.wait_for_timeout(1000)
+            if self.page.evaluate("() => document.activeElement?.tagName === 'INPUT'"):
+                return
+        raise TimeoutError("the search for nodes does not open")
+
     def press_run(self) -> str:
         """Run what is on the canvas; say how it ended, or that it was refused."""
         page = self.page

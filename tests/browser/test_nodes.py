@@ -78,7 +78,7 @@ def test_nodes_are_found_by_the_words_people_search_with(canvas: Canvas, comfy: 
     if "search_aliases" not in comfy.read("/object_info/SonicSampler")["SonicSampler"]:
         pytest.skip("this host knows no other words than a node's name")
     page.evaluate("() => app.graph.clear()")
-    page.mouse.dblclick(600, 400)
+    canvas.open_search(600, 400)
     for word, title in {
         "dub": "Sonic Lip Sync Refine",
         "数字人": "Sonic Sampler",

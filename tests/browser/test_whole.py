@@ -38,8 +38,7 @@ def place(canvas: Canvas, word: str, title: str) -> None:
     """Search for a node, as people do, and put it on an empty canvas."""
     page: Any = canvas.page
     page.evaluate("() => app.graph.clear()")
-    page.mouse.dblclick(700, 400)
-    page.wait_for_timeout(1000)
+    canvas.open_search(700, 400)
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(word)
     page.wait_for_timeout(1500)
