@@ -19,7 +19,6 @@ from PIL import Image, ImageDraw
 ASSETS = Path(__file__).resolve().parent
 sys.path.insert(0, str(ASSETS.parent))
 
-from benchmarks.portrait_parts.sitter import Sitter  # noqa: E402 - this file runs without the project being installed
 from sonic_core import (  # noqa: E402
     Job,
     Settings,
@@ -34,6 +33,7 @@ from sonic_core import (  # noqa: E402
     run,
 )
 from sonic_core.errors import SonicWarning  # noqa: E402
+from sonic_core.evaluate.posing.sitter import Sitter  # noqa: E402 - this file runs without the project being installed
 from sonic_core.media.pixels import as_bytes  # noqa: E402
 from sonic_core.models.preview.model import frame_poses  # noqa: E402
 from sonic_core.post.curve import draw_curve  # noqa: E402

@@ -28,11 +28,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.evaluate_parts.damage import DAMAGES, SILENCE, Damage, Take  # noqa: E402
-from benchmarks.portrait_parts.sitter import Sitter  # noqa: E402
 from sonic_core import Audio, Clip, Settings, face_finder, open_clip, read_audio, read_image  # noqa: E402
 from sonic_core.errors import SonicWarning  # noqa: E402
 from sonic_core.evaluate.evaluation import report  # noqa: E402
 from sonic_core.evaluate.portrait import Still  # noqa: E402
+from sonic_core.evaluate.posing.sitter import Sitter  # noqa: E402
 from sonic_core.evaluate.report import MEASURES, ClipReport  # noqa: E402
 from sonic_core.evaluate.watching import Watch  # noqa: E402
 from sonic_core.media.mixing import pad  # noqa: E402

@@ -12,39 +12,39 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.portrait_parts.sheets import refused, strips, tile, titled, write, write_together  # noqa: E402
-from benchmarks.portrait_parts.sitter import POSES, Sitter  # noqa: E402
 from sonic_core import Audio, Settings  # noqa: E402
 from sonic_core.errors import SonicError  # noqa: E402
+from sonic_core.evaluate.posing.holding import hold_note, measure_held_note  # noqa: E402
+from sonic_core.evaluate.posing.sheets import (  # noqa: E402
+    draw_poses,
+    refused,
+    strips,
+    title_poses,
+    titled,
+    write,
+    write_together,
+)
+from sonic_core.evaluate.posing.sitter import Sitter  # noqa: E402
 from sonic_core.media.audio import read_audio  # noqa: E402
 from sonic_core.media.image import read_image  # noqa: E402
-from sonic_core.media.mixing import cut, resample  # noqa: E402
-from sonic_core.models.preview.model import WIDEST  # noqa: E402
+from sonic_core.media.mixing import cut  # noqa: E402
+from sonic_core.media.pixels import as_bytes  # noqa: E402
 
 SETTINGS = Settings()
-TILE = 200, 230
-TILE_REACH = 2.1
-"""How much of the picture a tile shows across, in I."""
 
 
 def draw_sheet(files: Iterable[Path], sound: Audio) -> np.ndarray:
-    """Draw one row of poses per portrait, cut around the face: (h, w, 3) RGB bytes."""
-    rows = [np.hstack([titled(name, TILE[0]) for name in POSES])]
+    """Draw one row of poses per portrait: (h, w, 3) RGB bytes."""
+    rows = [title_poses()]
     for file in files:
-        sitter = Sitter(file, SETTINGS, sound)
-        middle, across = (sitter.eyes + sitter.mouth) / 2, TILE_REACH * sitter.unit
-        rows.append(np.hstack([tile(sitter.posed(asked), middle, across, TILE) for asked in POSES.values()]))
+        rows.append(draw_poses(Sitter(file, SETTINGS, sound)))
         print(file.name, flush=True)
     return np.vstack(rows)
 
@@ -60,8 +60,7 @@ def rate_sheets(files: Iterable[Path], sound: Audio, folder: Path) -> None:
             said, drawn = sitter.warnings, strips(sitter)
         except SonicError as error:
             said = [f"refused: {error}"]
-            picture = (read_image(file).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-            drawn = refused(picture, str(error))
+            drawn = refused(as_bytes(read_image(file)), str(error))
         title = " | ".join([file.stem, *said])
         write(folder / f"{file.stem}.png", np.vstack([titled(title), *drawn.values()]))
         for kind, row in drawn.items():
@@ -72,65 +71,16 @@ def rate_sheets(files: Iterable[Path], sound: Audio, folder: Path) -> None:
 
 
 def make_clip(file: Path, sound: Audio, folder: Path) -> str:
-    """Write a clip, the crop it was made of, and what was asked of each frame; say what was said of the portrait.
-
-    ``NAME.npz`` holds every field of the poses, ``gap`` (n,) in I, ``fps``, and ``changed`` (h, w): by how much each
-    pixel, before encoding, ever differed from the crop, in 1/255.
-    """
+    """Write a clip, the crop it was made of, and what was asked of each frame; say what was said of the portrait."""
     try:
         sitter = Sitter(file, SETTINGS, sound)
     except SonicError as error:
         return f"{file.name} | refused: {error}"
     clip, poses = sitter.speak()
     clip.export(folder / f"{file.stem}.mp4", crf=14)
-    picture = sitter.portrait.image
-    changed = torch.zeros(picture.shape[1:])
-    for frames in clip.read():
-        changed = torch.maximum(changed, (frames - picture).abs().amax((0, 1)))
     write(folder / f"{file.stem}.portrait.png", sitter.picture)
-    fields: dict[str, Any] = {name: np.array([getattr(pose, name) for pose in poses]) for name in asdict(poses[0])}
-    fields["gap"] = sitter.gaps(poses)
-    np.savez_compressed(
-        folder / f"{file.stem}.npz",
-        **fields,
-        fps=float(clip.fps),
-        changed=(changed * 255).round().byte().numpy(),
-    )
+    np.savez_compressed(folder / f"{file.stem}.npz", allow_pickle=False, **sitter.record(clip, poses))
     return " | ".join([file.name, *sitter.warnings])
-
-
-def held_note() -> Audio:
-    """Let the bundled voice speak for four seconds, then an open a be sung for three: formants, 3 % of vibrato."""
-    rate = 16_000
-    speech = resample(read_audio(ROOT / "assets" / "speech.wav"), rate, channels=1).samples[0, : 4 * rate]
-    time, overtone = torch.arange(3 * rate) / rate, torch.arange(1, 60)
-    formants = ((730, 90, 1.0), (1090, 110, 0.6), (2440, 160, 0.25))
-    strength = torch.stack([gain / (1 + ((120 * overtone - at) / width) ** 2) for at, width, gain in formants]).sum(0)
-    swing = torch.sin(2 * torch.pi * 5.2 * time)
-    phase = 2 * torch.pi * torch.cumsum(120 * (1 + 0.03 * swing), 0) / rate
-    vowel = (strength[:, None] * torch.sin(overtone[:, None] * phase)).sum(0) * (1 + 0.15 * swing)
-    pause = torch.zeros(rate // 2)
-    return Audio(torch.cat([speech, pause, vowel * (0.8 * speech.abs().max() / vowel.abs().max()), pause])[None], rate)
-
-
-def hold_note(file: Path) -> tuple[float, float, float]:
-    """Let a portrait sing a note, its head still, and look at two seconds in the middle of it.
-
-    Returns:
-        The mean opening, as a share of ``WIDEST``; the correlation of how much the lower face changes from frame to
-        frame with how much the opening does; and the largest change of the face between two frames in which the
-        opening changed by less than 0.005, in 1/255 (root mean square over the lower face).
-    """
-    sitter = Sitter(file, Settings(motion_scale=0.0), held_note())
-    clip, poses = sitter.speak()
-    held = slice(int(5 * clip.fps), int(7 * clip.fps))
-    asked = sitter.gaps(poses)[held] / WIDEST
-    below = slice(int((sitter.eyes + sitter.mouth)[1] / 2), None)
-    frames = torch.stack([frame[:, below] for frame in islice(clip.frames(), held.start, held.stop)])
-    changes = (frames[1:] - frames[:-1]).square().mean((1, 2, 3)).sqrt().numpy() * 255
-    moves = np.abs(np.diff(asked))
-    still = changes[moves < 0.005]
-    return float(asked.mean()), float(np.corrcoef(changes, moves)[0, 1]), float(still.max()) if len(still) else np.nan
 
 
 def main() -> None:
@@ -155,10 +105,13 @@ def main() -> None:
         for file in asked.portraits:
             print(make_clip(file, sound, asked.clips), flush=True)
     if asked.held_note:
+        note = hold_note(read_audio(ROOT / "assets" / "speech.wav"))
         for file in asked.portraits:
+            held = measure_held_note(Sitter(file, Settings(motion_scale=0.0), note))
+            figures = held.opening, held.change_with_opening, held.change_when_still
             print(
                 file.name,
-                "opening {:.2f}, change with opening {:.3f}, when still {:.2f} / 255".format(*hold_note(file)),
+                "opening {:.2f}, change with opening {:.3f}, when still {:.2f} / 255".format(*figures),
                 flush=True,
             )
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.portrait_parts.sitter import Sitter
 from sonic_core import Audio, Clip
+from sonic_core.evaluate.posing.sitter import Sitter
 from sonic_core.media.mixing import shift
 from sonic_core.media.pixels import as_frames
 from sonic_core.models.preview.puppet.pose import Pose

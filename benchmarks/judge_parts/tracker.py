@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from scipy.signal import medfilt
 
+from sonic_core.evaluate.statistics import CALM
+
 dlib: Any = import_module("dlib")
 PREDICTOR = import_module("face_recognition_models").pose_predictor_model_location()
 SHAKES = (0, 0), (0.03, 0), (-0.03, 0), (0, 0.03), (0, -0.03)
@@ -26,8 +28,6 @@ LEAST = -1.0
 """Detection score below which nothing is taken for a face; 0 is dlib's own threshold."""
 SAME = 0.4
 """Overlap (intersection over union) from which a box holds the face of the frame before."""
-CALM = 7
-"""Frames over which movement is smoothed before its spread is taken: the tracker's own trembling goes."""
 
 
 class Tracker:

@@ -13,11 +13,12 @@ from ..clip import Clip
 from ..speech import Speech
 from ..types import FaceFinder, Progress, ignore_progress
 from ..weights.search import Weights
-from .face import NAMES, FaceCurves, count_blinks, proportions_apart, spread
+from .face import NAMES, FaceCurves, proportions_apart
 from .lips import measure_lips
 from .portrait import Still
 from .report import ClipReport
 from .scores.finding import SCORED, Scores, find_scores
+from .statistics import count_blinks, range_of, spread
 from .watching import Watch
 
 LEAST_SEEN = 0.25
@@ -168,7 +169,7 @@ def _add_movement(figures: _Figures, face: FaceCurves, fps: float) -> None:
     why = _unseen(face) or "the face is seen too shortly"
     told = not _unseen(face)
     known = face.opening[face.seen]
-    figures.add("mouth", float(np.ptp(np.percentile(known, [5, 95]))) if told else None, why)
+    figures.add("mouth", range_of(known) if told else None, why)
     for name in ("yaw", "pitch", "roll", "brows"):
         figures.add(name, spread(getattr(face, name)) if told else None, why)
     seconds = len(known) / fps

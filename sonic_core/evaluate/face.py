@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import medfilt, savgol_filter
 
-from ..curves import spans
 from ..faces.geometry import (
     EYE_ENDS,
     LEFT_BROW_LOWER,
@@ -30,23 +28,16 @@ from ..faces.geometry import (
     pose_of,
 )
 from ..types import Landmarks
-
-Curve = NDArray[np.float64]
+from .statistics import Curve, usual
 
 MIDDLE = slice(4, 7)
 """Of the eleven points of a lip's inner edge, those whose gap is the opening."""
 BROWS = (*LEFT_BROW_UPPER, *LEFT_BROW_LOWER, *RIGHT_BROW_UPPER, *RIGHT_BROW_LOWER)
 LIDS = ((LEFT_LID_UPPER, LEFT_LID_LOWER), (RIGHT_LID_UPPER, RIGHT_LID_LOWER))
-SPIKE = 5
-"""Frames of a median filter: points that leap for a frame or two are no movement."""
-CALM = 7
-"""Frames over which movement is calmed (a parabola) before its spread is taken, against the mesh's own trembling."""
 DEGREE = 0.0033
 """I by which an iris wanders a degree: an eyeball of 12 mm, eyes 63 mm apart."""
 AWAKE = 0.8
 """Share of its usual height from which an eye counts as open: what is read of an iris between shut lids is no gaze."""
-SHUT, OPENED = 0.6, 0.75
-"""Shares of its usual height below which an eye counts as shut, and above which it is open again."""
 NAMES = ("opening", "yaw", "pitch", "roll", "brows", "lids", "gaze_x", "gaze_y")
 
 
@@ -128,37 +119,6 @@ def _iris_place(landmarks: Landmarks, eye: int, scale: float) -> NDArray[np.floa
     along = (last - first) / max(float(np.hypot(*(last - first))), 1e-6)
     off = landmarks.irises[eye, 0] - (first + last) / 2
     return np.array([off @ along, off @ (-along[1], along[0])]) / scale
-
-
-def calmed(curve: Curve) -> Curve:
-    """Take leaps and trembling out of what is known of a curve (n,): (m,), m ≤ n; too short a one stays as it is."""
-    known = curve[np.isfinite(curve)]
-    return np.asarray(savgol_filter(medfilt(known, SPIKE), CALM, 2)) if len(known) >= CALM else known
-
-
-def spread(curve: Curve) -> float | None:
-    """Return the standard deviation of a curve (n,) after calming; None where less than ``CALM`` frames are known."""
-    calm = calmed(curve)
-    return float(calm.std()) if len(calm) >= CALM else None
-
-
-def usual(curve: Curve) -> float:
-    """Return the median of what is known of a curve; not a number where nothing is."""
-    known = curve[np.isfinite(curve)]
-    return float(np.median(known)) if len(known) else float("nan")
-
-
-def count_blinks(lids: Curve) -> int:
-    """Count how often the eyes shut: below ``SHUT`` of their usual height, and above ``OPENED`` of it in between.
-
-    >>> count_blinks(np.array([1, 1, 0.2, 0.7, 0.3, 1, 1, 0.1, 1]))
-    2
-    """
-    known = lids[np.isfinite(lids)]
-    if not len(known):
-        return 0
-    share = known / np.median(known)
-    return sum(bool((share[first:last] < SHUT).any()) for first, last in spans(share < OPENED))
 
 
 def proportions_apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -14,6 +14,7 @@ from ..media.audio import read_track
 from ..speech import Speech
 from ..speech.motion import ADVANCE
 from ..speech.spectrum import LEVEL_RATE
+from .statistics import best_lag, correlations
 
 REACH = 2
 """Frames by which sound and picture of a clip may be out of step."""
@@ -72,21 +73,9 @@ def judge_clip(video: Path) -> Judgement:
 
 def _likeness(curve: np.ndarray, truth: np.ndarray) -> Likeness:
     """Sum up the correlations of two curves (n,)."""
-    found = correlations(curve, truth)
-    lag = max(found, key=lambda lag: found[lag])
+    found = correlations(curve, truth, REACH)
+    lag = best_lag(found)
     return Likeness(found[0], found[lag], lag)
-
-
-def correlations(curve: np.ndarray, truth: np.ndarray) -> dict[int, float]:
-    """Correlate two curves (n,) at every lag within ``REACH``, leaving out what is NaN in ``truth``.
-
-    >>> max(correlations(np.eye(1, 20, 8)[0], np.eye(1, 20, 7)[0]).items(), key=lambda item: item[1])[0]
-    -1
-    """
-    inside = slice(REACH, len(truth) - REACH)
-    seen = np.isfinite(truth[inside])
-    shifts = {lag: np.roll(curve, lag)[inside][seen] for lag in range(-REACH, REACH + 1)}
-    return {lag: float(np.corrcoef(moved, truth[inside][seen])[0, 1]) for lag, moved in shifts.items()}
 
 
 def _energy_at(levels: np.ndarray, times: np.ndarray) -> np.ndarray:

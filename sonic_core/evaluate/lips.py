@@ -14,7 +14,7 @@ from ..speech.motion import CLOSURE_ADVANCE
 from ..sync.compare import compare
 from ..sync.mouth import MouthMotion
 from ..sync.offset import FARTHEST, STEP, SyncMeasurement
-from .face import Curve
+from .statistics import Curve
 
 CLOSED = 0.085
 """Gap in I up to which lips count as shut: of pressed ones, drawn and real, the mesh reads 0.02 to 0.075."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..media.files import check_writable, file_errors, written_beside
 from .charts import Chart, Series, draw, legend
-from .face import usual
 from .report import NOTHING, ClipReport
 from .scores.sets import SetScore
+from .statistics import usual
 from .summary import Table, tabulate
 
 TURNS = ("yaw", "pitch", "roll")

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from benchmarks.evaluate_parts.damage import DAMAGES, Take
-from benchmarks.portrait_parts.sitter import Sitter
 from sonic_core import Audio, Clip, Settings, SonicWarning, evaluate_clip, read_audio
 from sonic_core.evaluate.evaluation import report
 from sonic_core.evaluate.portrait import Still
+from sonic_core.evaluate.posing.sitter import Sitter
 from sonic_core.evaluate.report import MEASURES
 from sonic_core.evaluate.watching import MOMENTS, Watch, frames_at
 from sonic_core.faces.embedded import EmbeddedFinder

@@ -11,11 +11,8 @@ from sonic_core.evaluate.face import (
     BROWS,
     DEGREE,
     FaceRecorder,
-    calmed,
-    count_blinks,
     proportions_apart,
     read_face,
-    spread,
 )
 from sonic_core.faces.geometry import EYE_ENDS, LIPS_LOWER_INNER, RIGID, average_face
 from sonic_core.types import Landmarks
@@ -81,22 +78,3 @@ def test_a_face_is_itself_at_any_size_and_tilt_and_nobody_else():
     assert proportions_apart(wider, shape) > 1
     assert proportions_apart(wider, shape) == pytest.approx(proportions_apart(shape, wider), rel=0.2)
     assert set(RIGID) <= set(range(468))
-
-
-def test_blinks_are_counted_and_half_open_eyes_are_none():
-    lids = np.full(100, 0.3)
-    lids[[20, 21, 60]] = 0.1
-    lids[80:90] = 0.25
-    lids[40] = np.nan
-    assert count_blinks(lids) == 2
-    assert count_blinks(np.full(5, np.nan)) == 0
-
-
-def test_leaps_are_no_movement():
-    curve = np.zeros(200)
-    curve[::40] = 50.0
-    assert spread(curve) == pytest.approx(0, abs=1e-9)
-    swing = np.sin(np.arange(200) / 25 * 2 * np.pi)
-    assert spread(swing) == pytest.approx(swing.std(), rel=0.05)
-    assert spread(np.zeros(3)) is None
-    assert len(calmed(np.zeros(3))) == 3

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sonic_core.clip import open_clip
-from sonic_core.evaluate.face import FaceRecorder, count_blinks
+from sonic_core.evaluate.face import FaceRecorder
+from sonic_core.evaluate.statistics import count_blinks
 from sonic_core.faces.embedded import EmbeddedFinder
 from sonic_core.faces.mesh_track import MeshTracker
 

@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 
 from sonic_core.cli.main import main
 from sonic_core.errors import CheckpointError
-from sonic_core.evaluate.likeness import correlations
 from sonic_core.learn.lipreading.coarticulation import Script, draw_targets
 from sonic_core.learn.lipreading.corpus import CROP, Roughener, SpokenClip, make_noises, read_clips
 from sonic_core.learn.lipreading.dataset import Batch, make_batch
@@ -153,15 +152,6 @@ def test_a_perfect_answer_costs_less_than_any_other():
     cost = [float(sum(losses(mouth, targets).values())) for mouth in (right, wrong, missed, needless)]
     assert cost[0] < min(cost[1:])
     assert losses(right, targets)["opening"] < 0.01
-
-
-def test_correlations_find_the_lag_and_leave_out_what_was_not_seen():
-    curve = np.random.default_rng(0).standard_normal(200)
-    found = correlations(curve, np.roll(curve, -1))
-    assert found[-1] == pytest.approx(1) and max(found.values()) == found[-1]
-    truth = curve.copy()
-    truth[50:60] = np.nan
-    assert correlations(curve, truth)[0] == pytest.approx(1)
 
 
 def test_from_speech_to_weights(synthesizer, tmp_path):

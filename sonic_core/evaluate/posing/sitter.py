@@ -1,21 +1,27 @@
-"""A portrait that can be put into any pose: the one place here that knows how sonic-preview draws."""
+"""A portrait that can be put into any pose, and say something."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
-from sonic_core import Audio, Clip, Settings
-from sonic_core.errors import SonicWarning
-from sonic_core.media.image import read_image
-from sonic_core.models.preview.model import WIDEST, PreviewConditions, PreviewModel, frame_poses
-from sonic_core.models.preview.puppet.pose import Pose
-from sonic_core.pipeline import prepare_portrait
+from ...clip import Clip
+from ...errors import SonicWarning
+from ...media.image import read_image
+from ...media.pixels import as_bytes
+from ...models.preview.model import WIDEST, PreviewConditions, PreviewModel, frame_poses
+from ...models.preview.puppet.pose import Pose
+from ...preparing import prepare_portrait
+from ...settings import Settings
+from ...types import Audio
 
 POSES = {
     "at rest": {"rest": 1.0},
@@ -27,7 +33,7 @@ POSES = {
     "blink": {"blink": 1.0, "gap": 0.05},
     "turned": {"gap": 0.15, "jaw": 0.5, "yaw": -6.0, "pitch": 4.0, "roll": 3.0, "brows": 1.0, "gaze_x": -6.0},
 }
-"""Eight poses."""
+"""Eight poses that are hard to draw, by what a sheet calls them."""
 HALF_SHUT = {"blink": 0.5}
 EYES_TO_MOUTH = 1.05
 """How far the mouth lies below the eyes, in I, at the least: what tells the size of a face seen from the side."""
@@ -37,6 +43,16 @@ class Sitter:
     """A portrait, what is known of its face and of what a sound asks of it."""
 
     def __init__(self, file: Path, settings: Settings, sound: Audio) -> None:
+        """Find the face in a picture.
+
+        Args:
+            file: The picture.
+            settings: Of the clips.
+            sound: What the portrait says.
+
+        Raises:
+            FaceNotFoundError: There is no face in it.
+        """
         self.name, self.settings, self.model = file.stem, settings, PreviewModel()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SonicWarning)
@@ -64,6 +80,21 @@ class Sitter:
         """Say the whole sound: the clip, and the pose of each of its frames."""
         clip = self.model.animate(self.conditions, self.settings)
         return clip, frame_poses(self.conditions, self.settings, clip.length, Fraction(clip.fps))
+
+    def record(self, clip: Clip, poses: Sequence[Pose]) -> dict[str, np.ndarray]:
+        """Say what was asked of each frame of a clip that this sitter speaks, and what it changed.
+
+        Returns:
+            Every field of the poses (n,), ``gap`` (n,) in I, ``fps``, and ``changed`` (h, w): by how much each pixel,
+            before encoding, ever differed from the crop, in 1/255.
+        """
+        picture = self.portrait.image
+        changed = torch.zeros(picture.shape[1:])
+        for frames in clip.read():
+            changed = torch.maximum(changed, (frames - picture).abs().amax((0, 1)))
+        asked: dict[str, Any] = {name: np.array([getattr(pose, name) for pose in poses]) for name in asdict(poses[0])}
+        asked |= {"gap": self.gaps(poses), "fps": np.array(float(clip.fps))}
+        return asked | {"changed": as_bytes(changed[None])[..., 0]}
 
     def gaps(self, poses: Sequence[Pose]) -> np.ndarray:
         """Say which gap between the lips is asked for, at rest the portrait's own: (n,) in I."""

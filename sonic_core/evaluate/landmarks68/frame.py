@@ -1,4 +1,4 @@
-"""What is measured in one frame: lids, irises and the mouth's inside, from dlib's 68 points."""
+"""What is measured in one frame: lids, irises and the mouth's inside, from the 68 landmarks of 300-W."""
 
 from __future__ import annotations
 

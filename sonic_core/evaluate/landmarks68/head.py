@@ -1,4 +1,7 @@
-"""How a head lies in the picture, from dlib's 68 points. Lengths are in I, the distance of the eyes' middles in 3-D."""
+"""How a head lies in the picture, from the 68 landmarks of 300-W.
+
+Lengths are in I, the distance between the eyes' middles in space.
+"""
 
 from __future__ import annotations
 

@@ -15,11 +15,24 @@ POSE, MOUTH, EYES, SPOKEN = (200, 230), (400, 290), (533, 190), (266, 300)
 """Sizes of tiles in pixels; of mouths and eyes about three times the picture's own at 512."""
 POSE_REACH, MOUTH_REACH, EYES_REACH, SPOKEN_REACH = 2.7, 1.2, 1.75, 2.3
 """How much of the picture a tile shows across, in I."""
+ROW_TILE, ROW_REACH = (200, 230), 2.1
+"""A tile of a sheet with one row a portrait, in pixels, and how much of the picture it shows across, in I."""
 CONSECUTIVE = 6
 """Frames of speech in a row."""
 TOGETHER = 6
 """Portraits on a sheet."""
 MOUTHS, EYE_STATES = ("at rest", "open", "rounded", "f and v"), ("at rest", "half shut", "blink")
+
+
+def draw_poses(sitter: Sitter) -> np.ndarray:
+    """Draw one row of ``POSES``, cut around the face: (h, w, 3) RGB bytes."""
+    middle, across = (sitter.eyes + sitter.mouth) / 2, ROW_REACH * sitter.unit
+    return np.hstack([tile(sitter.posed(asked), middle, across, ROW_TILE) for asked in POSES.values()])
+
+
+def title_poses() -> np.ndarray:
+    """Write what the tiles of ``draw_poses`` show: (h, w, 3) RGB bytes."""
+    return np.hstack([titled(name, ROW_TILE[0]) for name in POSES])
 
 
 def tile(frame: np.ndarray, centre: np.ndarray, across: float, size: tuple[int, int]) -> np.ndarray:
