@@ -27,7 +27,7 @@ class LiveBytes(TorchDispatchMode):
         known = {storage(tensor) for tensor in tree_flatten((args, kwargs))[0] if isinstance(tensor, torch.Tensor)}
         made = func(*args, **(kwargs or {}))
         for tensor in tree_flatten(made)[0]:
-            if isinstance(tensor, torch.Tensor) and (key := storage(tensor)) not in known | set(self._seen):
+            if isinstance(tensor, torch.Tensor) and (key := storage(tensor)) not in known and key not in self._seen:
                 self._watch(key, tensor.untyped_storage())
         return made
 

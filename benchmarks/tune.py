@@ -57,8 +57,6 @@ class Step:
     """GB that are alive at the peak of a window, beside weights and what is kept of what learns."""
     changed: int
     """Numbers that learn."""
-    operations: float
-    """Of one window, forth and back, multiplications and additions apart."""
     kernels: int
     """Of one window; each operation that runs something counts once."""
 
@@ -72,7 +70,6 @@ def count_step(size: int, *, checkpointing: bool, plan: TuningPlan | None = None
         plan: Its layers, rank and window count.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: PLC0415
-    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
 
     plan = plan or TuningPlan()
     live, kernels = LiveBytes(), KernelCount()
@@ -81,19 +78,22 @@ def count_step(size: int, *, checkpointing: bool, plan: TuningPlan | None = None
         _lay_on_processor(unet)
         changes = add_changes(unet, plan.layers, plan.rank, plan.scale, plan.seed)
         example = _example(BaseConfig(), size, plan.window)
-        for watching in (live, kernels):
-            with watching:
-                _pass(unet, example)
-            for one in changes.parameters():
-                one.grad = None
-    with FlopCounterMode(display=False) as operations:  # which does not know a processor's attention
-        _pass(_on_meta(plan, checkpointing=checkpointing), _example(BaseConfig(), size, plan.window, "meta"))
+        with live, kernels:
+            _pass(unet, example)
     weights = sum(one.nbytes for one in unet.parameters())
     changed = sum(one.numel() for one in changes.parameters())
     total = weights + MOMENTS * 4 * changed + live.peak
-    return Step(
-        total / 1e9, weights / 1e9, live.peak / 1e9, changed, float(operations.get_total_flops()), kernels.count
-    )
+    return Step(total / 1e9, weights / 1e9, live.peak / 1e9, changed, kernels.count)
+
+
+def count_operations(size: int, *, checkpointing: bool, plan: TuningPlan | None = None) -> float:
+    """Count, without computing, the operations of one window, forth and back, multiplications and additions apart."""
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
+
+    plan = plan or TuningPlan()
+    with FlopCounterMode(display=False) as operations:  # which does not know a processor's attention
+        _pass(_on_meta(plan, checkpointing=checkpointing), _example(BaseConfig(), size, plan.window, "meta"))
+    return float(operations.get_total_flops())
 
 
 def _lay_on_processor(unet: nn.Module) -> None:
@@ -138,11 +138,13 @@ def print_counts() -> None:
     for size in (384, 512, 768):
         for layers in ("audio", "audio+temporal", "all") if size == 512 else ("audio+temporal",):
             for checkpointing in (True, False) if size == 512 and layers == "audio+temporal" else (True,):
-                step = count_step(size, checkpointing=checkpointing, plan=TuningPlan(layers=layers))
+                plan = TuningPlan(layers=layers)
+                step = count_step(size, checkpointing=checkpointing, plan=plan)
+                operations = count_operations(size, checkpointing=checkpointing, plan=plan)
                 print(
                     f"{size}², {layers}, {'with' if checkpointing else 'without'} checkpointing: "
                     f"{step.gigabytes:.1f} GB ({step.weights:.2f} weights, {step.alive:.1f} alive), "
-                    f"{step.changed / 1e6:.1f} million numbers learn; a window: {step.operations / 1e12:.0f} TFLOP, "
+                    f"{step.changed / 1e6:.1f} million numbers learn; a window: {operations / 1e12:.0f} TFLOP, "
                     f"{step.kernels} kernels",
                     flush=True,
                 )

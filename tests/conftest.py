@@ -19,6 +19,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     # A shell's jobs in the background ignore Ctrl-C, and so would all programs that tests begin and then interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Programs that tests start wait without keeping a processor busy, also where the tests were not started by make.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if shutil.which("nvidia-smi") is None:  # chosen before Triton is imported, by whomever
     os.environ.setdefault("TRITON_INTERPRET", "1")
 

@@ -57,7 +57,7 @@ COMMANDS = [line for line in typed() if not line.startswith(tuple(ELSEWHERE))]
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "assets").symlink_to(ROOT / "assets")
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder), "OMP_WAIT_POLICY": "PASSIVE"}
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
 
 
