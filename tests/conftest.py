@@ -25,6 +25,10 @@ if shutil.which("nvidia-smi") is None:  # chosen before Triton is imported, by w
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
+SHARING = {"learn/distil": "a talk to learn from", "learn/tune": "a talk to learn from"}
+"""Folders whose tests take long to set up and share what was set up: one process runs them all."""
+
+
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, each file, and each running host, stays with one of them."""
@@ -32,6 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         folder = item.path.parent.name
         together = f"{folder} {parameters['comfy']}" if "comfy" in parameters else item.nodeid.split("::")[0]
+        together = SHARING.get(f"{item.path.parent.parent.name}/{folder}", together)
         item.add_marker(pytest.mark.xdist_group(together))
 
 
