@@ -198,7 +198,8 @@ def test_a_sound_that_is_still_coming_is_answered_before_it_ends(tiny_set):
         spoken = file.readframes(file.getframerate() * 5)
         rate = file.getframerate()
     head = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", 16) + form + b"data\xff\xff\xff\xff"
-    flags = ("--stream", "--window=5", "--inference-steps=3", "--window-shift=2", "--no-temporal-smoothing", *ONE_BRANCH)
+    flags = ("--stream", "--window=5", "--inference-steps=3", "--window-shift=2", *ONE_BRANCH)
+    flags = (*flags, "--no-temporal-smoothing")
     command = [flag for flag in generate("-", f"--weights={tiny_set}", *flags)
                if flag not in {"--json", "--duration=0.4", f"--audio={SPEECH}"}]  # fmt: skip
     running = subprocess.Popen(
