@@ -13,58 +13,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core.clip import open_clip
-from sonic_core.faces.track import FaceTracker
-from sonic_core.post.flow import as_gray, as_pixels, dense_flow
+from sonic_core.evaluate.between import measure_between
 from sonic_core.post.interpolators.dis import DisInterpolator
-
-REPEATED = 1e-3
-"""Mean difference below which a frame repeats the one before."""
-EVEN = 0.15
-"""Distance from the middle of the motion up to which a frame counts as evenly moving."""
-
-
-def psnr(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Return the peak signal-to-noise ratio in decibels."""
-    return float(-10 * torch.log10((one - other).square().mean() + 1e-12))
-
-
-def phase(first: torch.Tensor, middle: torch.Tensor, last: torch.Tensor) -> float:
-    """Return where on the way from the first to the last frame the middle one is, 0 to 1."""
-    grays = [as_gray(as_pixels(frame)) for frame in (first, middle, last)]
-    whole, half = dense_flow(grays[0], grays[2]), dense_flow(grays[0], grays[1])
-    return float((whole * half).sum() / max(float((whole * whole).sum()), 1e-6))
 
 
 def measure(path: Path, pairs: int) -> None:
     """Print a clip's figures."""
-    tracker, interpolator = FaceTracker(), DisInterpolator()
-    frames: list[torch.Tensor] = []
-    gains, even = [], []
-    count = 0
-    for frame in open_clip(path).frames():
-        if frames and float((frame - frames[-1]).abs().mean()) < REPEATED:
-            continue
-        frames, count = [*frames[-2:], frame.clone()], count + 1
-        if count < 3 or count % 2 == 0:
-            continue
-        if len(gains) == pairs:
-            break
-        first, middle, last = frames
-        face = tracker.follow(middle)
-        drawn, blend = interpolator.between(first, last, 0.5), (first + last) / 2
-        parts = [(slice(None), slice(None))]
-        if face is not None:
-            left, top, right, bottom = (max(0, round(side)) for side in face.box)
-            parts.append((slice(top, bottom), slice(left, right)))
-        gain = [psnr(drawn[:, a, b], middle[:, a, b]) - psnr(blend[:, a, b], middle[:, a, b]) for a, b in parts]
-        gains.append((*gain, *([float("nan")] * (2 - len(gain)))))
-        even.append(abs(phase(first, middle, last) - 0.5) <= EVEN)
-    report(path.stem, np.array(gains), np.array(even))
+    gains = list(measure_between(open_clip(path).frames(), DisInterpolator(), pairs))
+    report(path.stem, np.array([(one.frame, one.face) for one in gains]), np.array([one.even for one in gains]))
 
 
 def report(name: str, gains: np.ndarray, even: np.ndarray) -> None:

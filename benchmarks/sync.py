@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sonic_core.clip import Clip, frame_count, open_clip
 from sonic_core.errors import FaceNotFoundError
+from sonic_core.evaluate.strangers import are_one_recording, separate
 from sonic_core.learn.sync.judging import hits_of
 from sonic_core.media.audio import read_audio
 from sonic_core.media.image import read_image
@@ -46,8 +47,6 @@ from sonic_core.types import Audio
 SHIFTS = np.arange(-200, 201, 20) / 1000
 PIECE = 8.0
 """Seconds of a wrong sound, at most."""
-ALIKE = 0.9
-"""Correlation of mel levels from which two sounds are one recording."""
 FPS = Fraction(25)
 MOST_DRAWN = 8.0
 """Seconds of a drawn clip."""
@@ -133,33 +132,18 @@ def strangers(network: SyncNetwork, own: dict[str, Sounded], wrong: dict[str, Sp
     heard = wrong | {name: one.speech for name, one in own.items()}
     found, trusted = [], []
     for name, one in own.items():
-        others = {other: speech for other, speech in heard.items() if not same(one.speech, speech)}
+        others = {other: speech for other, speech in heard.items() if not are_one_recording(one.speech, speech)}
         cosines = {other: cosines_of(network, one.motion, speech) for other, speech in others.items()}
         found += [evidence_of(some) for some in cosines.values()]
         trusted += [f"{name} with {other}" for other, some in cosines.items() if measure_offset(some).confident]
-    against = np.array(found)
-    area = float((right[:, None] > against[None]).mean() + (right[:, None] == against[None]).mean() / 2)
-    limits = np.quantile(against, (0.95, 0.99))
-    print(f"{len(right)} right against {len(against)} wrong: area {area:.4f}; above 99 % of the wrong ones "
-          f"{(right > limits[1]).sum()}, above 95 % {(right > limits[0]).sum()}")  # fmt: skip
-    print(f"wrong sounds trusted: {len(trusted)} of {len(against)} ({', '.join(trusted) or 'none'})")
-    spread = (limits[1] - limits[0]) / (np.log(99) - np.log(19))
-    middle = limits[1] - spread * np.log(99)
+    told = separate(right.tolist(), found)
+    print(f"{len(right)} right against {len(found)} wrong: area {told.area:.4f}; above 99 % of the wrong ones "
+          f"{told.above_high}, above 95 % {told.above_usual}")  # fmt: skip
+    print(f"wrong sounds trusted: {len(trusted)} of {len(found)} ({', '.join(trusted) or 'none'})")
     print(
-        f"evidence of wrong ones: 95 % below {limits[0]:.3f}, 99 % {limits[1]:.3f}: middle {middle:.3f}, {spread:.3f}"
+        f"evidence of wrong ones: 95 % below {told.usual:.3f}, 99 % {told.high:.3f}: middle {told.middle:.3f}, "
+        f"{told.spread:.3f}"
     )
-
-
-def same(one: Speech, other: Speech) -> bool:
-    """Say whether two sounds are one recording, moved by up to a tenth of a second."""
-    if one is other:
-        return True
-    count = min(len(one.levels), len(other.levels)) - 20
-    if count < 100:
-        return False
-    mine, theirs = (np.maximum(speech.levels.astype(np.float32), -70) for speech in (one, other))
-    mine = mine[10 : 10 + count].ravel()
-    return any(np.corrcoef(mine, theirs[lag : lag + count].ravel())[0, 1] > ALIKE for lag in range(21))
 
 
 def drawn(network: SyncNetwork, portraits: list[Path], sounds: list[Path]) -> None:
