@@ -11,7 +11,6 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 """Where IPTC's digital source types are defined."""
@@ -59,6 +58,8 @@ class Mark:
 
         Source: ISO 16684-1 (XMP); IPTC Photo Metadata Standard 2025.1 and Video Metadata Hub 1.6.
         """
+        from xml.sax.saxutils import quoteattr  # noqa: PLC0415 - it loads the whole of HTTP
+
         told = {
             "xmp:CreatorTool": self.texts()["software"],
             "Iptc4xmpExt:DigitalSourceType": self.source_type,

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.cluster import hierarchy
 
 from ...media.mixing import change_rate, mixed_blocks
 from ...media.spool import Samples, room
@@ -157,6 +156,8 @@ def _group(prints: np.ndarray, lengths: np.ndarray, owned: np.ndarray) -> np.nda
         whole = whole[np.linspace(0, len(whole) - 1, _MOST_GROUPED).astype(int)]
     if len(whole) <= 1:
         return prints[whole] if len(whole) else np.zeros((0, WIDTH), np.float32)
+    from scipy.cluster import hierarchy  # noqa: PLC0415 - a tenth of a second, for sounds with several voices only
+
     tree = hierarchy.linkage(prints[whole].astype(np.float64), "average", "cosine")
     labels = hierarchy.fcluster(tree, _APART, "distance")
     centres = np.stack([prints[whole][labels == label].mean(0) for label in np.unique(labels)])
