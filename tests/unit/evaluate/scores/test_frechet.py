@@ -58,3 +58,15 @@ def test_fewer_samples_than_dimensions_are_no_trouble():
     one, far = statistics(samples), statistics(samples + 1)
     assert frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
     assert frechet_distance(one, far) == pytest.approx(40, rel=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(5, 60), (60, 5), (1, 5), (60, 41)])
+def test_few_samples_are_as_with_all_dimensions(counts):
+    stream = np.random.default_rng(3)
+    one, other = (statistics(stream.normal(size=(count, 40)) @ stream.normal(size=(40, 40))) for count in counts)
+    values, vectors = np.linalg.eigh(one.covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    both = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other.covariance @ root), 0)).sum()
+    wanted = np.square(one.mean - other.mean).sum() + np.trace(one.covariance + other.covariance) - 2 * both
+    assert frechet_distance(one, other) == pytest.approx(wanted, rel=1e-5)
+    assert frechet_distance(other, one) == pytest.approx(wanted, rel=1e-5)

@@ -236,11 +236,11 @@ def test_frames_of_damaged_pictures_are_farther_by_inception(tmp_path, pictures,
         statistics = FeatureStatistics()
         meter = features.collect(statistics)
         stream = np.random.default_rng(0)
-        for picture in map(as_bytes, pictures[:3]):
+        for picture in map(as_bytes, pictures[:2]):
             meter.see(
                 (picture + strength * stream.normal(size=picture.shape)).clip(0, 255).astype(np.uint8), None, None
             )
-        assert meter.values() == {} and statistics.count == 3 and statistics.dimensions == 2048
+        assert meter.values() == {} and statistics.count == 2 and statistics.dimensions == 2048
         found.append(statistics)
     near, far = (frechet_distance(found[0], other) for other in found[1:])
     assert frechet_distance(found[0], found[0]) < 1e-3 * near < near < far
