@@ -40,6 +40,16 @@ def test_every_room_is_on_a_floor():
     assert {house.room(module) for module in house.modules()} == {name for rooms in house.FLOORS for name in rooms}
 
 
+def test_the_page_draws_the_house_as_it_is():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = [
+        set(re.findall(r"\w+", line.partition("(")[0])) for line in re.findall(r"^\d+\. (.+)$", text, re.MULTILINE)
+    ]
+    assert drawn == [set(rooms) - {"__main__", "__init__"} for rooms in house.FLOORS]
+    named = {name for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)/?`", row)}
+    assert named == set().union(*drawn)
+
+
 def test_no_room_is_too_large():
     counted = house.lines()
     (name, most), *_ = counted.most_common()
