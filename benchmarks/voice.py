@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from sonic_core.evaluate.following import compare_motions  # noqa: E402
 from sonic_core.media.audio import read_audio  # noqa: E402
 from sonic_core.media.mixing import resample  # noqa: E402
 from sonic_core.speech import Speech  # noqa: E402
@@ -37,21 +37,9 @@ LEVELS = (5, 0)
 LEVEL = 0.06
 """Root mean square of speech."""
 FPS = 25.0
-SHUT = 0.5
-"""Closure from which lips are shut."""
-NEAR = 1
-"""Frames by which a closure may lie elsewhere."""
 FARTHEST = 0.03
 """Seconds within which a shift is looked for."""
 Samples = np.ndarray
-
-
-class Score(NamedTuple):
-    """How a mouth moves, against how it should."""
-
-    correlation: float
-    closures: float
-    """Of the lips' closures: twice those that both have, of all of both (F1)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,7 +95,7 @@ def tell_noise(voices: dict[str, Samples], ways: dict[str, Denoiser | None]) -> 
         print(f"shift, {way}: at most {1000 * max(map(abs, shifts)):.2f} ms")
 
 
-def scores(voice: Samples, noise: Samples, level: float, ways: dict[str, Denoiser | None]) -> list[Score]:
+def scores(voice: Samples, noise: Samples, level: float, ways: dict[str, Denoiser | None]) -> list[tuple[float, float]]:
     """Score a noisy voice as it is, and made clear in each way."""
     power = np.square(noise).mean()
     noisy = voice + noise * (LEVEL / max(np.sqrt(power), 1e-9) / 10 ** (level / 20))
@@ -115,27 +103,13 @@ def scores(voice: Samples, noise: Samples, level: float, ways: dict[str, Denoise
     wanted = motion_of(sound(voice))
     heard, audio = hear_voices(sound(noisy)), sound(noisy)
     made = [audio, *(clean_voice(audio, heard, denoiser=one).audio for one in ways.values())]
-    return [score(motion_of(one), wanted) for one in made]
+    found = [compare_motions(motion_of(one), wanted) for one in made]
+    return [(one.correlation, one.closures) for one in found]
 
 
 def motion_of(audio: Audio) -> Motion:
     """Read the mouth's motion at each frame."""
     return Speech.of(audio).motion.at(np.arange(0, audio.duration, 1 / FPS))
-
-
-def score(made: Motion, wanted: Motion) -> Score:
-    """Compare two motions."""
-    moved = made.opening.std() > 0 and wanted.opening.std() > 0
-    correlation = float(np.corrcoef(made.opening, wanted.opening)[0, 1]) if moved else 0.0
-    kept, right = found_in(wanted.closure, made.closure), found_in(made.closure, wanted.closure)
-    return Score(correlation, 2 * kept * right / (kept + right) if kept + right else 0.0)
-
-
-def found_in(closure: Samples, other: Samples) -> float:
-    """Tell which share of the moments at which lips are shut the other motion shuts them at too; 1 where none is."""
-    shut = np.flatnonzero(closure > SHUT)
-    near = [other[max(0, place - NEAR) : place + NEAR + 1].max() > SHUT for place in shut]
-    return float(np.mean(near)) if near else 1.0
 
 
 def shift_of(voice: Samples, denoiser: Denoiser | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from sonic_core import Audio, read_audio, read_image
 from sonic_core.evaluate.between import find_phase, measure_between
+from sonic_core.evaluate.following import compare_motions, find_closures
 from sonic_core.evaluate.labels import (
     KEYS,
     LOOSE,
@@ -23,6 +25,7 @@ from sonic_core.evaluate.strangers import are_one_recording, separate
 from sonic_core.faces.embedded import EmbeddedFinder
 from sonic_core.media.mixing import cut, shift
 from sonic_core.speech import Speech
+from sonic_core.speech.motion import Motion
 from sonic_core.types import Face
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
@@ -129,3 +132,23 @@ def test_a_recording_is_known_again_when_it_is_moved_and_no_other_is_taken_for_i
     assert not are_one_recording(one, Speech.of(read_audio(ASSETS / "sounds/english.wav")))
     assert not are_one_recording(one, Speech.of(cut(sound, 0.5))), "too short to tell"
     assert not are_one_recording(one, Speech.of(Audio(sound.samples.flip(1), sound.rate)))
+
+
+def motion(opening, closure):
+    still = np.zeros(len(opening))
+    names = {one.name: still for one in fields(Motion)}
+    return Motion(**names | {"opening": np.asarray(opening, float), "closure": np.asarray(closure, float)})
+
+
+def test_a_mouth_that_follows_half_is_told_so():
+    shut = np.zeros(40)
+    shut[[5, 15, 25, 35]] = 1.0
+    opening = 0.1 + 0.05 * np.sin(np.arange(40))
+    wanted = motion(opening, shut)
+    same = compare_motions(motion(2 * opening, np.roll(shut, 1)), wanted)
+    assert (same.correlation, same.closures) == (pytest.approx(1), 1), "a frame beside is near enough"
+    lost = shut * (np.arange(40) < 20)
+    assert compare_motions(motion(opening, lost), wanted).closures == pytest.approx(2 * 0.5 / 1.5)
+    assert compare_motions(motion(opening, np.roll(shut, 2)), wanted).closures == 0
+    assert compare_motions(motion(np.zeros(40), shut), wanted).correlation == 0, "it stands still"
+    assert find_closures(np.zeros(40), shut) == 1, "nothing was to be shut"
