@@ -21,12 +21,15 @@ from .errors import InputError, SettingsError, SonicWarning
 from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.audio import read_track
+from .media.converted import passed_on, read_coded
 from .media.credentials import Signer, checked_signer
 from .media.footage import Footage
 from .media.formats import format_of
+from .media.lazy import ReadsLazily
 from .media.live import write_live
 from .media.mark import Mark
 from .media.parts import Held, part_of
+from .media.reel import ReadyPixels
 from .media.reverse import there_and_back
 from .media.seen.display import reduced_size
 from .media.video import check_target, probe_video, write_video
@@ -191,13 +194,12 @@ class Clip:
             MediaError: The file cannot be written, or the format has no frames of that size.
             OutOfMemoryError: There is not enough memory.
         """
-        file = format_of(path, format)
-        file.quality(crf)
+        (file := format_of(path, format)).quality(crf)
         signer = checked_signer(mark, file.suffix, self.mark)
         check_target(path, file)
         clip = (self.pingpong(file.bits) if pingpong else self).again(1 if file.loops else plays)
         clip, samples = clip._with_sound(sound, bool(file.sounds))
-        with memory_errors(), unused_returned(), closing(closable(clip.read())) as chunks:  # also where it is cancelled
+        with memory_errors(), unused_returned(), closing(clip._chunks(siting := passed_on(clip.read, file))) as chunks:
             written = write_video(
                 path,
                 chunks,
@@ -212,6 +214,7 @@ class Clip:
                 metadata=metadata,
                 mark=clip.mark if mark else None,
                 signer=signer,
+                siting=siting,
                 progress=progress,
             )
         log.info("combine: %s (%s), %s", written, file.name, clip._described(samples))
@@ -261,6 +264,13 @@ class Clip:
                 progress=progress,
                 open_ended=arriving is not None,
             )
+
+    def _chunks(self, siting: int | None) -> Generator[Frames | ReadyPixels, None, None]:
+        """Read the frames for an encoder that can have them as they came, if ``passed_on`` said where chroma lies."""
+        if siting is None or not isinstance(self.read, ReadsLazily):
+            yield from self.read()
+        else:
+            yield from read_coded(self.read, siting)
 
     def _described(self, samples: int | None) -> str:
         """Say what was written, with so many samples of the sound."""

@@ -19,6 +19,7 @@ from .faces.person_track import PeopleTracker
 from .media.ahead import closable
 from .media.arriving import ArrivingAudio
 from .media.given import as_picture
+from .media.lazy import lazy_frames
 from .media.mixing import check_duration, cut, mixdown
 from .models.protocol import Model
 from .settings import SETTINGS, Settings, amend
@@ -175,12 +176,12 @@ def _first_sight(
 ) -> tuple[torch.Tensor, dict[int, tuple[float, float]]]:
     """Find the first frame (3, h, w) in which one of the people is seen, and where in it their noses are."""
     tracker = PeopleTracker(finder, people)
-    with closing(closable(video.frames())) as frames:
+    with closing(closable(lazy_frames(video.read))) as frames:
         for done, frame in enumerate(frames, start=1):
             seen = tracker.follow(frame)
             progress("portrait", done, video.length)
             if seen:
-                return frame, {
+                return frame.whole(), {
                     number: (float(sight.points[_NOSE, 0]), float(sight.points[_NOSE, 1]))
                     for number, sight in seen.items()
                 }

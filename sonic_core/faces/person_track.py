@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import FaceNotFoundError
-from ..media.pixels import as_bytes
+from ..media.lazy import LazyFrame, as_lazy
 from ..types import FaceFinder, largest_first
 from .embedded import LEAST_SCORE
 from .finder import face_finder
@@ -60,6 +60,8 @@ class Sight(NamedTuple):
     """(h, w, 3) bytes: what is around the face."""
     origin: tuple[int, int]
     """(x, y) in the frame where ``pixels`` begin."""
+    frame: LazyFrame
+    """The frame, of which ``pixels`` are but a glance."""
 
 
 class PeopleTracker:
@@ -82,8 +84,9 @@ class PeopleTracker:
         self._scene = 0
         self._wait, self._patience = 0, PATIENCE[0]
 
-    def follow(self, frame: torch.Tensor) -> dict[int, Sight]:
-        """Return those who are seen in the next frame (3, h, w), RGB in [0, 1], by their numbers."""
+    def follow(self, frame: torch.Tensor | LazyFrame) -> dict[int, Sight]:
+        """Return those who are seen in the next frame, (3, h, w) RGB in [0, 1] or a lazy one, by their numbers."""
+        frame = as_lazy(frame)
         seen: dict[int, Sight] = {}
         for number, person in self._followed():
             sight = None if person.region is None else _look(frame, person.region)
@@ -131,14 +134,14 @@ class PeopleTracker:
                 del seen[lost]
                 self._people[lost].region = None
 
-    def _found(self, frame: torch.Tensor, seen: dict[int, Sight]) -> dict[int, Sight]:
+    def _found(self, frame: LazyFrame, seen: dict[int, Sight]) -> dict[int, Sight]:
         """Look for those who are not seen, unless that was in vain a moment ago."""
         if self._wait > 0:
             self._wait -= 1
             return seen
         faces = [
             face.landmarks
-            for face in largest_first(self.finder.find(frame))
+            for face in largest_first(self.finder.find(frame.whole()))
             if face.landmarks is not None and face.landmarks.score >= LEAST_SCORE
         ]
         sights = [_look(frame, face_region(face.points.astype(np.float64))) for face in faces]
@@ -224,17 +227,17 @@ class PersonTracker:
         self._people.check()
 
 
-def _look(frame: torch.Tensor, region: Region) -> Sight:
+def _look(frame: LazyFrame, region: Region) -> Sight:
     """Read the face in a region of a frame."""
-    half, (height, width) = WIDER * region.side / 2, frame.shape[-2:]
+    half, (height, width) = WIDER * region.side / 2, frame.size
     left, top = (int(np.clip(middle - half, 0, most - 1)) for middle, most in ((region.x, width), (region.y, height)))
     right, bottom = (
         int(np.clip(middle + half, least + 1, most))
         for middle, least, most in ((region.x, left, width), (region.y, top, height))
     )
-    pixels = as_bytes(frame[:, top:bottom, left:right])
+    pixels = frame.glance((slice(top, bottom), slice(left, right)))
     reading = read_both(pixels, region._replace(x=region.x - left, y=region.y - top))
-    return Sight(reading.points + np.array((left, top, 0)), reading.presence, pixels, (left, top))
+    return Sight(reading.points + np.array((left, top, 0)), reading.presence, pixels, (left, top), frame)
 
 
 def _same_place(one: Sight, other: Sight) -> bool:

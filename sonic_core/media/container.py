@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from .ahead import read_ahead
 from .colour import BT709, LAYOUTS, Layout
 from .files import file_errors
-from .formats import BRIEF, Encoder, Format
+from .formats import BRIEF, CENTRED, Encoder, Format
 from .pixels import Pixels
 from .reel import STAGE, Reel
 from .source import ffmpeg_name
@@ -53,7 +53,7 @@ def write_container(
     with opened(target, part, file.container, _container_options(file, reel)) as container:
         container.metadata.update(reel.metadata)
         with file_errors(target):
-            stream = picture_stream(container, file, reel, _options(encoder, crf, preset, reel.length))
+            stream = picture_stream(container, file, reel, _options(encoder, crf, preset, reel))
             sound = None
             if reel.audio is not None and file.sound is not None:
                 sound = SoundTrack(container, reel.audio, file.sound, reel.samples)
@@ -124,8 +124,11 @@ def _container_options(file: Format, reel: Reel) -> dict[str, str]:
     return options
 
 
-def _options(encoder: Encoder, crf: float | None, preset: str | None, length: int) -> dict[str, str]:
-    options = {**encoder.options, **(encoder.brief if length < BRIEF else {})}
+def _options(encoder: Encoder, crf: float | None, preset: str | None, reel: Reel) -> dict[str, str]:
+    options = {**encoder.options, **(encoder.brief if reel.length < BRIEF else {})}
+    if reel.siting is not None:
+        told = f"{CENTRED[:-1]}{reel.siting}"
+        options = {name: value.replace(CENTRED, told) for name, value in options.items()}
     if encoder.quality and crf is not None:
         options[encoder.quality] = str(crf)
     if preset is not None and "preset" in options:

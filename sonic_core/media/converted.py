@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..types import Frames, ignore_progress
-from .colour import LAYOUTS
+from .colour import LAYOUTS, yuv420
 from .files import file_errors, written_beside
 from .formats import Format
+from .lazy import LEFT, ReadsLazily, lazy_frames, siting_of
 from .reel import ReadyPixels, Reel
 from .threads import single_threaded
 
@@ -48,6 +49,23 @@ def write_converted(path: Path, chunks: Iterable[Frames], file: Format, length: 
             with file_errors(path):
                 np.save(written, pixels, allow_pickle=False)
     return path
+
+
+def passed_on(read: object, file: Format) -> int | None:
+    """Say where chroma lies of frames that a format's encoder can have as they came; None where all are converted."""
+    return siting_of(read) if file.pixels == "yuv420p" and file.container and file.encoder.tells_siting else None
+
+
+def read_coded(read: ReadsLazily, siting: int) -> Iterator[ReadyPixels]:
+    """Read frames as they came, or what was painted into them; what is not stored like most is converted.
+
+    Args:
+        read: Reads the frames.
+        siting: What ``passed_on`` said of them.
+    """
+    for frame in lazy_frames(read):
+        coded = frame.coded(siting)
+        yield ReadyPixels((yuv420(frame.whole(), left=siting == LEFT) if coded is None else coded,))
 
 
 def read_converted(paths: Sequence[Path]) -> Iterator[ReadyPixels]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import av
 from av.container import InputContainer
@@ -22,11 +23,13 @@ from ..errors import InputError, MediaError, SonicWarning
 from ..types import Frames
 from .bounds import FRAME_BYTES, check_memory
 from .files import check_readable
+from .lazy import ByteFrame, LazyFrame
 from .mark import Mark, read_mark
 from .pixels import Bytes, as_frames
 from .seen.display import Display, whole_pictures
 from .seen.hdr import is_strange, name_of
 from .seen.pace import BACK, FrameTimes, choose_rate, is_steady, on_one_line
+from .seen.planar import PartReader, PlanarFrame, find_siting
 from .source import UNREADABLE, open_source, packets, picture_track
 
 MOST_CHUNK = 16
@@ -39,6 +42,9 @@ _NOT_VIDEOS = {"tty", "image2"}
 _IN_CODING_ORDER = {"avi"}
 """Containers that tell when a frame is decoded, and nothing of when it is shown."""
 _DECODER_THREADS = 2
+Seen = TypeVar("Seen")
+_Shows: TypeAlias = tuple[Display, Callable[[av.VideoFrame], Seen]]
+"""How a video's frames are shown, and what makes of a decoded one what is handed on."""
 _TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that heed the transparency of WebM, which FFmpeg's own do not."""
 
@@ -65,6 +71,8 @@ class VideoInfo:
     """Whether each frame has its own time stamp; if not, they are counted."""
     mark: Mark | None = None
     """What the file says of itself, where a program of this kind wrote it."""
+    siting: int | None = None
+    """Where its chroma lies, ``lazy.LEFT`` or ``CENTRE``, if an encoder may have its frames as they came."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             raise MediaError(f"Expected {_WANTED} in {path}, got one of which no frame can be decoded.")
         display = Display(stream)
         size, colours = display.seen_size(frame), display.colours(frame)
+        siting = find_siting(display, frame)
     check_memory(path, size, FRAME_BYTES, "film")
     if is_strange(*colours):
         warnings.warn(
@@ -115,7 +124,8 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     if not steady:
         grid = FrameTimes(fps, stamps[0])
         length = max(grid.place(stamp) for stamp in stamps) + max(1, round(times.last * fps))
-    return VideoInfo(size, fps, length, float(length / fps), has_audio, float(stamps[0]), steady, times.told, mark)
+    start = float(stamps[0])
+    return VideoInfo(size, fps, length, float(length / fps), has_audio, start, steady, times.told, mark, siting)
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,15 @@ class Footage:
     def reduced(self, reduction: int) -> Iterator[Frames]:
         """Read them so many times smaller, for machines that only look, in a third of the time."""
         return read_video(self.path, info=self.info, reduction=reduction)
+
+    @property
+    def siting(self) -> int | None:
+        """Where the frames have their chroma if most can be encoded as they came."""
+        return self.info.siting
+
+    def lazy(self) -> Iterator[LazyFrame]:
+        """Read them without converting any, unless they must be turned, put together or brought to other colours."""
+        return _paced(self.path, self.info, _lazily)
 
 
 def read_video(
@@ -162,7 +181,7 @@ def read_video(
     skip = round(start * info.fps)
     most = max(1, min(MOST_CHUNK, CHUNK_PIXELS // (info.size[0] * info.size[1])))
     chunk: list[Bytes] = []
-    for index, pixels in enumerate(_paced(Path(path), info, reduction)):
+    for index, pixels in enumerate(_paced(Path(path), info, partial(_at_once, reduction))):
         if index >= skip:
             chunk.append(pixels)
         if len(chunk) == most:
@@ -257,18 +276,37 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
     return cast("VideoCodecContext", av.CodecContext.create(name, "r"))
 
 
-def _paced(path: Path, info: VideoInfo, reduction: int) -> Iterator[Bytes]:
-    """Yield exactly ``info.length`` frames (h, w, 3) uint8, the n-th being what is seen at n / fps."""
+def _at_once(reduction: int, stream: VideoStream) -> _Shows[Bytes]:
+    """Convert each frame when it is decoded."""
+    display = Display(stream, reduction)
+    return display, display.show
+
+
+def _lazily(stream: VideoStream) -> _Shows[LazyFrame]:
+    """Convert of a frame what somebody looks at, in whatever thread that is done."""
+    display, reader, looker = Display(stream), PartReader(Display(stream)), PartReader(Display(stream, reduction=2))
+
+    def show(frame: av.VideoFrame) -> LazyFrame:
+        if not display.is_plain(frame):
+            return ByteFrame(display.show(frame))
+        display.size = frame.height, frame.width
+        return PlanarFrame(frame, reader.read, looker.read)
+
+    return display, show
+
+
+def _paced(path: Path, info: VideoInfo, begin: Callable[[VideoStream], _Shows[Seen]]) -> Iterator[Seen]:
+    """Yield exactly ``info.length`` frames, the n-th being what is seen at n / fps."""
     shown, pixels = 0, None
     with _opened(path) as (container, stream):
-        display = Display(stream, reduction)
+        display, show = begin(stream)
         frames = whole_pictures(_decoded(container, stream, path))
         for due, frame in _placed(frames, path, info):
             check_memory(path, (frame.height, frame.width), FRAME_BYTES, "film")
             while pixels is not None and shown < min(due, info.length):
                 yield pixels
                 shown += 1
-            pixels = display.show(frame)
+            pixels = show(frame)
     while pixels is not None and shown < info.length:  # a damaged end is filled with the last frame
         yield pixels
         shown += 1

@@ -34,6 +34,11 @@ class Encoder:
     brief: Mapping[str, str] = field(default_factory=dict)
     """Options for clips of fewer frames than ``BRIEF``."""
 
+    @property
+    def tells_siting(self) -> bool:
+        """Whether it writes where chroma lies."""
+        return any(CENTRED in value for value in self.options.values())
+
 
 @dataclass(frozen=True)
 class SoundEncoder:
@@ -156,7 +161,9 @@ class Format:
 _AAC = SoundEncoder("aac", AAC_RATES, channels=2)
 FLOATS = SoundEncoder("pcm_f32le", clipped=False, limited=False)
 """Sound of which nothing is lost."""
-_X265 = "log-level=error:chromaloc=1"
+CENTRED = "chromaloc=1"
+"""Tells an encoder that chroma lies in the middle of four pixels (ITU-T H.264, annex E)."""
+_X265 = f"log-level=error:{CENTRED}"
 _VP9 = {"deadline": "good", "cpu-used": "5", "row-mt": "1", "tile-columns": "2"}
 _MP4 = {"movflags": "+faststart"}
 
@@ -169,7 +176,7 @@ FORMATS: Mapping[str, Format] = {
             about="plays everywhere",
             suffix=".mp4",
             container="mp4",
-            encoders=(Encoder("libx264", {"preset": "veryfast", "x264-params": "chromaloc=1"}),),
+            encoders=(Encoder("libx264", {"preset": "veryfast", "x264-params": CENTRED}),),
             pixels="yuv420p",
             sounds=(_AAC,),
             crf=18,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from ..types import Frames
 from .ahead import closable
+from .lazy import LazyFrame, lazy_frames, siting_of
 
 Read: TypeAlias = Callable[[], Iterator[Frames]]
 """Begins anew: chunks of frames (n, 3, h, w)."""
@@ -30,24 +31,45 @@ class ReadsParts(Protocol):
 
 def part_of(read: Read, first: int, end: int) -> Read:
     """Read frames from number ``first`` on, up to that before ``end``; those before are made only where they must."""
-    return read.part(first, end) if isinstance(read, ReadsParts) else partial(_passing, read, first, end)
+    return read.part(first, end) if isinstance(read, ReadsParts) else Passing(read, first, end)
 
 
-def _passing(read: Read, first: int, end: int) -> Iterator[Frames]:
-    done = 0
-    with closing(closable(read())) as chunks:
-        for chunk in chunks:
-            part = chunk[max(0, first - done) : end - done]
-            if len(part):
-                yield part
-            done += len(chunk)
-            if done >= end:
-                return
+@dataclass(frozen=True, eq=False)
+class Passing:
+    """Reads frames, and passes some of them on (a ``ReadsLazily``)."""
+
+    read: Read
+    first: int
+    """Number of the first one that is passed on."""
+    end: int
+    """Number of the first one behind those."""
+
+    def __call__(self) -> Iterator[Frames]:
+        """Begin with the first frame that is passed on."""
+        done = 0
+        with closing(closable(self.read())) as chunks:
+            for chunk in chunks:
+                part = chunk[max(0, self.first - done) : self.end - done]
+                if len(part):
+                    yield part
+                done += len(chunk)
+                if done >= self.end:
+                    return
+
+    @property
+    def siting(self) -> int | None:
+        """Where the frames have their chroma if most can be encoded as they came."""
+        return siting_of(self.read)
+
+    def lazy(self) -> Iterator[LazyFrame]:
+        """Read them without converting any."""
+        with closing(closable(lazy_frames(self.read))) as frames:
+            yield from islice(frames, self.first, self.end)
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Reads frames, and the last one until there are enough (a ``ReadsParts``, as far as ``read`` is one)."""
+    """Reads frames, and the last one until there are enough; a ``ReadsLazily``, and a ``ReadsParts`` if ``read`` is."""
 
     read: Read
     have: int
@@ -68,6 +90,21 @@ class Held:
                 last = chunk[-1:].clone()
         if last is not None:
             yield from (last for _ in range(self.length - self.have - left))
+
+    @property
+    def siting(self) -> int | None:
+        """Where the frames have their chroma if most can be encoded as they came."""
+        return siting_of(self.read)
+
+    def lazy(self) -> Iterator[LazyFrame]:
+        """Read them without converting any."""
+        last = None
+        with closing(closable(lazy_frames(self.read))) as frames:
+            for number, last in enumerate(frames):
+                if number >= self.silent:
+                    yield last
+        if last is not None:
+            yield from (last for _ in range(self.length - self.have - max(0, self.silent - self.have)))
 
     def part(self, first: int, end: int) -> Read:
         """Read the frames from number ``first`` on, up to that before ``end``."""

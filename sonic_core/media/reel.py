@@ -21,7 +21,7 @@ Made = TypeVar("Made")
 
 
 class ReadyPixels(NamedTuple):
-    """Frames that are what the writer's own conversion makes of them, in place of a chunk."""
+    """Frames that are what the writer's own conversion would make of them, in place of a chunk."""
 
     pixels: tuple[Pixels, ...]
 
@@ -52,6 +52,8 @@ class Reel:
     """How often a picture that moves plays; 0 is for ever. Videos know no such thing."""
     mark: Mark | None = None
     """What the file says of itself; its texts are among ``metadata`` already."""
+    siting: int | None = None
+    """Where ``ReadyPixels`` have their chroma, if that is elsewhere than the writer's own conversion has it."""
 
     def cropped(self, steps: tuple[int, int]) -> tuple[int, int]:
         """Return (h, w) without the rows and columns that a multiple of ``steps`` leaves over."""

@@ -18,7 +18,7 @@ from .formats import Format, find_format
 from .gif import write_gif
 from .lossless import kept_format, lossless_format
 from .mark import Mark, marked, xmp_box
-from .reel import STAGE, Reel
+from .reel import STAGE, ReadyPixels, Reel
 from .sequence import write_sequence
 from .source import ffmpeg_name
 from .threads import single_threaded
@@ -55,7 +55,7 @@ def check_target(path: str | os.PathLike[str], file: Format) -> Path:
 
 def write_video(
     path: str | os.PathLike[str],
-    chunks: Iterable[Frames],
+    chunks: Iterable[Frames | ReadyPixels],
     *,
     fps: Fraction,
     length: int,
@@ -69,6 +69,7 @@ def write_video(
     metadata: Mapping[str, str] | None = None,
     mark: Mark | None = None,
     signer: Signer | None = None,
+    siting: int | None = None,
     progress: Progress = ignore_progress,
 ) -> Path:
     """Write a video, a moving picture or a folder of pictures: ``length`` frames and the whole sound, from zero.
@@ -90,19 +91,18 @@ def write_video(
         metadata: Texts to store in the file, by name.
         mark: What it says of itself besides.
         signer: Who signs that.
+        siting: Where chunks that are converted already have their chroma, if not as usual.
         progress: Called with ("encode", frames done, length); for GIF with ("palette", …) before.
 
     Raises:
         SettingsError: The format or the quality is none that there is, or it cannot be signed.
         MediaError: The file cannot be written, has no frames of that size, or the chunks hold others than announced.
-
-    Source: ITU-T H.264 (chroma location 1 in annex E); libx264.
     """
     quality = (file := find_format(format)).quality(crf)
     file.check_size(size)
     target, (audio, samples) = check_target(path, file), _sounding(audio, samples)
-    about = marked(metadata or {}, mark)
-    reel = Reel(chunks, Fraction(fps), length, size, audio, samples, about, progress, mark=mark, plays=plays)
+    what = chunks, Fraction(fps), length, size, audio, samples, marked(metadata or {}, mark), progress
+    reel = Reel(*what, mark=mark, plays=plays, siting=siting)
     if audio is not None and not file.sounds:
         warnings.warn(f"{target.name} has no sound: {file.name} cannot hold any.", SonicWarning, stacklevel=2)
     if not file.suffix:

@@ -21,7 +21,8 @@ from ..colour import BACKDROP, BT709, FULL_RANGE, LIMITED_RANGE, Bytes
 from .hdr import as_srgb, is_strange
 
 _UNSPECIFIED = 2
-_BT601 = 5
+BT601 = 5
+"""swscale's code of BT.601's matrix."""
 _BT2020_CONSTANT, _BT2020 = 10, 9
 _HD_HEIGHT = 720
 _SWS_FLAGS = 0x4 | 0x2000 | 0x40000
@@ -29,6 +30,7 @@ _SWS_FLAGS = 0x4 | 0x2000 | 0x40000
 _QUICK_FLAGS = 0x2
 """Its bilinear with the nearest chroma and the rounding that its quick ways have, a sixth of that time: for frames that
 are made smaller and only looked at."""
+_PLAIN = {"yuv420p", "yuvj420p"}
 _WIDEST_PIXEL = 4
 """Width of a pixel over its height, or the other way round, beyond which the number means nothing."""
 _DEINTERLACE = "bwdif", "mode=send_frame:deint=interlaced"
@@ -83,6 +85,18 @@ class Display:
         pixels = pixels if size == self.size else _centred(pixels, self.size)
         return np.ascontiguousarray(pixels if self._reduction == 1 else _reduced(pixels, self._reduction), np.uint8)
 
+    def is_plain(self, frame: av.VideoFrame) -> bool:
+        """Tell whether a frame is shown as it is stored, pixel by pixel: whole, upright, 4:2:0 in 8 bits."""
+        stored = frame.height, frame.width
+        return (
+            frame.format.name in _PLAIN
+            and self._reduction == 1
+            and not any(side % 2 for side in stored)
+            and self._square(frame) == stored == (self.size or stored)
+            and not any(turn_of(frame))
+            and not is_strange(*self.colours(frame))
+        )
+
     def _square(self, frame: av.VideoFrame) -> tuple[int, int]:
         """Return (h, w) of a stored frame with square pixels; none of them is lost."""
         if self.shape > 1:
@@ -103,29 +117,29 @@ class Display:
         primaries, transfer = self.colours(frame)
         strange = is_strange(primaries, transfer)
         if _has_alpha(frame):
-            pixels = self._reformatted(frame, size, "rgba")
+            pixels = self.reformatted(frame, size, "rgba")
             colour = as_srgb(pixels[..., :3], primaries, transfer) * 255 if strange else pixels[..., :3]
             alpha = pixels[..., 3:] / np.float32(255)
             shown = colour * alpha + np.float32(255 * BACKDROP) * (1 - alpha)
             return np.rint(shown).astype(np.uint8)
         if strange:
-            return np.rint(as_srgb(self._reformatted(frame, size, "rgb48le"), primaries, transfer) * 255).astype(
+            return np.rint(as_srgb(self.reformatted(frame, size, "rgb48le"), primaries, transfer) * 255).astype(
                 np.uint8
             )
         if frame.format.name == "gbrp" and size == (frame.height, frame.width):
             return _merged(frame)
-        return self._reformatted(frame, size, "rgb24")
+        return self.reformatted(frame, size, "rgb24")
 
-    def _reformatted(self, frame: av.VideoFrame, size: tuple[int, int], layout: str) -> npt.NDArray[Any]:
+    def reformatted(self, frame: av.VideoFrame, size: tuple[int, int], layout: str) -> npt.NDArray[Any]:
         """Convert to RGB of ``layout`` and ``size``."""
         told: dict[str, Any] = {"format": layout, "height": size[0], "width": size[1]}
         told["interpolation"] = _SWS_FLAGS if self._reduction == 1 else _QUICK_FLAGS
         if not frame.format.is_rgb and not frame.format.has_palette:
             full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
-            matrix = _matrix(frame)
+            matrix = matrix_of(frame)
             told |= {
                 "src_colorspace": matrix,
-                "dst_colorspace": BT709 if matrix == _BT601 else _BT601,  # RGB has none, but equal ones skip the matrix
+                "dst_colorspace": BT709 if matrix == BT601 else BT601,  # RGB has none, but equal ones skip the matrix
                 "src_color_range": FULL_RANGE if full else LIMITED_RANGE,
                 "dst_color_range": FULL_RANGE,
             }
@@ -249,10 +263,10 @@ def _merged(frame: av.VideoFrame) -> Bytes:
     return np.asarray(cv2.merge((red, green, blue)), np.uint8).reshape(frame.height, frame.width, 3)
 
 
-def _matrix(frame: av.VideoFrame) -> int:
+def matrix_of(frame: av.VideoFrame) -> int:
     """Return swscale's code of the frame's matrix, which are those of ITU-T H.273."""
     if frame.colorspace == _BT2020_CONSTANT:
         return _BT2020
     if frame.colorspace == _UNSPECIFIED:
-        return BT709 if frame.height >= _HD_HEIGHT else _BT601
+        return BT709 if frame.height >= _HD_HEIGHT else BT601
     return frame.colorspace

@@ -7,14 +7,17 @@ import weakref
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 import torch
 
 import sonic_core as sonic
-from sonic_core import Audio, Clip, Job, Settings, run
+from sonic_core import Audio, Clip, Job, Settings, open_clip, run
 from sonic_core.faces.geometry import eye_distance
 from sonic_core.faces.person_track import PeopleTracker, PersonTracker
+from sonic_core.media.colour import yuv420
+from sonic_core.media.pixels import as_bytes
 from sonic_core.models.preview.dub.covering import COLOURS, find_covered
 from sonic_core.models.preview.dub.lengths import lengthen, numbers
 from sonic_core.models.preview.posing import poses
@@ -99,6 +102,37 @@ def test_reading_twice_gives_the_same_frames_at_the_videos_rate(dubbed, frames):
     made, shown = dubbed
     assert all(torch.equal(one, other) for one, other in zip(made.clip.frames(), shown, strict=True))
     assert (made.clip.fps, made.clip.size, made.clip.length) == (RATE, (HIGH, WIDE), len(frames))
+
+
+def planes_of(path):
+    """A file's frames as they are stored: luma above chroma, (frames, h · 3/2, w)."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray() for frame in container.decode(video=0)])
+
+
+def test_a_file_gets_the_videos_own_luma_and_chroma_but_for_the_lower_face(model, frames, sound, tmp_path):
+    """Where the encoder loses nothing, what is written has them to the bit; no colour was converted."""
+    source = tmp_path / "source.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "14"})
+        stream.height, stream.width, stream.pix_fmt = HIGH, WIDE, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1
+        for frame in frames[:16]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(as_bytes(frame), "rgb24")))
+        container.mux(stream.encode(None))
+    made = run(Job(None, sound, Settings(when_longer="cut"), model, video=source, output=tmp_path / "made.mp4", crf=0))
+    before, after = planes_of(source), planes_of(tmp_path / "made.mp4")
+    differs, luma = before != after, np.s_[:, :HIGH]
+    painted = changed(list(open_clip(source).frames()), list(made.clip.frames())).numpy()
+    assert not (differs[luma] & ~painted).any(), "what was not painted keeps its luma"
+    assert painted.mean() == pytest.approx(made.report.parts[0].changed_share)
+    assert differs[luma].sum() > 0.5 * painted.sum(), "the rest is hardly bent"
+    blocks = painted.reshape(len(before), HIGH // 2, 2, WIDE // 2, 2).any((2, 4))
+    blocks[..., 1:] |= blocks[..., :-1].copy()  # chroma on the left has something of its neighbour
+    for chroma in differs[:, HIGH:].reshape(len(before), 2, HIGH // 2, WIDE // 2).transpose(1, 0, 2, 3):
+        assert chroma.any() and not (chroma & ~blocks).any()
+    wanted = np.stack([yuv420(frame, left=True) for frame in made.clip.frames()])
+    assert np.abs(after[luma][painted].astype(int) - wanted[luma][painted]).max() <= 1
 
 
 def test_frames_without_the_face_pass_untouched(model, frames, sound):

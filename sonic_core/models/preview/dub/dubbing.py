@@ -13,6 +13,7 @@ import torch
 from ....clip import Clip, frame_count
 from ....errors import InputError, SettingsError, SonicWarning, about_face
 from ....media.ahead import closable, read_ahead
+from ....media.lazy import LazyFrame, lazy_frames, siting_of
 from ....media.mixing import cut, mixdown
 from ....media.threads import single_threaded
 from ....post.stage import Report, Reports, Staged
@@ -119,7 +120,7 @@ def dub(
     sound = mixdown(list(sounds.values()))
     sound = cut(sound, min(sound.duration, float(length / video.fps)))
     reports = [one.report for one in speaking]
-    clip = replace(behind, read=lambda: _paint(behind, speaking, shown), audio=sound)
+    clip = replace(behind, read=_Dubbed(behind, speaking, shown), audio=sound)
     return Staged(clip, Reports(tuple(reports)) if len(reports) > 1 else reports[0])
 
 
@@ -180,17 +181,37 @@ def _poses(video: Clip, audio: Audio, settings: Settings, length: int) -> list[P
     return poses(speech, replace(settings, motion_scale=0.0), length, video.fps, seed=settings.seed)
 
 
-def _paint(behind: Clip, speaking: Sequence[_Speaking], shown: list[int]) -> Iterator[Frames]:
-    """Paint the frames of ``behind``, each of which shows the video's frame ``shown`` says."""
-    changed = [0] * len(speaking)
-    with closing(read_ahead(closable(behind.frames()))) as frames:
-        for place, (frame, number) in enumerate(zip(frames, shown, strict=True)):
-            painted = frame
-            with single_threaded():
-                for one, (painter, posed, _) in enumerate(speaking):
-                    painted, count = painter.paint(painted, number, posed[place])
-                    changed[one] += count
-            yield painted[None]
-    height, width = behind.size
-    for (_, _, report), count in zip(speaking, changed, strict=True):
-        report.changed_share = count / (len(shown) * height * width)
+@dataclass(frozen=True, eq=False)
+class _Dubbed:
+    """Reads a video and paints mouths into its frames (a ``ReadsLazily``)."""
+
+    behind: Clip
+    speaking: Sequence[_Speaking]
+    shown: list[int]
+    """Which frame of the video each frame of ``behind`` shows."""
+
+    def __call__(self) -> Iterator[Frames]:
+        """Begin anew."""
+        with closing(closable(self.lazy())) as frames:
+            for frame in frames:
+                yield frame.whole()[None]
+
+    @property
+    def siting(self) -> int | None:
+        """Where the frames have their chroma if most can be encoded as they came."""
+        return siting_of(self.behind.read)
+
+    def lazy(self) -> Iterator[LazyFrame]:
+        """Begin anew; what is not painted is passed on as it came."""
+        changed = [0] * len(self.speaking)
+        with closing(read_ahead(closable(lazy_frames(self.behind.read)))) as frames:
+            for place, (frame, number) in enumerate(zip(frames, self.shown, strict=True)):
+                painted = frame
+                with single_threaded():
+                    for one, (painter, posed, _) in enumerate(self.speaking):
+                        painted, count = painter.paint(painted, number, posed[place])
+                        changed[one] += count
+                yield painted
+        height, width = self.behind.size
+        for (_, _, report), count in zip(self.speaking, changed, strict=True):
+            report.changed_share = count / (len(self.shown) * height * width)

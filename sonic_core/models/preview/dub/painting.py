@@ -8,9 +8,9 @@ from typing import TypeAlias, cast
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from ....media.lazy import LazyFrame, PaintedFrame, even
 from ....media.threads import single_threaded
 from ..puppet.grid import Floats, Window, places_of
 from ..puppet.pose import Pose
@@ -65,11 +65,11 @@ class Painter:
         upper, lower = map(float, self._survey.tint(number))
         return self._measured(self._survey.candidate(number), (upper, lower))
 
-    def paint(self, frame: torch.Tensor, number: int, pose: Pose) -> tuple[torch.Tensor, int]:
+    def paint(self, frame: LazyFrame, number: int, pose: Pose) -> tuple[LazyFrame, int]:
         """Let a frame's mouth do what the pose says.
 
         Args:
-            frame: (3, h, w) RGB in [0, 1]; it is not changed.
+            frame: It is not changed.
             number: Of the frame in the video.
             pose: What the mouth does.
 
@@ -82,10 +82,11 @@ class Painter:
         double = self._double(number)
         points = self._survey.points(number)
         stand = double.reference.stand(points)
-        window = _window(stand, double.bending.reach, frame.shape[1:])
+        window = _window(stand, double.bending.reach, frame.size)
         if window is None:
             return frame, 0
-        own = _as_pixels(frame, window)
+        window = even(window) if not any(side % 2 for side in frame.size) else window
+        own = frame.values(window)
         brush = _Brush(double, stand, pose, window, strength)
         made, changed = brush.paint(own, points)
         cv2.bitwise_and(changed, _differ(made, own), dst=changed)
@@ -93,21 +94,12 @@ class Painter:
         if not count:
             return frame, 0
         cv2.copyTo(made, changed, own)
-        frame = frame.clone()
-        for plane, values in zip(frame, cv2.split(own), strict=True):
-            plane.numpy()[window] = values
-        return frame, count
+        return PaintedFrame(frame, window, own, changed), count
 
 
 def _differ(one: Floats, other: Floats) -> NDArray[np.uint8]:
     """Mark with 255 where two pictures (h, w, 3) differ."""
     return np.asarray(cv2.bitwise_not(cv2.inRange(cv2.absdiff(one, other), (0, 0, 0), (0, 0, 0))), np.uint8)
-
-
-def _as_pixels(frame: torch.Tensor, window: Window) -> Floats:
-    """Take a window (h, w, 3) out of a frame (3, H, W)."""
-    planes = [np.asarray(plane) for plane in frame.numpy()[:, window[0], window[1]]]
-    return np.asarray(cv2.merge(planes), np.float32)
 
 
 def measure_double(candidate: Candidate, tint: Tint) -> Double:

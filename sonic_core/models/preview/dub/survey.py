@@ -6,13 +6,12 @@ candidates for a reference.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ....clip import Clip
@@ -22,10 +21,11 @@ from ....faces.landmarks import Reading, complete
 from ....faces.person_track import PeopleTracker, Sight
 from ....faces.regions import Pixels, Region
 from ....media.ahead import closable, read_ahead
+from ....media.lazy import LazyFrame, lazy_frames
 from ....media.pixels import shrink
 from ....media.spool import room
 from ....media.threads import lone_networks, single_threaded
-from ....post.flow import Picture, as_pixels, is_cut, thumbnail
+from ....post.flow import Picture, is_cut, thumbnail
 from ....types import FaceFinder, Landmarks, Progress
 from .bending import MOVING
 from .covering import COLOURS, LIGHT, SAMPLED, find_covered, read_colours
@@ -157,26 +157,38 @@ def survey(clip: Clip, finder: FaceFinder, people: Collection[int], progress: Pr
         FaceNotFoundError: One of them is never seen.
     """
     tracker, watches = PeopleTracker(finder, people), {number: _Watch(clip.length) for number in people}
-    last: Picture | None = None
-    with single_threaded(), lone_networks(), closing(read_ahead(closable(clip.frames()))) as frames:
-        for number, frame in enumerate(frames):
-            thumb = _thumbnail(frame)
-            if last is not None and is_cut(last, thumb):
-                tracker.forget()
-                for watch in watches.values():
-                    watch.scene += 1
-            last, seen = thumb, tracker.follow(frame)
+    with single_threaded(), closing(read_ahead(_followed(clip, tracker))) as frames:
+        for number, (begins, seen) in enumerate(frames):
             for person, watch in watches.items():
+                watch.scene += begins
                 watch.see(number, seen.get(person))
             progress(STAGE, number + 1, clip.length)
     tracker.check()
     return {person: watch.sum_up() for person, watch in watches.items()}
 
 
-def _thumbnail(frame: torch.Tensor) -> Picture:
+def _followed(clip: Clip, tracker: PeopleTracker) -> Generator[tuple[bool, dict[int, Sight]], None, None]:
+    """Say of each frame whether another scene begins with it, and who is seen."""
+    with lone_networks(), closing(read_ahead(_told_apart(clip))) as frames:
+        for frame, begins in frames:
+            if begins:
+                tracker.forget()
+            yield begins, tracker.follow(frame)
+
+
+def _told_apart(clip: Clip) -> Generator[tuple[LazyFrame, bool], None, None]:
+    """Say of each frame whether another scene begins with it."""
+    last: Picture | None = None
+    with closing(closable(lazy_frames(clip.read))) as frames:
+        for frame in frames:
+            thumb = _thumbnail(frame)
+            yield frame, last is not None and is_cut(last, thumb)
+            last = thumb
+
+
+def _thumbnail(frame: LazyFrame) -> Picture:
     """Shrink a frame to what scenes are compared by; a large one is thinned out before."""
-    step = max(1, max(frame.shape[1:]) // THINNED)
-    return thumbnail(np.ascontiguousarray(as_pixels(frame[:, ::step, ::step])))
+    return thumbnail(frame.thinned(max(1, max(frame.size) // THINNED)))
 
 
 class _Watch:
@@ -222,7 +234,7 @@ class _Watch:
             return
         left, top, right, bottom = _box(sight, unit)
         x, y = sight.origin
-        pixels = np.ascontiguousarray(sight.pixels[top:bottom, left:right])
+        pixels = sight.frame.part((slice(y + top, y + bottom), slice(x + left, x + right)))
         points = sight.points - (x + left, y + top, 0)
         landmarks = complete(pixels, Reading(points, sight.presence, Region(0, 0, 1)))
         self._best[place] = Candidate(number, self.scene, pixels, landmarks, cost, turn, unit)
