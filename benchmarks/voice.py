@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ LEVELS = (5, 0)
 LEVEL = 0.06
 """Root mean square of speech."""
 FPS = 25.0
+TURNS, RIGHT = (3.0, 2.0, 1.5, 1.0, 0.8), 0.05
+"""Seconds of turns that are tried, and the share by which what is told of a voice may be wrong."""
 FARTHEST = 0.03
 """Seconds within which a shift is looked for."""
 Samples = np.ndarray
@@ -56,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"voices: {', '.join(voices)}; what takes noise out: {', '.join(ways)}")
     tell_noise(voices, ways)
     tell_turns(voices)
+    tell_lengths(voices)
     tell_speed(voices, ways)
 
 
@@ -143,6 +147,27 @@ def tell_turns(voices: dict[str, Samples]) -> None:
     count = min(len(voices[names[0]]), len(voices[names[1]]))
     both = hear_voices(sound(voices[names[0]][:count] + voices[names[1]][:count]))
     print(f"two at once: {both.reason}")
+
+
+def tell_lengths(voices: dict[str, Samples]) -> None:
+    """Print, by how long turns are, how many pairs are two voices, and how many have their seconds within ``RIGHT``."""
+    print("\nturns of, pairs, told to be two, their seconds right")
+    pause, pairs = np.zeros(RATE // 4), list(combinations(voices.values(), 2))
+    for seconds in TURNS:
+        two = right = 0
+        for one, other in pairs:
+            steps = range(0, min(len(one), len(other)) - round(seconds * RATE) + 1, round(seconds * RATE))
+            parts = [x for step in steps for voice in (one, other) for x in (voice[step:][: steps.step], pause)]
+            mixed = np.concatenate(parts).astype(np.float32) if parts else np.zeros(RATE, np.float32)
+            edges, spans = np.cumsum([0, *map(len, parts)]) / RATE, find_speech(measure_activity([mixed]), 1e9)
+            there = [
+                sum(max(0.0, min(b, edges[k + 1]) - max(a, edges[k])) for a, b in spans for k in places)
+                for places in (range(0, len(parts), 4), range(2, len(parts), 4))
+            ]
+            told = [voice.seconds for voice in hear_voices(sound(mixed)).voices]
+            two += len(told) == len(there)
+            right += len(told) == len(there) and bool(np.allclose(told, there, rtol=RIGHT, atol=0))
+        print(f"  {seconds:3} s: {len(pairs)}, {two}, {right}")
 
 
 def halves(samples: Samples) -> tuple[Samples, Samples]:

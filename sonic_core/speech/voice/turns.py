@@ -20,9 +20,12 @@ from .embedding import LENGTH, WIDTH, embed
 _HOP = 0.2  # s from one stretch that is listened to to the next
 _SHORTEST = 0.3  # s of speech that tell whose it is; less goes with what is next to it
 _APART = 0.36  # how unlike two groups of stretches are, 1 − product, that are two voices; chosen on a few recordings,
-# of which ``benchmarks/voice.py`` tells the seconds that each voice is given
+# of which ``benchmarks/voice.py`` tells the seconds that each voice is given; a second of one voice is .28 from another
+# second of it, and .55 from one of another voice (medians of three people)
 _SOMEBODY = 1.5  # s that somebody says at least; what is less is somebody else's laugh
-_WHOLE = 0.7  # of the length that is best: shorter stretches do not tell how many voices there are
+_WHOLE = 0.7  # of the length that is best, or the longest: shorter stretches do not tell how many voices there are
+_TELLING = 1.0  # s from which a stretch says as much as any of whose it is
+_BREAK = 0.09  # s without speech at which somebody else may begin: no stretch that is listened to lies across them
 _MOST_GROUPED = 1200  # stretches that are grouped at once; the others go where they fit
 _STAY = 0.12  # of likeness by which another voice must fit better for it to begin within a stretch of speech
 _SNAP = 0.6  # s around a change within which a pause is where it is, the nearer of two that are as clear
@@ -97,16 +100,17 @@ def hear_voices(audio: Audio) -> Voices:
     samples = _samples(audio, ear)
     chances = measure_activity(samples[first : first + RATE] for first in range(0, len(samples), RATE))
     spans = find_speech(chances, audio.duration)
-    parts = [(number, piece) for number, span in enumerate(spans) for piece in _pieces(span)]
+    parts = [(number, piece) for number, span in enumerate(spans) for piece in _listened(span, chances)]
     prints = embed([samples[round(one.start * RATE) : round(one.end * RATE)] for _, one in parts])
     lengths = np.array([one.end - one.start for _, one in parts], np.float32)
-    owned = np.array([seconds for span in spans for seconds in _owned(span, _pieces(span))], np.float32)
+    owned = np.array([seconds for span in spans for seconds in _owned(span, _listened(span, chances))], np.float32)
     centres = _group(prints, lengths, owned)
     turns: list[Turn] = []
     for number, span in enumerate(spans):
         own = [place for place, (of, _) in enumerate(parts) if of == number]
-        labels = _follow(prints[own] @ centres.T)
-        middles = [(parts[place][1].start + parts[place][1].end) / 2 for place in own]
+        pieces = [parts[place][1] for place in own]
+        labels = _follow(prints[own] @ centres.T, pieces)
+        middles = [(one.start + one.end) / 2 for one in pieces]
         turns += _cut(span, middles, labels, chances)
     turns = _named(_adopted(turns))
     return Voices(audio.duration, tuple(turns), _voices(turns, samples), ear, _clarity(turns, samples))
@@ -122,6 +126,17 @@ def _samples(audio: Audio, ear: Ear) -> Samples:
         done += len(some)
     made[done:] = 0
     return made
+
+
+def _listened(span: Stretch, chances: np.ndarray) -> list[Stretch]:
+    """Lay stretches over speech that are listened to, none across a pause unless there is nothing else."""
+    step = CHUNK / RATE
+    first, last = round(span.start / step), round(span.end / step)
+    spoken = np.flatnonzero(chances[first:last] >= SURE) + first
+    breaks = np.flatnonzero(np.diff(spoken) * step > _BREAK + step)
+    edges = [span.start, *(edge * step for at in breaks for edge in (spoken[at] + 1, spoken[at + 1])), span.end]
+    phrases = [Stretch(float(begin), float(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+    return [piece for phrase in phrases for piece in _pieces(phrase)] or _pieces(span)
 
 
 def _pieces(span: Stretch) -> list[Stretch]:
@@ -151,7 +166,7 @@ def _group(prints: np.ndarray, lengths: np.ndarray, owned: np.ndarray) -> np.nda
         lengths: (n,) seconds of each.
         owned: (n,) seconds of speech to which each is the nearest.
     """
-    whole = np.flatnonzero(lengths >= min(LENGTH * _WHOLE, lengths.max(initial=0.0)))
+    whole = np.flatnonzero(lengths >= _WHOLE * min(LENGTH, lengths.max(initial=0.0)))
     if len(whole) > _MOST_GROUPED:
         whole = whole[np.linspace(0, len(whole) - 1, _MOST_GROUPED).astype(int)]
     if len(whole) <= 1:
@@ -166,19 +181,22 @@ def _group(prints: np.ndarray, lengths: np.ndarray, owned: np.ndarray) -> np.nda
     return centres / np.linalg.norm(centres, axis=1, keepdims=True)
 
 
-def _follow(likeness: np.ndarray) -> list[int]:
+def _follow(likeness: np.ndarray, pieces: list[Stretch]) -> list[int]:
     """Follow who speaks through a stretch of speech: changes that are not worth it are none.
 
     Args:
-        likeness: (n, voices) of successive pieces.
+        likeness: (n, voices) of successive pieces; short ones say less.
+        pieces: Where they are. Those that overlap say much the same, so more of them must agree on a change.
 
     Source: Viterbi's algorithm.
     """
     if not len(likeness):
         return []
-    best, back = likeness[0].copy(), []
-    for row in likeness[1:]:
-        stay, other = best, best.max() - _STAY * LENGTH / _HOP / 2
+    weights = [min((one.end - one.start) / _TELLING, 1.0) for one in pieces]
+    best, back = likeness[0] * weights[0], []
+    for row, (one, other_one) in zip((likeness * np.array(weights)[:, None])[1:], pairwise(pieces), strict=True):
+        worth = _STAY * (LENGTH / _HOP / 2 if other_one.start < one.end else 1)
+        stay, other = best, best.max() - worth
         back.append(np.where(stay >= other, np.arange(len(row)), best.argmax()))
         best = np.maximum(stay, other) + row
     path = [int(best.argmax())]

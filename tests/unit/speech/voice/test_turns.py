@@ -56,6 +56,21 @@ def test_of_two_in_turn_each_has_its_seconds(dialogue, speech, other):
     assert [one for one, before in zip(order, [0, *order], strict=False) if one != before] == [1, 2, 1, 2]
 
 
+def test_turns_of_a_second_are_told_apart(speech, other):
+    pause, parts, edges = np.zeros(RATE // 4, np.float32), [], ([], [])
+    for number in range(4):
+        for voice, samples in enumerate((speech, other)):
+            first = number % (len(samples) // RATE) * RATE
+            begin = sum(map(len, parts)) / RATE
+            parts += [samples[first : first + RATE], pause]
+            edges[voice].append((begin, begin + 1))
+    audio = sound(*parts)
+    voices = hear_voices(audio)
+    assert len(voices.voices) == 2
+    for voice, meant in zip(voices.voices, edges, strict=True):
+        assert voice.seconds == pytest.approx(spoken(audio, *meant), rel=0.15)
+
+
 def test_turns_are_in_order_and_never_overlap(dialogue):
     turns = hear_voices(dialogue).turns
     assert all(one.end <= other.start for one, other in pairwise(turns))
