@@ -32,8 +32,12 @@ _LIFTED, _BACK = 0.35, 0.27  # … upward and back; measured like the curves
 _LOWER_BACK = 0.12  # … and the middle of the lower lip's edge
 _FULLER = 0.075  # … and by which the lips' rims move in: what lips lose in width they gain in height
 _PROTRUDED, _RIM_PROTRUDED, _CORNER_PROTRUDED = 0.10, 0.05, 0.03  # I forward in a full o, u or w
-_ROUND_UPPER, _ROUND_LOWER, _ROUND_CORNER = 0.010, 0.014, 0.015  # I: lips grow in height, corners come inward
-_ROUND_BULGE = 0.016  # I by which rims swell between middle and corner: pursed lips lose their bow
+_ROUND_UPPER, _ROUND_LOWER, _ROUND_CORNER = 0.010, 0.022, 0.015  # I: lips grow in height, corners come inward
+_UPPER_BULGE, _LOWER_BULGE = (
+    0.016,
+    0.002,
+)  # I by which rims swell between middle and corner: pursed lips lose their bow,
+# and the lower one stays round
 _THICK = 0.08  # I: where a lip is less thick, its rim swells less: rim and edge, close by, must not part
 _PRESSED_UPPER, _PRESSED_LOWER = 0.20, 0.16  # share of a lip that turns inward in p, b and m
 TUCKED = 0.45
@@ -121,7 +125,8 @@ def tie_rims(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     thick = np.minimum(height / _THICK, 1)
     _shape(fill, along, share, way * thick)
     fill("round", x=-_ROUND_CORNER * along,
-         y=way * thick * (share * (_ROUND_UPPER if upper else _ROUND_LOWER) + _ROUND_BULGE * _bulge(along)),
+         y=way * thick * (share * (_ROUND_UPPER if upper else _ROUND_LOWER)
+                          + (_UPPER_BULGE if upper else _LOWER_BULGE) * _bulge(along)),
          z=-(_CORNER_PROTRUDED + (_RIM_PROTRUDED - _CORNER_PROTRUDED) * share))  # fmt: skip
     fill("press", y=-way * height * (_PRESSED_UPPER if upper else _PRESSED_LOWER))
     gap = _gaps(parting, along) * _CLOSE_RIM
