@@ -33,11 +33,8 @@ _LOWER_BACK = 0.12  # … and the middle of the lower lip's edge
 _FULLER = 0.075  # … and by which the lips' rims move in: what lips lose in width they gain in height
 _PROTRUDED, _RIM_PROTRUDED, _CORNER_PROTRUDED = 0.10, 0.05, 0.03  # I forward in a full o, u or w
 _ROUND_UPPER, _ROUND_LOWER, _ROUND_CORNER = 0.010, 0.022, 0.015  # I: lips grow in height, corners come inward
-_UPPER_BULGE, _LOWER_BULGE = (
-    0.016,
-    0.002,
-)  # I by which rims swell between middle and corner: pursed lips lose their bow,
-# and the lower one stays round
+_UPPER_BULGE, _LOWER_BULGE = 0.016, 0.002
+"""I by which rims swell between middle and corner: a pursed upper lip loses its bow, and the lower one stays round."""
 _THICK = 0.08  # I: where a lip is less thick, its rim swells less: rim and edge, close by, must not part
 _PRESSED_UPPER, _PRESSED_LOWER = 0.20, 0.16  # share of a lip that turns inward in p, b and m
 TUCKED = 0.45
