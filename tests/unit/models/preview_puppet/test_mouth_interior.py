@@ -242,6 +242,23 @@ def test_the_light_that_a_lip_lacked_goes_along_as_it_rolls_in_or_out(stretched)
     assert np.ptp(after[3:]) < 0.15
 
 
+@pytest.mark.parametrize(("begins", "kept"), [(0.0, False), (0.045, True)])
+def test_a_tooth_at_the_edge_of_lips_that_were_taken_for_shut_goes_and_shine_on_them_stays(begins, kept):
+    image, landmarks = drawn()
+    parting = find_parting(image, landmarks)
+    unit, (x, y) = parting.unit, parting.lower[len(parting.lower) // 2, :2].astype(int)
+    first, last = y + int(begins * unit), y + int((begins + 0.03) * unit)
+    image[first:last, x - 12 : x + 13] = (0.85, 0.80, 0.75)
+    mouth = Mouth(image, landmarks)
+    assert not mouth.shapes.parting.shown
+    rows = np.arange(first + 1, last - 1)
+    places = np.stack((np.full_like(rows, x), rows), -1)[:, None].astype(np.float32)
+    lip = np.ascontiguousarray(image[rows, x][:, None])
+    mouth.interior.light_lip(lip, places, Pose(gap=0.2, jaw=0.6))
+    away = float(np.abs(lip - np.float32(LIP)).max())
+    assert away > 0.3 if kept else away < 0.15
+
+
 def test_no_light_of_teeth_is_left_as_a_halo_on_the_lower_lip():
     image, landmarks = photograph()
     parting = find_parting(image, landmarks)
