@@ -100,16 +100,17 @@ def hear_voices(audio: Audio) -> Voices:
     samples = _samples(audio, ear)
     chances = measure_activity(samples[first : first + RATE] for first in range(0, len(samples), RATE))
     spans = find_speech(chances, audio.duration)
-    parts = [(number, piece) for number, span in enumerate(spans) for piece in _listened(span, chances)]
-    prints = embed([samples[round(one.start * RATE) : round(one.end * RATE)] for _, one in parts])
-    lengths = np.array([one.end - one.start for _, one in parts], np.float32)
-    owned = np.array([seconds for span in spans for seconds in _owned(span, _listened(span, chances))], np.float32)
-    centres = _group(prints, lengths, owned)
+    listened = [_listened(span, chances) for span in spans]
+    every = [piece for pieces in listened for piece in pieces]
+    prints = embed([samples[round(one.start * RATE) : round(one.end * RATE)] for one in every])
+    lengths = np.array([one.end - one.start for one in every], np.float32)
+    owned = [seconds for span, pieces in zip(spans, listened, strict=True) for seconds in _owned(span, pieces)]
+    centres = _group(prints, lengths, np.array(owned, np.float32))
     turns: list[Turn] = []
-    for number, span in enumerate(spans):
-        own = [place for place, (of, _) in enumerate(parts) if of == number]
-        pieces = [parts[place][1] for place in own]
-        labels = _follow(prints[own] @ centres.T, pieces)
+    first = 0
+    for span, pieces in zip(spans, listened, strict=True):
+        labels = _follow(prints[first : first + len(pieces)] @ centres.T, pieces)
+        first += len(pieces)
         middles = [(one.start + one.end) / 2 for one in pieces]
         turns += _cut(span, middles, labels, chances)
     turns = _named(_adopted(turns))
@@ -194,8 +195,8 @@ def _follow(likeness: np.ndarray, pieces: list[Stretch]) -> list[int]:
         return []
     weights = [min((one.end - one.start) / _TELLING, 1.0) for one in pieces]
     best, back = likeness[0] * weights[0], []
-    for row, (one, other_one) in zip((likeness * np.array(weights)[:, None])[1:], pairwise(pieces), strict=True):
-        worth = _STAY * (LENGTH / _HOP / 2 if other_one.start < one.end else 1)
+    for row, (before, piece) in zip((likeness * np.array(weights)[:, None])[1:], pairwise(pieces), strict=True):
+        worth = _STAY * (LENGTH / _HOP / 2 if piece.start < before.end else 1)
         stay, other = best, best.max() - worth
         back.append(np.where(stay >= other, np.arange(len(row)), best.argmax()))
         best = np.maximum(stay, other) + row
