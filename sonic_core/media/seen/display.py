@@ -135,7 +135,7 @@ class Display:
         told: dict[str, Any] = {"format": layout, "height": size[0], "width": size[1]}
         told["interpolation"] = _SWS_FLAGS if self._reduction == 1 else _QUICK_FLAGS
         if not frame.format.is_rgb and not frame.format.has_palette:
-            full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
+            full = is_full(frame)
             matrix = matrix_of(frame)
             told |= {
                 "src_colorspace": matrix,
@@ -261,6 +261,11 @@ def _merged(frame: av.VideoFrame) -> Bytes:
         for plane in frame.planes
     )
     return np.asarray(cv2.merge((red, green, blue)), np.uint8).reshape(frame.height, frame.width, 3)
+
+
+def is_full(frame: av.VideoFrame) -> bool:
+    """Tell whether a frame's numbers go from 0 to 255; those of the layouts called "j" do, whatever else is said."""
+    return frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
 
 
 def matrix_of(frame: av.VideoFrame) -> int:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 from av.filter import Graph
 
-from ..colour import BT601_WEIGHTS, BT709, BT709_WEIGHTS, FULL_RANGE, Bytes, rgb_matrix
+from ..colour import BT601_WEIGHTS, BT709, BT709_WEIGHTS, Bytes, rgb_matrix
 from ..lazy import CENTRE, LEFT, Values, Window
 from ..pixels import as_frames
-from .display import BT601, Display, matrix_of
+from .display import BT601, Display, is_full, matrix_of
 
 MARGIN = 8
 """Pixels around a part that are converted with it: swscale takes chroma from 4 around each."""
@@ -102,7 +102,7 @@ class PlanarFrame:
         rows, columns = (np.arange(0, most, step) // 2 for most in self.size)
         planes = [luma[::step, ::step], *(plane[np.ix_(rows, columns)] for plane in chroma)]
         weights = BT601_WEIGHTS if matrix_of(self.frame) == BT601 else BT709_WEIGHTS
-        matrix = rgb_matrix(weights, full=self.frame.color_range == FULL_RANGE)
+        matrix = rgb_matrix(weights, full=is_full(self.frame))
         pixels = cv2.transform(np.asarray(cv2.merge(planes), np.float32), matrix)
         return np.asarray(np.clip(pixels, 0, 1, out=pixels), np.float32)
 
@@ -112,11 +112,16 @@ class PlanarFrame:
 
     def coded(self, siting: int) -> Bytes | None:
         """Copy its planes, one below the other."""
-        if matrix_of(self.frame) != BT709 or self.frame.color_range == FULL_RANGE:
+        if not _is_coded_alike(self.frame):
             return None
         height, width = self.size
         coded = np.concatenate([plane.reshape(-1) for plane in planes_of(self.frame)])
         return coded.reshape(height * 3 // 2, width)
+
+
+def _is_coded_alike(frame: av.VideoFrame) -> bool:
+    """Tell whether an encoder here codes colours as this frame does: BT.709, limited range."""
+    return matrix_of(frame) == BT709 and not is_full(frame)
 
 
 def planes_of(frame: av.VideoFrame) -> list[npt.NDArray[np.uint8]]:
@@ -137,7 +142,7 @@ def find_siting(display: Display, frame: av.VideoFrame) -> int | None:
         display: Knows what the film says of itself.
         frame: The first one, which is changed.
     """
-    plain = display.is_plain(frame) and matrix_of(frame) == BT709 and frame.color_range != FULL_RANGE
+    plain = display.is_plain(frame) and _is_coded_alike(frame)
     if not plain or min(frame.height, frame.width) < _PROBED:
         return None
     small = PartReader(display).cut(frame, (0, 0, _PROBED, _PROBED))

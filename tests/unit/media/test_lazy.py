@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sonic_core import open_clip
-from sonic_core.media.colour import yuv420
+from sonic_core.media.colour import BT709, yuv420
 from sonic_core.media.lazy import CENTRE, LEFT, ByteFrame, PaintedFrame, TensorFrame, lazy_frames, siting_of
 from sonic_core.media.pixels import as_bytes
 from sonic_core.media.seen.planar import PlanarFrame
@@ -99,6 +99,14 @@ def test_frames_that_nobody_changed_are_encoded_as_they_came_and_say_where_chrom
         assert all(map(np.array_equal, after, [*before[1:], before[-1], before[-1]]))
     else:
         assert len(after) == 4 and np.abs(after[0].astype(int) - before[1]).mean() < 1
+
+
+@pytest.mark.parametrize(("layout", "passes"), [("yuv420p", True), ("yuvj420p", False)])
+def test_frames_whose_layout_alone_says_full_range_are_not_passed_on(layout, passes):
+    frame = av.VideoFrame(64, 48, layout)
+    frame.colorspace, frame.color_range = BT709, 0
+    lazy = PlanarFrame(frame, lambda *_: NotImplemented, lambda *_: NotImplemented)
+    assert (lazy.coded(LEFT) is not None) == passes
 
 
 def test_parts_and_held_frames_are_read_lazily_as_otherwise(tmp_path):
