@@ -51,6 +51,8 @@ def _doubts(doubts: Doubts) -> list[str]:
         found.append(
             "The eyes are behind dark lenses or in deep shadow: they do not blink; use another picture if they should"
         )
+    elif any(doubts.eyes_hidden) and not doubts.doubtful:
+        found.append("One eye is covered or in deep shadow: neither blinks; use another picture if they should")
     return found
 
 

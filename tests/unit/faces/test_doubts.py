@@ -44,6 +44,8 @@ def test_dark_lenses_are_seen_on_each_eye(portrait):
         cv2.circle(dark, centre, radius, (22, 20, 24), -1)
         hidden = examine(dark, landmarks).eyes_hidden
         assert hidden == ((False, True) if number else (True, True))
+        told = "neither blinks" if number else "dark lenses"
+        assert any(told in one for one in warnings_of(dark, landmarks))
     assert any("dark lenses" in one for one in warnings_of(dark, read_landmarks(dark)))
 
 
