@@ -18,11 +18,8 @@ _HOLE_UP, _HOLE_DOWN, _HOLE_SIDE = 0.09, 0.08, 0.15  # I beyond the lids: eye, l
 _SOFT = 0.03  # I: over which such zones fade
 _BLACK = 0.18  # of the cheek's brightness: darker is hair or a frame, not a shaded socket
 _STRANGE = 0.15  # of the skin's brightness: scale of what is not skin any more
-_LOWER_REACH, _UPPER_REACH, _SIDE_REACH = (
-    0.07,
-    0.07,
-    0.13,
-)  # I: how far an eye may go on beyond the mesh's lid and corners
+_LOWER_REACH, _UPPER_REACH = 0.07, 0.07  # I: how far an eye may go on beyond the mesh's lids …
+_OUTER_REACH, _INNER_REACH = 0.13, 0.06  # … and its corners
 _EYE_LIKE = 0.12  # of the skin's brightness: difference from skin at which an eye goes on
 _SHADOW, _IRIS_DARK = -0.06, -0.45  # of the skin's brightness: what is darker is shadow, and an iris again below
 _IRIS_HUE = 0.22  # of the skin's brightness: difference in hue that only an iris shows
@@ -160,15 +157,19 @@ def eye_like_parts(around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _corner(around: Surroundings, side: int) -> float:
-    """Follow the white beyond a corner: pixels by which the eye goes on there. Darker things are lashes and liner."""
+    """Follow the white beyond a corner: pixels by which the eye goes on there. Darker things are lashes and liner.
+
+    What does not end within reach is no white but skin in another light: a nose's, mostly.
+    """
     frame = around.frame
-    steps = np.linspace(0.01, _SIDE_REACH, 13, dtype=np.float32) * np.float32(frame.unit)
+    reach = _OUTER_REACH if side == frame.outer else _INNER_REACH
+    steps = np.linspace(0.01, reach, 13, dtype=np.float32) * np.float32(frame.unit)
     rows = np.linspace(-0.03, 0.03, 5, dtype=np.float32)[:, None] * np.float32(frame.unit)
     along = np.broadcast_to(side * (np.float32(frame.half) + steps), (5, 13))
     rows = np.broadcast_to(rows, (5, 13))
     white = around.grid.spread(eye_like_parts(around)[0].astype(np.float32), along, rows) > 0.5
     goes_on = (white.sum(0) >= 2).cumprod()
-    return float(goes_on.mean() * _SIDE_REACH * frame.unit)
+    return 0.0 if goes_on.all() else float(goes_on.mean() * reach * frame.unit)
 
 
 def skin_grain(around: Surroundings) -> np.ndarray:

@@ -138,6 +138,12 @@ def is_shut(around: Surroundings) -> bool:
     return bool(light < _NO_WHITE and dark < _DARK)
 
 
+def difference_of_lids(one: EyeFrame, other: EyeFrame) -> float:
+    """Measure the most by which one eye's upper edge differs from the other's in a mirror, of their height."""
+    middle = np.abs(STATIONS) <= _MIDDLE
+    return float(np.abs(one.top - other.top[::-1])[middle].max()) / max((one.gap + other.gap) / 2, 1.0)
+
+
 def fit_big(frame: EyeFrame, texture: np.ndarray) -> EyeFrame | None:
     """Find a drawn eye that is far bigger than the mesh believes: a patch that is not skin, whole within reach."""
     around = look_around(frame, texture, wide=_WIDE)

@@ -13,6 +13,7 @@ from .eye_frame import EyeFrame, eye_frames, window_at
 from .eye_light import Surroundings, closeness, face_brightness, fit_frame, look_around
 from .eye_signs import (
     contrast,
+    difference_of_lids,
     fit_big,
     hue_difference,
     is_shut,
@@ -39,6 +40,7 @@ _HATCHED, _FINE = 0.53, 4.0  # of the skin's brightness: unrest and this many ti
 # which no lid is drawn: two pencil drawings, two rough paintings and a comic .57–.84, 150 others ≤ .51
 _PAINTED = 0.65  # of the brightness: hues above and below an eye so unlike are paint (three .69–1.04, others ≤ .49)
 _GLARING = 1.95  # of the skin's brightness: contrast of an eye drawn in a dark face (2.07; all others ≤ 1.82)
+_UNLIKE = 0.25  # of their height: big drawn eyes whose upper edges differ by more were not found whole (hair joins one)
 _SHUT = 0.02  # I: an eye less open than this is shut already
 _CACHE_BYTES = 96 << 20
 _BESIDE, _ABOVE, _BELOW = 0.19, 0.23, 0.18  # I: room around an eye in its window
@@ -72,7 +74,7 @@ class Eyes:
         self._eyes: list[_Eye] = []
         self._cache: OrderedDict[tuple[int, int, int], list[Patch]] = OrderedDict()
         self.held_bytes = 0
-        around, self.unrest = _read(landmarks, texture)
+        around, self.unrest, unlike = _read(landmarks, texture)
         """How much of an eye seems to lie below where the mesh ends it, of the skin's brightness."""
         self.contrast = min(map(contrast, around))
         """Light against dark inside the eyes, of the skin's brightness."""
@@ -83,6 +85,7 @@ class Eyes:
         """Whether there are eyes to be seen; if not, nothing is ever drawn."""
         rough = self.unrest + _FINE * min(map(roughness, around))
         self.blinks = rough < _HATCHED and max(map(hue_difference, around)) < _PAINTED and self.contrast < _GLARING
+        self.blinks = self.blinks and unlike < _UNLIKE
         """Whether lids are drawn; where they could not be drawn well, only the gaze is."""
         self.shut = all(map(is_shut, around))
         """Whether the portrait's eyes are shut: then nothing is drawn either."""
@@ -125,11 +128,11 @@ class Eyes:
         return patches
 
 
-def _read(landmarks: Landmarks, texture: np.ndarray) -> tuple[list[Surroundings], float]:
+def _read(landmarks: Landmarks, texture: np.ndarray) -> tuple[list[Surroundings], float, float]:
     """Fit both eyes and look around them; drawn eyes that go on far below the mesh are fitted anew.
 
     Returns:
-        Both eyes' surroundings, and how much of an eye is still left below them.
+        Both eyes' surroundings, how much of an eye is still left below them, and how unlike eyes fitted anew are.
     """
     meshes = [look_around(frame, texture) for frame in eye_frames(landmarks)]
     unrest = min(map(unrest_below, meshes))
@@ -137,8 +140,8 @@ def _read(landmarks: Landmarks, texture: np.ndarray) -> tuple[list[Surroundings]
         big = [fit_big(view.frame, texture) for view in meshes]
         around = [look_around(frame, texture) for frame in big if frame is not None]
         if len(around) == len(meshes):
-            return around, max(map(unrest_below, around))
-    return [look_around(fit_frame(view), texture) for view in meshes], unrest
+            return around, max(map(unrest_below, around)), difference_of_lids(*(view.frame for view in around))
+    return [look_around(fit_frame(view), texture) for view in meshes], unrest, 0.0
 
 
 class _Eye:

@@ -24,10 +24,13 @@ _SIDE = 0.20, 0.05  # I beyond the corners that lashes reach at most, and over h
 _INNER = 1.02, 0.2  # half widths towards the nose at which lashes begin, and over how much
 _ROOTS = 0.05, -0.006  # I above the mesh's edge: where their line is looked for
 _STEADY = 4.0, 3.0  # stations over which the line's height and its colour are blurred
-_ENDS, _BEGINS = (1.28, 0.4), (1.04, 0.4)  # half widths outward and towards the nose where the line ends; over how much
-_PALER, _THINNER = 0.35, 0.5  # of its darkness and its width are lost towards the corners
-_USUAL, _UNEVEN = 35, 0.45  # percentile of the line's shade that is most of it; what is kept of how each place differs
-_LINE = 0.0092  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
+_ENDS, _BEGINS = (
+    (1.3, 0.45),
+    (1.08, 0.45),
+)  # half widths outward and towards the nose where the line ends; over how much
+_PALER, _PALER_OUTSIDE, _THINNER = 0.35, 0.1, 0.5  # of its darkness, outside less, and its width are lost at corners
+_USUAL, _UNEVEN = 15, 0.45  # percentile of the line's shade that is most of it; what is kept of how each place differs
+_LINE = 0.012  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
 _HANGS = 1.3  # times as far as upward the line's shade goes down
 _LINE_FROM = 0.3  # share of the way by which the line is whole
 _LINE_SOFT = 0.25  # of the width of the portrait's edges is added to the line's
@@ -36,9 +39,9 @@ _WARMEST = 0.6, 1.4  # … and bounds of that
 _STARTED = 0.14  # share of the way over which drawn lashes replace the portrait's
 _UP_TO = 0.6  # share of the way by which lashes that point up are gone
 _DOWN_FROM = 0.4  # share of the way from which they are seen to point down …
-_DOWNWARD = 0.6  # … this much as dark …
+_DOWNWARD = 0.95  # … this much as dark …
 _SHORTER = 0.7  # … this much as long …
-_FALL = 0.035  # I: … and fading within this
+_FALL = 0.06  # I: … and fading within this
 _ROOTED = 0.01, 0.5  # I, and share of the width of the portrait's edges: over how much a lash begins
 _WITH_LID = (1.06, 0.2)  # half widths from the middle at which lashes do not go along any more, and over how much
 _BESIDE = (0.06, 0.05)  # I above the corners' line by which lashes beside the outer corner end, and over how much
@@ -55,6 +58,8 @@ class Lashes:
     """Colour of lashes and liner over that of skin, laid out as the surroundings, (h, w, 3) in [0, 1]."""
     line: np.ndarray
     """Colour of the line at the lid's edge over that of skin, at the stations, (81, 3)."""
+    black: np.ndarray
+    """Its brightness in the portrait, (81,)."""
     root: np.ndarray
     """How far above the mesh's edge that line lies, at the stations, (81,), pixels of the texture."""
 
@@ -80,8 +85,8 @@ def find_lashes(around: Surroundings) -> Lashes:
     weight *= smooth_rise((np.float32(frame.half) + _SIDE[0] * unit - np.abs(grid.along)) / (_SIDE[1] * unit))
     weight *= smooth_rise((outward + _INNER[0]) / _INNER[1]) * below_brow(frame, grid)
     marks = (1 - (1 - ratio) * weight[..., None]).astype(np.float32)
-    line, root = _lash_line(frame, grid, ratio, dark * weight)
-    return Lashes(marks, line, root)
+    line, black, root = _lash_line(around, ratio, dark * weight)
+    return Lashes(marks, line, black, root)
 
 
 def below_brow(frame: EyeFrame, grid: EyePixels) -> np.ndarray:
@@ -92,8 +97,13 @@ def below_brow(frame: EyeFrame, grid: EyePixels) -> np.ndarray:
     return np.maximum(free, smooth_rise((grid.down - top) / (np.float32(_LID_LEAST) * unit) + 1))
 
 
-def _lash_line(frame: EyeFrame, grid: EyePixels, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Measure the line of lashes: its colour over the skin's, (81, 3), and its height above the mesh's edge, (81,)."""
+def _lash_line(around: Surroundings, ratio: np.ndarray, dark: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure the line of lashes.
+
+    Returns:
+        Its colour over the skin's, (81, 3), its brightness, (81,), and its height above the mesh's edge, (81,).
+    """
+    frame, grid = around.frame, around.grid
     rows = np.linspace(*_ROOTS, 29, dtype=np.float32)[None] * np.float32(frame.unit)
     along = np.broadcast_to(np.float32(frame.half) * STATIONS[:, None], (81, 29))
     places = along, frame.top[:, None] - rows
@@ -101,11 +111,17 @@ def _lash_line(frame: EyeFrame, grid: EyePixels, ratio: np.ndarray, dark: np.nda
     root = (sharp * rows).sum(1) / sharp.sum(1)
     colours = grid.spread(ratio, *places)
     line = (colours * sharp[..., None]).sum(1) / sharp.sum(1)[:, None]
+    black = (grid.spread(luma_of(around.picture), *places) * sharp).sum(1) / sharp.sum(1)
     root = blurred(np.median(root[20:61]) * 0.5 + 0.5 * root[None], _STEADY[0])[0]
-    line = luma_of(blurred(line[None], _STEADY[1])[0])
+    line = np.repeat(_evened(luma_of(blurred(line[None], _STEADY[1])[0]))[:, None], 3, axis=1)
+    black = _evened(blurred(black[None], _STEADY[1])[0])
+    return np.clip(line, *_LINE_SHADE).astype(np.float32), black.astype(np.float32), root.astype(np.float32)
+
+
+def _evened(line: np.ndarray) -> np.ndarray:
+    """Bring what was measured along a line, (81,), nearer to what most of its darker part is."""
     usual = np.percentile(line[np.abs(STATIONS) <= 1], _USUAL)
-    line = np.repeat((usual + _UNEVEN * (line - usual))[:, None], 3, axis=1)
-    return np.clip(line, *_LINE_SHADE).astype(np.float32), root.astype(np.float32)
+    return usual + _UNEVEN * (line - usual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +186,16 @@ class Ink:
         return 1 - own[..., None] * (1 - marks)
 
 
-def make_ink(window: EyePart, around: Surroundings, lashes: Lashes, region: np.ndarray, softness: float) -> Ink:
+def make_ink(
+    window: EyePart, around: Surroundings, lashes: Lashes, skin: np.ndarray, *, region: np.ndarray, softness: float
+) -> Ink:
     """Prepare one eye's lashes.
 
     Args:
         window: Where they are drawn.
         around: What lies around the eye.
         lashes: What was found of them.
+        skin: Brightness of a shut lid where its line lies, at the stations, (81,).
         region: Where something may be drawn, laid out as the window, (h, w) in [0, 1].
         softness: Pixels of the texture over which an edge of the portrait spreads.
     """
@@ -184,14 +203,15 @@ def make_ink(window: EyePart, around: Surroundings, lashes: Lashes, region: np.n
     unit, half = np.float32(frame.unit), np.float32(frame.half)
     share, outward = np.abs(along) / half, frame.outer * along / half
     fade = smooth_rise((_ENDS[0] - share) / _ENDS[1]) * smooth_rise((_BEGINS[0] + outward) / _BEGINS[1])
-    fade *= 1 - _PALER * share**2
+    fade *= 1 - np.where(outward > 0, _PALER_OUTSIDE, _PALER) * share**2
     with_lid = smooth_rise((_WITH_LID[0] - share) / _WITH_LID[1])
     beside = (1 - with_lid) * (outward > 0) * smooth_rise((_BESIDE[0] * unit + down) / (_BESIDE[1] * unit)) * region
     soft = blurred(lashes.marks, _SOFT * frame.unit / grid.step)
     own, calm = (1 - grid.spread(part, along, down) for part in (lashes.marks, soft))
-    skin = around.skin.mean((0, 1))
-    warmth = np.clip(1 + _WARMTH * (1 - skin / max(float(luma_of(skin)), _BLACK)), *_WARMEST).astype(np.float32)
-    line = np.stack([frame.at(part, along) for part in (lashes.line**warmth).T], -1)
+    usual = around.skin.mean((0, 1))
+    warmth = np.clip(1 + _WARMTH * (1 - usual / max(float(luma_of(usual)), _BLACK)), *_WARMEST).astype(np.float32)
+    shade = np.minimum(lashes.line, np.maximum(lashes.black / np.maximum(skin, _BLACK), _LINE_SHADE[0])[:, None])
+    line = np.stack([frame.at(part, along) for part in (shade**warmth).T], -1)
     return Ink(
         window=window,
         grid=grid,

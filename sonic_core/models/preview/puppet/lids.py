@@ -24,7 +24,9 @@ from .light import luma_of
 _LOWER_SHARE = 0.2  # of the gap: how far the lower lid rises (measured on real blinks: a fifth)
 _SHUT_BELOW = 0.025  # I: how far below the corners' line a shut line lies in its middle (real: .01–.04)
 _LOWER_MOST = 0.05  # I: the lower lid rises no further
-_OVERLAP = 0.008  # I: how far the lid's edge goes beyond the lower one's, so that no rim of the eye stays
+_LINE_CALM = 4.0  # stations over which the brightness of the skin along it is blurred
+_SKEW = 0.55  # of the bow in its middle: how much a shut line leans to one corner; from 1 on it is a wave
+_OVERLAP = 0.02  # I: how far the lid's edge goes beyond the lower one's, so that no rim of the eye stays
 _LOWER_FADE = 0.20  # I below the lower lid over which the cheek goes along
 _SPAN, _SPAN_LEAST = 0.28, 0.06  # I above the lid: where the skin that stretches begins at the highest, at the lowest
 _BRIGHT_POWER = 1.5  # how much brighter skin around the eye counts for more: a lid is not the socket's shade
@@ -139,7 +141,8 @@ def make_lid(window: EyePart, around: Surroundings, picture: np.ndarray, softnes
     frame, grid, along, down = window.frame, around.grid, window.along, window.down
     unit = np.float32(frame.unit)
     top, bottom = frame.at(frame.top, along), frame.at(frame.bottom, along)
-    shut = frame.at(_shut_line(frame), along)
+    line = _shut_line(frame)
+    shut = frame.at(line, along)
     lift = bottom - shut
     below = smooth_rise(1 - (down - bottom) / (np.float32(_LOWER_FADE) * unit))
     within = smooth_rise((down - top) / np.maximum(bottom - top, _SOFT * unit))
@@ -149,7 +152,8 @@ def make_lid(window: EyePart, around: Surroundings, picture: np.ndarray, softnes
         grid.spread(part * free, along, down) for part in (_hole(around, lashes.marks, left), _region(around))
     )
     filled = _bare(around, lashes.marks, left)
-    bare, fresh = (grid.spread(part, along, down) for part in (filled, _fresh(around, filled)))
+    made = _fresh(around, filled)
+    bare, fresh = (grid.spread(part, along, down) for part in (filled, made))
     brow = frame.at(frame.brow, along) + np.float32(_SOFT) * unit
     share = np.abs(along) / np.float32(frame.half)
     return Lid(
@@ -165,7 +169,7 @@ def make_lid(window: EyePart, around: Surroundings, picture: np.ndarray, softnes
         middle=smooth_rise((_MIDDLE[0] - share) / _MIDDLE[1]),
         region=region,
         cleared=grid.spread(np.maximum(closeness(grid, frame, _CLEARED, _SOFT), left), along, down),
-        ink=make_ink(window, around, lashes, region, softness),
+        ink=make_ink(window, around, lashes, _level_at(around, made, line), region=region, softness=softness),
         softness=np.float32(softness)
         + np.float32(_CORNER_SOFT) * unit * np.clip((share - _CORNER[0]) / _CORNER[1], 0, 1),
     )
@@ -221,8 +225,16 @@ def _shut_line(frame: EyeFrame) -> np.ndarray:
     meeting = np.maximum(frame.bottom - rise, frame.top)
     inside = np.abs(STATIONS) <= 1
     arc = (1 - STATIONS**2)[:, None] * np.stack([np.ones_like(STATIONS), STATIONS], 1)
-    bow = np.linalg.lstsq(arc[inside], meeting[inside], rcond=None)[0]
-    return np.where(inside, arc @ bow, 0).astype(np.float32)
+    bow, skew = np.linalg.lstsq(arc[inside], meeting[inside], rcond=None)[0]
+    skew = np.clip(skew, -_SKEW * abs(bow), _SKEW * abs(bow))
+    return np.where(inside, arc @ (bow, skew), 0).astype(np.float32)
+
+
+def _level_at(around: Surroundings, made: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Read how bright a shut lid's skin (h, w, 3) on the grid is along its line (81,), in its frame's down: (81,)."""
+    along = around.frame.half * STATIONS[None]
+    level = around.grid.spread(luma_of(made), along, line[None])
+    return np.asarray(blurred(level, _LINE_CALM)[0], np.float32)
 
 
 def _bare(around: Surroundings, marks: np.ndarray, left: np.ndarray) -> np.ndarray:

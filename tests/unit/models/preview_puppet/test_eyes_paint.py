@@ -10,11 +10,13 @@ import pytest
 
 from sonic_core.faces.geometry import LEFT_BROW_LOWER, RIGHT_BROW_LOWER, eye_distance
 from sonic_core.models.preview.puppet.brows import Brows
-from sonic_core.models.preview.puppet.eye_frame import LOWER_BROWS, UPPER_LIDS, eye_frames
+from sonic_core.models.preview.puppet.eye_frame import LOWER_BROWS, STATIONS, UPPER_LIDS, eye_frames
 from sonic_core.models.preview.puppet.eye_light import face_brightness, fill, fit_frame, look_around
 from sonic_core.models.preview.puppet.eye_signs import wears_glasses
 from sonic_core.models.preview.puppet.eyes import Eyes
 from sonic_core.models.preview.puppet.grid import Grid
+from sonic_core.models.preview.puppet.lashes import find_lashes
+from sonic_core.models.preview.puppet.lids import _shut_line
 
 from .test_eyes import BROWN, GREY, INK, SKIN, apply, draw_face, load, opening
 
@@ -81,6 +83,59 @@ def test_eyes_drawn_far_bigger_than_the_mesh_shut_whole(landmarks):
     shut = apply(texture, eyes, 1.0, 0.0, 0.0)
     inside = cv2.erode(balls, np.ones((15, 15), np.uint8)) > 0
     assert float((np.abs(shut - np.float32(SKIN)).max(2)[inside] > 0.15).mean()) < 0.09, "no more than a line of lashes"
+
+
+def test_skin_in_the_light_beside_a_corner_is_no_white_of_the_eye(landmarks, face):
+    """A nose in the light is bright without an end; the white of an eye ends."""
+    unit, texture = eye_distance(landmarks.points), face.copy()
+    for number, corner, inward in ((0, 133, 1), (1, 362, -1)):
+        x, y = landmarks.points[corner, :2]
+        ends = sorted((int(x + inward * 0.005 * unit), int(x + inward * 0.3 * unit)))
+        texture[int(y - 0.2 * unit) : int(y + 0.2 * unit), ends[0] : ends[1]] = (0.93, 0.92, 0.9)
+        mesh = eye_frames(landmarks)[number]
+        fitted = fit_frame(look_around(mesh, texture))
+        assert fitted.half < 1.05 * mesh.half
+
+
+def test_big_eyes_that_were_not_found_alike_do_not_blink_and_that_is_told(landmarks):
+    unit, texture = eye_distance(landmarks.points), np.empty((1024, 1024, 3), np.float32)
+    texture[:] = SKIN
+    for number in (0, 1):
+        x, y = landmarks.irises[number, 0] + (0, 0.08 * unit)
+        cv2.ellipse(texture, ((float(x), float(y)), (0.5 * unit, 0.48 * unit), 0), (0.92, 0.92, 0.92), -1)
+        cv2.circle(texture, (int(x), int(y)), int(0.15 * unit), BROWN, -1)
+    hair = [
+        (x, y - 0.15 * unit),
+        (x + 0.12 * unit, y - 0.6 * unit),
+        (x + 0.25 * unit, y - 0.6 * unit),
+        (x + 0.2 * unit, y),
+    ]
+    cv2.fillPoly(texture, [np.rint(hair).astype(np.int32)], BROWN)
+    eyes = Eyes(cv2.GaussianBlur(texture, (0, 0), 1.5), landmarks)
+    assert eyes.readable and not eyes.blinks and eyes.lidless
+
+
+def test_a_shut_line_is_one_bow_and_no_wave(landmarks):
+    """A far eye's lower lid hangs to one side; lids that met along it would shut in a wave."""
+    frame = eye_frames(landmarks)[0]
+    aside = STATIONS * (1 - STATIONS**2) * (np.abs(STATIONS) < 1)
+    hanging = replace(frame, bottom=(np.maximum(frame.bottom, 0) + 0.16 * frame.unit * aside).astype(np.float32))
+    line = _shut_line(hanging)[np.abs(STATIONS) < 0.95]
+    assert line.min() > -0.002 * frame.unit
+    assert np.diff(np.sign(np.diff(line))).astype(bool).sum() <= 1
+
+
+def test_a_line_of_lashes_is_as_dark_as_the_portraits_own(landmarks, face):
+    """Liner within dark shade is hardly darker than that; on a bright lid it is still black."""
+    unit, texture = eye_distance(landmarks.points), face.copy()
+    for number in (0, 1):
+        line = np.rint(landmarks.points[list(UPPER_LIDS[number]), :2] - (0, 0.03 * unit)).astype(np.int32)
+        cv2.polylines(texture, [line], False, (0.25, 0.2, 0.2), int(0.13 * unit), cv2.LINE_AA)
+        line = np.rint(landmarks.points[list(UPPER_LIDS[number]), :2] - (0, 0.005 * unit)).astype(np.int32)
+        cv2.polylines(texture, [line], False, (0.05, 0.04, 0.04), max(2, int(0.02 * unit)), cv2.LINE_AA)
+    around = look_around(fit_frame(look_around(eye_frames(landmarks)[0], texture)), texture)
+    black = find_lashes(around).black[np.abs(STATIONS) < 0.7]
+    assert black.max() < 0.15
 
 
 def test_an_eye_ends_where_the_picture_has_it_end(landmarks, face):
