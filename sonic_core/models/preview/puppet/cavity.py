@@ -1,7 +1,8 @@
 """The colours of a mouth's inside, and a table of them over the place between the lips.
 
 Brightness follows profiles measured in six filmed clips; the clips differ from each other by about ±0.3 of the skin's
-brightness, so what is drawn need only lie among them.
+brightness, so what is drawn need only lie among them: dark behind the upper teeth, a tongue before it. A lighter and
+redder throat was held for paint by who saw it (``benchmarks/portraits.py --rate``, 65 portraits).
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from .parting import STATIONS, Parting
 Array = NDArray[np.float32]
 
 _SIDE = 65  # entries of the table each way
-_THROAT_SMALL, _THROAT = 0.57, 0.37  # brightness of the throat for a small and a wide gap, as a share of the skin's
-_TONGUE = 0.56  # the tongue's
-_THROAT_HUE, _TONGUE_HUE = (1.40, 0.60, 0.60), (1.20, 0.79, 0.87)  # RGB against the skin's; the brightness is set after
+_THROAT_SMALL, _THROAT = 0.50, 0.27  # brightness of the throat for a small and a wide gap, as a share of the skin's
+_TONGUE = 0.66  # the tongue's
+_THROAT_HUE, _TONGUE_HUE = (1.30, 0.70, 0.70), (1.14, 0.85, 0.91)  # RGB against the skin's; the brightness is set after
 _TONGUE_LIP = 0.25  # share of the lip's colour in the tongue's
 _TONGUE_FROM, _TONGUE_CURVE, _TONGUE_OVER = (
-    0.43,
+    0.38,
     0.50,
     0.42,
 )  # depth where it begins, lower aside; and over which it rises

@@ -44,13 +44,14 @@ _RAMP = 3.2  # width of an edge's ramp in deviations of its blur
 _COLUMNS = 1024  # entries of the tables over the mouth's width
 _SHADOW, _SHADOW_DEEP = 0.55, 0.06  # light just under the upper lip; I over which it becomes full
 _DIM, _DIM_UNTIL = 0.85, 0.18  # light that a hardly open mouth lets in; I of gap from which it is all
-_WARM = 1.1  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
+_WARM = 1.6  # how much of the skin's hue a full shadow adds, where light comes through lips and off the tongue:
 # teeth of 14 mouths, in their shadow at .7 of the skin's brightness, had the skin's hue; lit ones a third of it
+_LIPS_SHARE = 0.5  # of that hue that is the lips', the rest is the skin's: light in a mouth has met both
 _ROUND_DIM = 0.40  # light that lips keep out which are pushed forward
-_OWN_SHADOW, _OWN_SHUT_SHADOW = 0.45, 0.35  # share of all shadow on the portrait's own teeth, which have some already,
+_OWN_SHADOW, _OWN_SHUT_SHADOW = 0.45, 0.20  # share of all shadow on the portrait's own teeth, which have some already,
 # and what comes to it when the lips are all but shut
-_OWN_WARM = 1.1  # the same for the portrait's own teeth, which have some of the skin's hue already
-_OWN_DIM, _OWN_SHUT = 0.08, 0.10  # light that they lose when they speak; and more when the lips are all but shut
+_OWN_WARM = 1.4  # the same for the portrait's own teeth, which have some of the skin's hue already
+_OWN_DIM, _OWN_SHUT = 0.04, 0.06  # light that they lose when they speak; and more when the lips are all but shut
 _NARROW = 0.040  # I between the lips below which a seam's darkness takes over
 _WET, _WET_DEEP, _WET_LIP = -0.06, 0.055, 0.50  # rim above the lower lip: lighter by; I; share of the lip's colour
 _WET_FROM, _WET_OVER = 0.35, 0.45  # of the half width: where that rim ends, and over how much; corners have none
@@ -90,7 +91,8 @@ class Interior:
         self._own = shows_teeth(image, light, lip_shapes.parting)
         self._whole = self._own and shows_all(image, light, lip_shapes.parting)
         warm = _OWN_WARM if self._own else _WARM
-        self._warmth = (warm * light.tint * (light.skin / light.level - 1)).astype(np.float32)
+        around = light.skin + _LIPS_SHARE * (self._palette.lip - light.skin)
+        self._warmth = (warm * light.tint * (around / luma_of(around) - 1)).astype(np.float32)
         if self._own:
             teeth = cut_own_mouth(image, lip_shapes, self._palette, self._origin[:2], x=x, y=y)
         else:

@@ -11,7 +11,7 @@ from .cavity import MouthColours
 
 Array = NDArray[np.float32]
 
-FULL = 0.060
+FULL = 0.050
 """I by which the middle ones reach above the lower lip where they are seen the most."""
 ASIDE, HIGH = 0.40, 0.12
 """I to both sides of the middle, and above the lip, that the picture reaches."""
@@ -27,8 +27,8 @@ _SHORTER = np.array(((0.002, 0.004, 0.000, 0.008, 0.012), (0.000, 0.006, 0.002, 
 _ROUNDED, _ROUNDING = 0.010, 3.0  # I by which its corners are rounded off; the power by which that sets in
 _GAP, _GAP_WIDTH, _BULGE = 0.11, 0.006, 0.04  # darker between two; deviation of that line in I; darker at the sides
 _LEVEL = 0.86  # brightness of the middle ones as a share of the upper ones': they stand in the lips' shade
-_WARM = 0.16  # share of the palette's dark red in their colour, which comes off lip and tongue
-_LOW, _LOW_OVER = 0.22, 0.050  # how much darker they are at the lip, and over how many I
+_WARM = 0.24  # share of the palette's dark red in their colour, which comes off lip and tongue
+_LOW, _LOW_OVER = 0.40, 0.050  # how much darker they are at the lip, and over how many I
 _AWAY, _AWAY_FROM, _AWAY_OVER = 0.80, 0.10, 0.22  # darkening aside: how much; I from the middle; over
 _BEHIND, _BEHIND_OVER = 0.55, 0.040  # cover of the dark behind their edge; I over which it goes
 _COVER, _ENDS_FROM, _ENDS_OVER = 0.92, 0.12, 0.18  # how much they hide; I aside where the row fades, and over

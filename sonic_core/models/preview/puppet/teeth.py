@@ -26,7 +26,7 @@ _ROUNDED = np.array(((0.007, 0.010, 0.018, 0.012, 0.012), (0.014, 0.020, 0.022, 
 """I by which a tooth's corner towards the middle, and its other one, is rounded off: canines are the most pointed."""
 _ROUNDING = np.array((4.0, 3.0, 1.6, 2.0, 2.0))  # the power by which that sets in from a tooth's middle
 _TONE = np.array(((0.985, 0.955, 0.90, 0.86, 0.82), (1.0, 0.945, 0.89, 0.87, 0.82)))  # brightness of each
-_HUE = np.array((0.30, 0.16, 0.46))
+_HUE = np.array((0.34, 0.20, 0.49))
 """Share of the skin's red, green and blue cast in the incisors' colour: .2 of its redness and half of its yellowness,
 median of 30 open mouths."""
 _YELLOWER = np.array((1.0, 1.05, 1.5, 1.4, 1.4))  # how much more of it each tooth has
