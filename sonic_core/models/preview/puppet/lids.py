@@ -43,6 +43,8 @@ _NARROW = 0.06  # … I across, at the most …
 _STRAY = 0.04  # … and darker than this, of the skin's brightness
 _FRESH_FROM = 0.75  # share of the way by which that is so
 _BALL = 0.35, 0.5  # of the eye's height below the upper lid: where the ball is brightest, and how far that reaches
+_FOLD, _FOLD_AT, _FOLD_WIDE = 0.11, 0.02, (0.012, 0.045)  # how much darker a shut lid's fold is; I above where the open
+# lid ended; I over which that goes, upward and down
 _PORES, _EVEN, _FINE = 0.012, 0.025, 0.007  # I: blurs that take out pores, that even skin out, that soften masks
 _SOFT = 0.02  # I over which places end
 _LIGHTS = 0.2, 1.6  # of the skin's brightness: bounds within which it counts
@@ -270,6 +272,8 @@ def _fresh(around: Surroundings, bare: np.ndarray) -> np.ndarray:
     top, bottom = frame.at(frame.top, grid.along), frame.at(frame.bottom, grid.along)
     height = (grid.down - top) / np.maximum(bottom - top, 1)
     ball = np.float32(_BULGE) * (1 - share**2) * np.exp(-np.square((height - _BALL[0]) / _BALL[1]))
+    above = (top - grid.down) / np.float32(frame.unit) - _FOLD_AT
+    ball -= np.float32(_FOLD) * (1 - share**4) * np.exp(-np.square(above / np.where(above > 0, *_FOLD_WIDE)))
     return np.clip(hue * (level * (1 + ball))[..., None] + skin_grain(around), 0, 1)
 
 

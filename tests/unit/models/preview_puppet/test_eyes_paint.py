@@ -125,6 +125,16 @@ def test_a_shut_line_is_one_bow_and_no_wave(landmarks):
     assert np.diff(np.sign(np.diff(line))).astype(bool).sum() <= 1
 
 
+def test_a_shut_lid_has_a_fold_where_the_open_one_ended(landmarks, face):
+    shut, unit = apply(face, Eyes(face, landmarks), 1.0, 0.0, 0.0) @ GREY, eye_distance(landmarks.points)
+    for middle in (159, 386):
+        x, y = landmarks.points[middle, :2]
+        column = shut[int(y - 0.1 * unit) : int(y + 0.06 * unit), int(x) - 3 : int(x) + 4].mean(1)
+        fold = int(column.argmin())
+        assert 0.3 * len(column) < fold < 0.8 * len(column), "not at the lashes, nor up at the brow"
+        assert column[fold] < 0.97 * min(column[:fold].max(), column[fold:].max())
+
+
 def test_a_line_of_lashes_is_as_dark_as_the_portraits_own(landmarks, face):
     """Liner within dark shade is hardly darker than that; on a bright lid it is still black."""
     unit, texture = eye_distance(landmarks.points), face.copy()
