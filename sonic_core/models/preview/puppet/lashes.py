@@ -24,16 +24,28 @@ _SIDE = 0.20, 0.05  # I beyond the corners that lashes reach at most, and over h
 _INNER = 1.02, 0.2  # half widths towards the nose at which lashes begin, and over how much
 _ROOTS = 0.05, -0.006  # I above the mesh's edge: where their line is looked for
 _STEADY = 4.0, 3.0  # stations over which the line's height and its colour are blurred
-_ENDS, _BEGINS = (
-    (1.3, 0.45),
+_ENDS, _FARTHEST, _BEGINS = (
+    (1.26, 0.45),
+    0.26,
     (1.08, 0.45),
-)  # half widths outward and towards the nose where the line ends; over how much
-_PALER, _PALER_OUTSIDE, _THINNER = 0.35, 0.1, 0.5  # of its darkness, outside less, and its width are lost at corners
+)  # half widths outward and towards the nose: the line's ends,
+# over how much, and how much farther out it ends where the portrait's own lashes or liner go on there
+_WING = (
+    (1.02, 1.5, 11),
+    (-0.06, 0.06, 13),
+    0.22,
+)  # half widths, and I down, in which they are looked for; how dark they are
+_PALER, _PALER_OUTSIDE = 0.35, 0.0  # of its darkness is lost at the inner and the outer corner
+_THINNER, _THINNER_OUTSIDE = 0.5, 0.15  # of its width is lost at the inner and the outer corner
 _USUAL, _UNEVEN = 15, 0.45  # percentile of the line's shade that is most of it; what is kept of how each place differs
-_LINE = 0.012  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
+_MEASURED = (
+    0.95,
+    0.3,
+)  # half widths up to which the line's shade is measured, and over how much that ends: lashes spread
+_LINE = 0.0105  # I: standard deviation of the line across itself (real lines are .02–.04 thick)
 _HANGS = 1.3  # times as far as upward the line's shade goes down
 _LINE_FROM = 0.3  # share of the way by which the line is whole
-_LINE_SOFT = 0.25  # of the width of the portrait's edges is added to the line's
+_LINE_SOFT = 0.16  # of the width of the portrait's edges is added to the line's
 _WARMTH = 0.6  # power by which what darkens skin is of its hue: shaded skin is redder …
 _WARMEST = 0.6, 1.4  # … and bounds of that
 _STARTED = 0.14  # share of the way over which drawn lashes replace the portrait's
@@ -119,9 +131,10 @@ def _lash_line(around: Surroundings, ratio: np.ndarray, dark: np.ndarray) -> tup
 
 
 def _evened(line: np.ndarray) -> np.ndarray:
-    """Bring what was measured along a line, (81,), nearer to what most of its darker part is."""
+    """Bring what was measured along a line, (81,), nearer to its usual darker part; at its ends it is that."""
     usual = np.percentile(line[np.abs(STATIONS) <= 1], _USUAL)
-    return usual + _UNEVEN * (line - usual)
+    within = smooth_rise((_MEASURED[0] - np.abs(STATIONS)) / _MEASURED[1])
+    return usual + _UNEVEN * within * (line - usual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +215,11 @@ def make_ink(
     frame, grid, along, down = window.frame, around.grid, window.along, window.down
     unit, half = np.float32(frame.unit), np.float32(frame.half)
     share, outward = np.abs(along) / half, frame.outer * along / half
-    fade = smooth_rise((_ENDS[0] - share) / _ENDS[1]) * smooth_rise((_BEGINS[0] + outward) / _BEGINS[1])
-    fade *= 1 - np.where(outward > 0, _PALER_OUTSIDE, _PALER) * share**2
+    fade = smooth_rise((_ENDS[0] + _FARTHEST * _wing(around) - share) / _ENDS[1]) * smooth_rise(
+        (_BEGINS[0] + outward) / _BEGINS[1]
+    )
+    fade *= 1 - np.where(outward > 0, np.float32(_PALER_OUTSIDE), np.float32(_PALER)) * share**2
+    thinner = np.where(outward > 0, np.float32(_THINNER_OUTSIDE), np.float32(_THINNER))
     with_lid = smooth_rise((_WITH_LID[0] - share) / _WITH_LID[1])
     beside = (1 - with_lid) * (outward > 0) * smooth_rise((_BESIDE[0] * unit + down) / (_BESIDE[1] * unit)) * region
     soft = blurred(lashes.marks, _SOFT * frame.unit / grid.step)
@@ -223,8 +239,19 @@ def make_ink(
         aside_shut=1 - np.float32(_ASIDE) * beside[..., None] * calm,
         line=line,
         line_within=region * fade,
-        spread=np.float32(_LINE) * unit * (1 - _THINNER * np.minimum(share, _ENDS[0]) ** 2)
+        spread=np.float32(_LINE) * unit * (1 - thinner * np.minimum(share, _BEGINS[0]) ** 2)
         + np.float32(_LINE_SOFT * softness),
         downward=np.float32(_DOWNWARD) * fade,
         rooted=np.float32(max(_ROOTED[0] * frame.unit, _ROOTED[1] * softness)),
     )
+
+
+def _wing(around: Surroundings) -> float:
+    """Tell how far lashes or liner go on beyond the outer corner, 0 … 1."""
+    frame, (aside, down, dark) = around.frame, _WING
+    along = np.float32(frame.outer * frame.half) * np.linspace(*aside, dtype=np.float32)[None]
+    rows = np.float32(frame.unit) * np.linspace(*down, dtype=np.float32)[:, None]
+    places = np.broadcast_arrays(along, rows)
+    seen, skin = (around.grid.spread(luma_of(part), *places) for part in (around.picture, around.skin))
+    darkest = (1 - seen / np.maximum(skin, _BLACK)).max(0)
+    return float((darkest > dark).cumprod().mean())

@@ -24,6 +24,7 @@ from .light import luma_of
 _LOWER_SHARE = 0.2  # of the gap: how far the lower lid rises (measured on real blinks: a fifth)
 _SHUT_BELOW = 0.025  # I: how far below the corners' line a shut line lies in its middle (real: .01–.04)
 _LOWER_MOST = 0.05  # I: the lower lid rises no further
+_CORNERS = 5.0  # stations over which a shut line bends where it leaves the eye's corners
 _LINE_CALM = 4.0  # stations over which the brightness of the skin along it is blurred
 _SKEW = 0.55  # of the bow in its middle: how much a shut line leans to one corner; from 1 on it is a wave
 _OVERLAP = 0.02  # I: how far the lid's edge goes beyond the lower one's, so that no rim of the eye stays
@@ -43,7 +44,7 @@ _NARROW = 0.06  # … I across, at the most …
 _STRAY = 0.04  # … and darker than this, of the skin's brightness
 _FRESH_FROM = 0.75  # share of the way by which that is so
 _BALL = 0.35, 0.5  # of the eye's height below the upper lid: where the ball is brightest, and how far that reaches
-_FOLD, _FOLD_AT, _FOLD_WIDE = 0.11, 0.02, (0.012, 0.045)  # how much darker a shut lid's fold is; I above where the open
+_FOLD, _FOLD_AT, _FOLD_WIDE = 0.09, 0.02, (0.016, 0.055)  # how much darker a shut lid's fold is; I above where the open
 # lid ended; I over which that goes, upward and down
 _PORES, _EVEN, _FINE = 0.012, 0.025, 0.007  # I: blurs that take out pores, that even skin out, that soften masks
 _SOFT = 0.02  # I over which places end
@@ -165,7 +166,7 @@ def make_lid(window: EyePart, around: Surroundings, picture: np.ndarray, softnes
         bare=picture + hole[..., None] * (bare - picture),
         fresh=picture + region[..., None] * (fresh - picture),
         top=top,
-        shut=shut + np.float32(_OVERLAP) * unit * smooth_rise(lift / (_SOFT * unit)),
+        shut=shut + np.float32(_OVERLAP) * unit,
         rise=lift * below * within,
         stretch=np.clip(brow, top - np.float32(_SPAN) * unit, top - np.float32(_SPAN_LEAST) * unit),
         middle=smooth_rise((_MIDDLE[0] - share) / _MIDDLE[1]),
@@ -229,7 +230,8 @@ def _shut_line(frame: EyeFrame) -> np.ndarray:
     arc = (1 - STATIONS**2)[:, None] * np.stack([np.ones_like(STATIONS), STATIONS], 1)
     bow, skew = np.linalg.lstsq(arc[inside], meeting[inside], rcond=None)[0]
     skew = np.clip(skew, -_SKEW * abs(bow), _SKEW * abs(bow))
-    return np.where(inside, arc @ (bow, skew), 0).astype(np.float32)
+    line = np.where(inside, arc @ (bow, skew), 0).astype(np.float32)
+    return np.asarray(blurred(line[None], _CORNERS)[0], np.float32)
 
 
 def _level_at(around: Surroundings, made: np.ndarray, line: np.ndarray) -> np.ndarray:
