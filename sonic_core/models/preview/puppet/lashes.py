@@ -24,17 +24,10 @@ _SIDE = 0.20, 0.05  # I beyond the corners that lashes reach at most, and over h
 _INNER = 1.02, 0.2  # half widths towards the nose at which lashes begin, and over how much
 _ROOTS = 0.05, -0.006  # I above the mesh's edge: where their line is looked for
 _STEADY = 4.0, 3.0  # stations over which the line's height and its colour are blurred
-_ENDS, _FARTHEST, _BEGINS = (
-    (1.26, 0.45),
-    0.26,
-    (1.08, 0.45),
-)  # half widths outward and towards the nose: the line's ends,
-# over how much, and how much farther out it ends where the portrait's own lashes or liner go on there
-_WING = (
-    (1.02, 1.5, 11),
-    (-0.06, 0.06, 13),
-    0.22,
-)  # half widths, and I down, in which they are looked for; how dark they are
+_ENDS, _BEGINS = (1.26, 0.45), (1.08, 0.45)  # half widths outward and towards the nose: the line's ends; over how much
+_FARTHEST = 0.2  # half widths by which it ends farther out where the portrait's own lashes or liner go on there
+_WING_ASIDE, _WING_DOWN = (1.02, 1.5, 11), (-0.06, 0.06, 13)  # half widths, and I down, in which they are looked for …
+_WING_DARK = 0.22  # … and how much darker than the skin they are
 _PALER, _PALER_OUTSIDE = 0.35, 0.0  # of its darkness is lost at the inner and the outer corner
 _THINNER, _THINNER_OUTSIDE = 0.5, 0.15  # of its width is lost at the inner and the outer corner
 _USUAL, _UNEVEN = 15, 0.45  # percentile of the line's shade that is most of it; what is kept of how each place differs
@@ -248,10 +241,10 @@ def make_ink(
 
 def _wing(around: Surroundings) -> float:
     """Tell how far lashes or liner go on beyond the outer corner, 0 … 1."""
-    frame, (aside, down, dark) = around.frame, _WING
-    along = np.float32(frame.outer * frame.half) * np.linspace(*aside, dtype=np.float32)[None]
-    rows = np.float32(frame.unit) * np.linspace(*down, dtype=np.float32)[:, None]
+    frame = around.frame
+    along = np.float32(frame.outer * frame.half) * np.linspace(*_WING_ASIDE, dtype=np.float32)[None]
+    rows = np.float32(frame.unit) * np.linspace(*_WING_DOWN, dtype=np.float32)[:, None]
     places = np.broadcast_arrays(along, rows)
     seen, skin = (around.grid.spread(luma_of(part), *places) for part in (around.picture, around.skin))
     darkest = (1 - seen / np.maximum(skin, _BLACK)).max(0)
-    return float((darkest > dark).cumprod().mean())
+    return float((darkest > _WING_DARK).cumprod().mean())

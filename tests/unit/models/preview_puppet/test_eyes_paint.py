@@ -215,9 +215,12 @@ def test_the_line_of_a_shut_eye_meets_the_liner_beside_its_corner(landmarks, fac
     texture = cv2.GaussianBlur(texture, (0, 0), 1.0)
     shut, plain = apply(texture, Eyes(texture, landmarks), 1.0, 0.0, 0.0) @ GREY, float(np.float32(SKIN) @ GREY)
     for number in (0, 1):
+        line = []
         for place in np.linspace(0.7, 1.25, 12):
             (x, top), (_, bottom) = (local(landmarks, number, place, down) for down in (-0.05, 0.07))
-            assert shut[top:bottom, x].min() < 0.75 * plain, place
+            line.append(shut[top:bottom, x].min() / plain)
+        assert max(line) < 0.8
+        assert (np.maximum.accumulate(line) - line).max() < 0.05, "lighter, then dark again"
 
 
 def test_no_tip_of_a_lash_stays_on_a_shut_lid(landmarks, face):
