@@ -146,7 +146,8 @@ class Interior:
             return
         edges = [project(line).astype(np.float64) for line in self._shapes.lines(pose)]
         unit = scale * self._unit
-        bench = _Bench(edges, window, unit, scale * self._half_ramp, _HAIR * unit * self._hairs(amounts))
+        hair = _HAIR * unit * self._hairs(amounts)
+        bench = _Bench(edges, window, unit, scale * self._half_ramp, hair, reach=self._shapes.reach)
         part = frame[window]
         bench.join(part, lower)
         inner = bench.inner
@@ -234,10 +235,17 @@ class _Bench:
     """Where each pixel of a frame's mouth lies between the lips."""
 
     def __init__(
-        self, edges: list[NDArray[np.float64]], window: Window, unit: float, half_ramp: float, hair: float
+        self,
+        edges: list[NDArray[np.float64]],
+        window: Window,
+        unit: float,
+        half_ramp: float,
+        hair: float,
+        *,
+        reach: tuple[float, float],
     ) -> None:
-        """Lay out two edges (n, 2) in the frame's pixels over a window of it."""
-        self._window, self._half_ramp, self.unit = window, half_ramp, unit
+        """Lay out two edges (n, 2) in the frame's pixels over a window of it; between them it is open within reach."""
+        self._window, self._half_ramp, self.unit, self._reach = window, half_ramp, unit, reach
         upper, lower = edges
         left, right = upper[0], upper[-1]
         self._span = max(float(np.hypot(*(right - left))), 1.0)
@@ -299,7 +307,10 @@ class _Bench:
         self.height = bottom - top
         self.over, self.under = np.maximum(over, 0), np.maximum(under, 0)
         self.depth = np.clip(over / np.maximum(self.height, 1e-3), 0, 1)
-        self.across = np.minimum(np.abs(self._place * np.float32(2 / self._span) - 1), 1)
+        left, right = self._reach
+        half, middle = (left + right) / 2, (right - left) / 2
+        station = self._place * np.float32(2 / self._span / half) - np.float32((1 + middle) / half)
+        self.across = np.minimum(np.abs(station), 1)
 
     def along(self, middle: Array) -> Array:
         """Say how far along the mouth each pixel of the open part (h, w) lies from a place (2,), in pixels."""

@@ -22,10 +22,12 @@ corners, which lie farther out than the points that were measured."""
 _STILL = (1, 4, 6, 168, 8, 10, 33, 133, 263, 362, 145, 374, 50, 280, 36, 266, 101, 330, 117, 346, 123, 352, 93, 323,
           234, 454, 127, 356, 48, 278, 129, 358, 132, 361)  # fmt: skip
 _CROWDED = 1.2  # the mesh's lip points lie closer together towards the corners: their places as a power of their count
-_RIM_LOWER = (0.0, 0.16, 0.46, 0.76, 0.95, 1.0)
+_RIM_LOWER = (0.0, 0.20, 0.50, 0.78, 0.95, 1.0)
 """The same for the lower lip's outer rim: beside the corners it moves less than the edge, else the skin under them is
 stretched into pockets."""
-_ROUND, _ROUND_POWER = 1.0, 1.0  # a rounded opening: an oval of this share of the lips' width, and how it is bent
+_OPENS = 0.6  # share of the way from where the lower lip's red ends to a corner at which a shut mouth's opening ends …
+_CARRIED, _CARRIED_FULL = 0.35, 0.20  # … and to which the red is carried; I of the lower lip's way over which it is
+_ROUND, _ROUND_POWER = 0.85, 1.0  # a rounded opening: an oval of this share of the lips' width, and how it is bent
 _SWING = 0.25  # how far the chin goes back for each I down; it turns about the ears
 _SPAN = 0.5  # I by which a corner moves outward for each I of width
 _LIFTED, _BACK = 0.35, 0.27  # … upward and back; measured like the curves
@@ -85,6 +87,31 @@ def profile(stations: Matrix, fractions: tuple[float, ...]) -> Matrix:
     return PchipInterpolator(inward, np.array(fractions))(1 - np.clip(np.abs(stations), 0, 1))
 
 
+def find_reach(parting: Parting) -> tuple[float, float]:
+    """Find at which |station| the mouth's opening ends at picture left and right: near where there is lip below it."""
+    left, right = (red + _OPENS * (1 - red) for red in parting.red)
+    return left, right
+
+
+def _within(along: Matrix, parting: Parting, *, upper: bool) -> Matrix:
+    """Express stations (n,) in shares of the opening's reach; the lower lip's are where they are carried to."""
+    left, right = find_reach(parting)
+    return (along if upper else along + _carry(along, parting)) / np.where(along < 0, left, right)
+
+
+def _carry(along: Matrix, parting: Parting) -> Matrix:
+    """Say by how many stations the lower lip's places (n,) go outward when it is low."""
+    red = np.where(along < 0, *parting.red)
+    aside = np.abs(along)
+    share = np.minimum(aside / red, (1 - aside) / np.maximum(1 - red, 1e-3))
+    return np.sign(along) * np.clip(share, 0, 1) * _CARRIED * (1 - red)
+
+
+def _carried(along: Matrix, parting: Parting) -> Matrix:
+    """Say the same in I for each I that it goes down."""
+    return _carry(along, parting) * float(np.hypot(*parting.bite.along)) / parting.unit / _CARRIED_FULL
+
+
 def tie_around(points: Matrix, parting: Parting) -> Controls:
     """Tie down what is around the lips: chin, jaw, cheeks and nose, and what stays still."""
     gap = parting.gap * _CLOSE_RIM if parting.shown else 0.0
@@ -115,10 +142,14 @@ def tie_rims(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     share = np.concatenate((half, half[-2::-1]))
     along = np.clip(parting.bite.locate(rim[:, :2])[:, 0], -1, 1)
     height = measure_heights(points, parting, along, upper=upper)
+    order = np.argsort(along)
+    share = np.interp(_within(along, parting, upper=upper), along[order], share[order])
     moves = np.zeros((len(PARTS), len(rim), 3))
     fill = _filler(moves)
     way = -1.0 if upper else 1.0
     fill("upper_rim" if upper else "lower_rim", y=share, z=0.0 if upper else _SWING * share)
+    if not upper:
+        fill("lower_rim", x=_carried(along, parting))
     thick = np.minimum(height / _THICK, 1)
     _shape(fill, along, share, way * thick)
     fill("round", x=-_ROUND_CORNER * along,
@@ -139,8 +170,9 @@ def tie_edges(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     along = STATIONS[chosen]
     edge = parting.upper if upper else parting.lower
     fractions = PROFILE_UPPER if upper else PROFILE_LOWER
-    share = profile(along, fractions)
-    round_share = np.maximum(1 - (along / _ROUND) ** 2, 0) ** _ROUND_POWER
+    within = _within(along, parting, upper=upper)
+    share = profile(within, fractions)
+    round_share = np.maximum(1 - (within / _ROUND) ** 2, 0) ** _ROUND_POWER
     moves = np.zeros((len(PARTS), len(along), 3))
     fill = _filler(moves)
     swing = 0.0 if upper else _SWING
@@ -152,6 +184,7 @@ def tie_edges(points: Matrix, parting: Parting, *, upper: bool) -> Controls:
     fill("round", x=-_ROUND_CORNER * along, z=-(_CORNER_PROTRUDED + (_PROTRUDED - _CORNER_PROTRUDED) * share))
     fill("close", y=_gaps(parting, along) * (_CLOSE_UPPER if upper else _CLOSE_UPPER - 1))
     if not upper:
+        fill("lower", x=_carried(along, parting))
         fill("tuck", y=-TUCKED * measure_heights(points, parting, along, upper=False))
     return Controls(edge[chosen, :2].astype(np.float64), moves)
 

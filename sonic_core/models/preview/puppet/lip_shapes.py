@@ -22,6 +22,7 @@ from .lip_controls import (
     TUCKED,
     Controls,
     Matrix,
+    find_reach,
     measure_heights,
     tie_around,
     tie_edges,
@@ -51,6 +52,7 @@ _WIDTH = 0.79  # I, median of 110 mouths: smaller ones follow changes of width l
 _LEAST_SHARE = 0.3  # of the widest probe's gap that even a face in profile opens to
 _SHUT = 0.02  # I: what counts as shut
 _NARROWINGS = 3  # times a narrow mouth is tried: closing an open one, which stays the same, has a part in its folds
+_PARTING = 0.12  # stations from the opening's end over which the seam's dark line is left to the lips
 _STILL = 1e-3  # pixels: fields smaller than this everywhere are cut off
 
 
@@ -65,6 +67,7 @@ class LipShapes:
         own_gap: The portrait's own gap between the lips in I; 0 where they are shut.
         closable: Whether that can be shut.
         parting: Where the portrait's own lips part.
+        reach: At which |station| the opening ends at picture left and right.
         points: (468, 3) the mesh in the portrait's pixels.
         axes: (3, 3) the head's axes, one a row: to picture right, down, away.
     """
@@ -138,8 +141,9 @@ class LipShapes:
             rest + np.tensordot(amounts.parts, moves, 1) for rest, moves in (self._upper, self._lower, self._tucked)
         )
         if not self.parting.shown:
-            upper = upper + (1 - amounts.trim) * self._to_seam[0]
-            lower = lower + (1 - amounts.trim) * self._to_seam[1]
+            shut = 1 - amounts.trim * self._parted
+            upper = upper + shut * self._to_seam[0]
+            lower = lower + shut * self._to_seam[1]
         lower = lower + amounts.tuck * (tucked - lower)
         upper[[0, -1]] = lower[[0, -1]] = (upper[[0, -1]] + lower[[0, -1]]) / 2
         return upper.astype(np.float32), lower.astype(np.float32)
@@ -173,6 +177,10 @@ class LipShapes:
         tucked = lower + TUCKED * heights[:, None] * down
         middle = (upper + lower) / 2
         self._to_seam = (middle - upper).astype(np.float32), (middle - lower).astype(np.float32)
+        self.reach = left, right = (1.0, 1.0) if parting.shown else find_reach(parting)
+        stations = STATIONS[chosen]
+        reached = np.where(stations < 0, stations + left, right - stations)
+        self._parted = np.clip(reached / _PARTING, 0, 1)[:, None].astype(np.float32) if not parting.shown else 1.0
         rim = points[list(LIPS_LOWER_OUTER)] + _JOIN * down
         aside = self.axes[0] * parting.unit * _ASIDE
         rim = np.concatenate((rim, upper[:1] - aside, upper[-1:] + aside, upper))

@@ -52,6 +52,12 @@ _TRIM_UPPER, _TRIM_LOWER = 0.006, 0.012  # I of an open mouth's lips in which th
 _SHORTEST = 0.6  # share of a length along the head's downward axis that is seen at least
 _LINE = 0.025  # I above and below, against which the seam is dark
 _DARK = 20.0  # Lab units by which a surely dark seam is darker
+_RED_AT, _SKIN_BELOW = (0.010, 0.035), (0.03, 0.07)  # I below a lower lip's edge where it is red; below its rim, skin
+_RED_SURE = (6.0, 16.0)  # Lab units between lip and skin from which the red's ends count, and from which alone
+_RED_USUAL, _RED_BOUNDS = 0.80, (0.62, 0.95)  # where they are else, and at the least and most: 60 mouths, by eye
+_RED_SHARE = 0.45  # of the way from the skin's hue to the lip's, from which a place is red
+_RED_APART = 0.20  # by which one end is nearer than the other at most
+_RED_FROM = 0.25  # |station| from which an end is looked for
 _WEIGHTS = (1.0, 1.5, 0.4)  # of L, a and b: teeth, lips and skin differ in redness where their brightness does not
 
 
@@ -89,6 +95,9 @@ class Parting:
     """Distance of the two in the middle in I; between shut lips the thickness of the dark seam."""
     shown: bool
     """Whether the mouth is open, so that teeth or a dark inside show."""
+    red: tuple[float, float] = (1.0, 1.0)
+    """How far from the middle (0) to a corner (1) the lower lip's red goes along its edge, at picture left and right:
+    painters and shadows let it end before the line of the mouth does."""
 
 
 def find_axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -144,7 +153,8 @@ def find_parting(image: Array, landmarks: Landmarks) -> Parting:
         np.column_stack((bite.place(STATIONS, edge), line[:, 1])).astype(np.float32)
         for edge, line in zip(edges, (upper, lower), strict=True)
     ]
-    return Parting(unit, bite, lines[0], lines[1], max(_gap(*edges), 0.0), shown)
+    red = _find_red_ends(across, edges[1])
+    return Parting(unit, bite, lines[0], lines[1], max(_gap(*edges), 0.0), shown, red)
 
 
 def _gap(upper: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
@@ -240,6 +250,35 @@ class _Across:
         colours = self.read(across)
         nearest = np.minimum(*(np.linalg.norm(colours - lip, axis=-1) for lip in self.lips))
         return np.minimum(nearest.astype(np.float64) / _STRANGE, 1 + _DOUBT) - _DOUBT
+
+
+def _find_red_ends(across: _Across, edge: NDArray[np.float64]) -> tuple[float, float]:
+    """Find how far the lower lip's red goes along its edge (n,) to both sides, 0 … 1.
+
+    Hue alone tells: at the corners it is dark, and a dark place is neither lip nor skin.
+    """
+    height = across.heights[1]
+    levels = [
+        across.read(edge[:, None] + depth).astype(np.float64)[..., 1:]
+        for depth in (
+            np.linspace(*_RED_AT, 5) * np.ones((len(edge), 1)),
+            height[:, None] * np.array((0.3, 0.5, 0.7)),
+            height[:, None] + np.linspace(*_SKIN_BELOW, 3),
+        )
+    ]
+    lip = np.median(levels[1][np.abs(STATIONS) < _RED_FROM].reshape(-1, 2), axis=0)
+    skin = np.median(levels[2][np.abs(STATIONS) < 1 - _CENTRE].reshape(-1, 2), axis=0)
+    way = lip - skin
+    apart = float(np.linalg.norm(way))
+    like = np.clip((levels[0] - skin) @ way / max(apart**2, 1e-6), 0, 1).mean(1) - _RED_SHARE
+    sure = float(np.clip((apart - _RED_SURE[0]) / (_RED_SURE[1] - _RED_SURE[0]), 0, 1))
+    ends = []
+    for side in (-1, 1):
+        outward = np.flatnonzero(side * STATIONS >= 0)[::side]
+        gained = np.where(side * STATIONS[outward] > _RED_FROM, np.cumsum(like[outward]), -np.inf)
+        found = float(np.clip(side * STATIONS[outward][int(gained.argmax())], *_RED_BOUNDS))
+        ends.append(_RED_USUAL + (found - _RED_USUAL) * sure)
+    return max(ends[0], ends[1] - _RED_APART), max(ends[1], ends[0] - _RED_APART)
 
 
 def _follow(

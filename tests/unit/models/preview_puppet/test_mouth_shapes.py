@@ -271,3 +271,33 @@ def test_a_window_of_a_field_is_cut_out_of_the_whole(shut):
             (slice(0, rows.start), slice(None)),
         ):
             assert np.allclose(shut.shapes.field(pose, upper=upper, window=window), whole[window], atol=1e-4)
+
+
+def short_lipped(ends):
+    """A drawn face whose lower lip's red ends at these |stations| at picture left and right."""
+    image, landmarks = drawn()
+    parting = find_parting(image, landmarks)
+    height, width = image.shape[:2]
+    along, across = parting.bite.locate(np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2)).T
+    beyond = (across > 0.014) & (across < 0.4) & (np.abs(along) > np.where(along < 0, *ends)) & (np.abs(along) < 1.2)
+    image.reshape(-1, 3)[beyond] = SKIN
+    return cv2.GaussianBlur(image, (0, 0), 1.0), landmarks
+
+
+@pytest.mark.parametrize("ends", [(0.65, 0.65), (0.80, 0.68)])
+def test_a_mouth_opens_where_there_is_lip_below_it(ends):
+    mouth = Mouth(*short_lipped(ends))
+    assert mouth.shapes.parting.red == pytest.approx(ends, abs=0.08)
+    pose = Pose(gap=0.3, jaw=1, lower=0.6)
+    frame = mouth.frame(pose)
+    upper, lower = mouth.shapes.lines(pose)
+    unit = mouth.shapes.parting.unit
+    parted = lower[(lower - upper)[:, 1] > 0.08 * unit, :2] + (0, 0.03 * unit)
+    colours = np.stack([frame[round(float(y)), round(float(x))] for x, y in parted])
+    red = np.linalg.norm(colours - LIP, axis=1) < np.linalg.norm(colours - SKIN, axis=1)
+    assert red.mean() > 0.9
+
+
+def test_lips_without_a_hue_of_their_own_end_where_most_do():
+    image, landmarks = drawn()
+    assert find_parting(np.repeat(image.mean(-1, keepdims=True), 3, -1), landmarks).red == (0.8, 0.8)
