@@ -31,6 +31,7 @@ quick: lint
 
 check: lint
 	$(PYTEST)
+	$(BIN)/python -W ignore -m tests.fuzz --minutes 1
 
 format: $(READY)
 	$(BIN)/ruff format .

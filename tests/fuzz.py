@@ -1,11 +1,12 @@
 """Bad input, damaged files, signals and limits without end: nothing may crash, hang, or leave anything behind.
 
-    python -m tests.fuzz [--minutes 1] [--seed S] [--only N]
+    python -m tests.fuzz [--minutes 1 | --cases N] [--kind KIND] [--seed S] [--only N]
 
 Each case is a command of the real command line in a process of its own (forked from one that has loaded everything),
 drawn from the seed and its number, so that ``--only`` runs one again. A case fails on a traceback, a crash, a status
 that the command line does not have, more than one line of error, a file that is left half-written or changed, a
-minute's wait, 1.5 GB of memory, or asking for 4 GB where nobody limits it. Exits with 1 where any failed.
+minute's wait, 1.5 GB of memory, or asking for 4 GB where nobody limits it. Exits with 1 where any failed, and tells how
+many of each kind there were, and the most memory that one of them took.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ import tempfile
 import time
 import traceback
 import wave
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sonic_core import pipeline  # noqa: F401 - what every command would load, and the limits on memory concern too
@@ -45,6 +48,9 @@ MOST_SPACE = 4096
 machine ends there, and has failed."""
 TIGHT_SPACE = (64, 128, 256, 512, 1024)
 """MiB beyond them where memory is meant to run out; threads alone ask for 64 each."""
+BLAS_SIDE = 512
+"""Rows of a matrix that OpenBLAS takes its threads for. A program has them once it is loaded, a fork only once it asks,
+and where there is no memory for them then, OpenBLAS waits for itself for ever."""
 NO_MEMORY = "not enough memory"
 LISTENING = 0.5
 """Seconds within which a process surely listens to signals."""
@@ -70,6 +76,7 @@ TEXTS = (
     "model", "format", "face", "quality", "weights", "device", "precision", "acceleration", "output", "image", "audio",
 )
 # fmt: on
+KINDS = ("arguments", "files", "signals", "limits")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -93,7 +100,6 @@ class Seeds:
     """Whole files, small ones, of every kind that is read."""
 
     def __init__(self) -> None:
-        import numpy as np
         from PIL import Image
 
         import sonic_core as sonic
@@ -174,10 +180,11 @@ def damaged(chance: random.Random, content: bytes) -> bytes:
     return data
 
 
-def draw_case(chance: random.Random, seeds: Seeds) -> Case:
-    """Draw a case."""
-    kinds: tuple[Callable[[random.Random, Seeds], Case], ...] = (_arguments, _bytes, _bytes, _signal, _limit)
-    return chance.choice(kinds)(chance, seeds)
+def draw_case(chance: random.Random, seeds: Seeds, kind: str | None = None) -> tuple[str, Case]:
+    """Draw a case, of a kind or of any; tell its kind too."""
+    kind = kind or chance.choice((*KINDS, "files"))
+    kinds: tuple[Callable[[random.Random, Seeds], Case], ...] = (_arguments, _bytes, _signal, _limit)
+    return kind, kinds[KINDS.index(kind)](chance, seeds)
 
 
 def _good(seeds: Seeds, **changed: str) -> list[str]:
@@ -261,8 +268,8 @@ def _limit(chance: random.Random, seeds: Seeds) -> Case:
     return case
 
 
-def run_case(case: Case) -> list[str]:
-    """Run a case; tell what is wrong with how it went."""
+def run_case(case: Case) -> tuple[list[str], float]:
+    """Run a case; tell what is wrong with how it went, and the most memory that it took (MiB)."""
     with tempfile.TemporaryDirectory() as outer:
         place = Path(outer) / "work"
         for folder in (place, Path(outer) / "home"):
@@ -293,7 +300,7 @@ def run_case(case: Case) -> list[str]:
             faults.append(f"{memory:.0f} MiB")
         faults += _left(case, place, status)
         shutil.rmtree(place, ignore_errors=True)
-    return faults
+    return faults, memory
 
 
 def _be(case: Case, place: Path, errors: int) -> None:
@@ -306,6 +313,7 @@ def _be(case: Case, place: Path, errors: int) -> None:
         for number, where in ((0, nowhere), (1, nowhere), (2, errors)):
             os.dup2(where, number)
         sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115
+        np.linalg.solve(np.eye(BLAS_SIDE), np.ones(BLAS_SIDE))
         kind, most = case.limit or (resource.RLIMIT_AS, MOST_SPACE << 20)
         if kind == resource.RLIMIT_AS:
             most += int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
@@ -358,28 +366,33 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Run cases until the time is over."""
+    """Run cases until the time is over, or as many as are wanted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--minutes", type=float, help="1 where nothing is said")
+    parser.add_argument("--cases", type=int, help="how many, however long they take")
+    parser.add_argument("--kind", choices=KINDS, help="cases of this kind alone")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--only", type=int, help="run this case alone, and tell what it is")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as maker:
         seeds = maker.submit(Seeds).result()  # a process that has used its libraries' threads cannot be forked
-    until, number, failed = time.monotonic() + 60 * options.minutes, 0, 0
-    numbers = iter([options.only]) if options.only is not None else iter(range(1 << 62))
-    for number in numbers:
+    minutes = options.minutes or (1.0 if options.cases is None else float("inf"))
+    until, failed, most, run = time.monotonic() + 60 * minutes, 0, 0.0, Counter[str]()
+    for number in [options.only] if options.only is not None else range(options.cases or 1 << 62):
         if time.monotonic() > until:
             break
-        case = draw_case(random.Random(f"{options.seed} {number}"), seeds)  # noqa: S311
+        kind, case = draw_case(random.Random(f"{options.seed} {number}"), seeds, options.kind)  # noqa: S311
         if options.only is not None:
             say(f"{case.arguments} {sorted(case.files)} {case.signal_after} {case.limit}")
-        if faults := run_case(case):
+        faults, memory = run_case(case)
+        run[kind], most = run[kind] + 1, max(most, memory)
+        if faults:
             failed += 1
             command = ascii(" ".join(case.arguments))
             say(f"case {number} ({command:.300}): {'; '.join(faults)}")
-    say(f"{number} cases of seed {options.seed}, {failed} failed")
+    kinds = ", ".join(f"{count} of {kind}" for kind, count in sorted(run.items()))
+    say(f"{run.total()} cases of seed {options.seed} ({kinds}), {failed} failed; the most memory: {most:.0f} MiB")
     return min(failed, 1)
 
 

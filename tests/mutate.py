@@ -1,11 +1,11 @@
 """Change one sign, bound or check of the engine at a time, and see whether a test notices.
 
-    python -m tests.mutate media/wav.py post/smooth.py [--mutants 40] [--seed 1] [--list]
+    python -m tests.mutate media/wav.py post/smooth.py [--mutants 40] [--seed 1] [--tests T ...] [--list]
 
 Each change is made in a copy of the project, where those tests are run that import the changed module, those of its
-name alone where there are such; where none does, those that import what imports it. A change is caught when they fail
-or take far longer than without it. Prints a line for each that is not, and the share that is. Some change nothing that
-anybody could see: these are told by reading.
+name alone where there are such; where none does, those that import what imports it; ``--tests`` names others, files,
+folders or single tests. A change is caught when they fail or take far longer than without it. Prints a line for each
+that is not, and the share that is. Some change nothing that anybody could see: these are told by reading.
 """
 
 from __future__ import annotations
@@ -171,9 +171,8 @@ class Bench:
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, self.root / name)
 
-    def passes(self, tests: list[Path], patience: float | None = None) -> bool:
+    def passes(self, names: list[str], patience: float | None = None) -> bool:
         """Say whether tests pass in time."""
-        names = [test.relative_to(ROOT).as_posix() for test in tests]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *names]
         told = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
         try:
@@ -184,12 +183,12 @@ class Bench:
             raise SystemExit(f"no tests in {', '.join(names)}")
         return done.returncode == 0
 
-    def catches(self, mutant: Mutant, tests: list[Path], patience: float) -> bool:
+    def catches(self, mutant: Mutant, names: list[str], patience: float) -> bool:
         """Say whether tests notice a change."""
         place = self.root / mutant.path.relative_to(ROOT)
         place.write_text(mutant.source, encoding="utf-8")
         try:
-            return not self.passes(tests, patience)
+            return not self.passes(names, patience)
         finally:
             shutil.copyfile(mutant.path, place)
 
@@ -224,24 +223,28 @@ def main() -> int:
     parser.add_argument("rooms", nargs="+", metavar="ROOM", help="a file or folder below sonic_core")
     parser.add_argument("--mutants", type=int, default=40)
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--tests", nargs="+", metavar="T", help="run these, for every change")
     parser.add_argument("--list", action="store_true", help="only say what would be changed, and which tests are run")
     options = parser.parse_args()
     mutants, caught = drawn(options.rooms, options.mutants, options.seed), 0
+    tests = {
+        path: options.tests or [test.relative_to(ROOT).as_posix() for test in tests_of(path)]
+        for path in dict.fromkeys(one.path for one in mutants)
+    }
     if options.list:
         for one in mutants:
-            names = " ".join(test.relative_to(ROOT / "tests").as_posix() for test in tests_of(one.path))
-            say(f"{one.path.relative_to(ROOT)}:{one.line}  {one.change}  ({names})")
+            say(f"{one.path.relative_to(ROOT)}:{one.line}  {one.change}  ({' '.join(tests[one.path])})")
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        bench, usual = Bench(Path(folder)), dict[Path, float]()
+        bench, usual = Bench(Path(folder)), dict[tuple[str, ...], float]()
         for one in mutants:
-            tests = tests_of(one.path)
-            if one.path not in usual:
+            names = tests[one.path]
+            if (key := tuple(names)) not in usual:
                 began = time.monotonic()
-                if not bench.passes(tests):
+                if not bench.passes(names):
                     raise SystemExit(f"the tests of {one.path.relative_to(ROOT)} fail without a change")
-                usual[one.path] = time.monotonic() - began
-            if bench.catches(one, tests, 30 + PATIENCE * usual[one.path]):
+                usual[key] = time.monotonic() - began
+            if bench.catches(one, names, 30 + PATIENCE * usual[key]):
                 caught += 1
             else:
                 say(f"not caught: {one.path.relative_to(ROOT)}:{one.line}  {one.change}")

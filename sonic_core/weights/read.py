@@ -23,6 +23,7 @@ from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from ..errors import CheckpointError
+from ..memory import memory_errors
 from ..types import Progress, ignore_progress
 from .catalog import BASE_PARTS
 from .naming import fitting
@@ -112,13 +113,14 @@ def open_tensors(path: Path) -> Tensors:
 
     Raises:
         CheckpointError: The file is missing, cut short, no weight file, or a pickle that holds more than tensors.
+        OutOfMemoryError: The file may be whole, and there is no room for it.
     """
     path = Path(path)
     kind = _recognise(path)
     try:
-        if kind == "safetensors":
-            return _SafeTensors(path)
-        with warnings.catch_warnings():
+        with memory_errors(), warnings.catch_warnings():
+            if kind == "safetensors":
+                return _SafeTensors(path)
             warnings.simplefilter("ignore", UserWarning)  # what is strange about the file is said below
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "zip")
     except pickle.UnpicklingError as error:
@@ -136,9 +138,10 @@ def bundled(path: Path) -> Iterator[Any]:
 
     Raises:
         CheckpointError: It is missing or damaged, or holds something else.
+        OutOfMemoryError: There is no room for it.
     """
     try:
-        with safe_open(str(path), framework="pt", device="cpu") as file:
+        with memory_errors(), safe_open(str(path), framework="pt", device="cpu") as file:
             yield file
     except (SafetensorError, *_DAMAGE) as error:
         reason = f"{error}".partition("\n")[0]

@@ -36,6 +36,32 @@ def test_whole_weights_are_read():
         assert list(file.keys())
 
 
+NO_ROOM = """
+import resource, sys
+from pathlib import Path
+from sonic_core import OutOfMemoryError
+from sonic_core.faces.networks import WEIGHTS
+from sonic_core.weights.read import bundled, open_tensors
+def read_bundled(path):
+    with bundled(path) as file:
+        return [file.get_tensor(name) for name in file.keys()]
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken, taken))
+for read in (read_bundled, open_tensors):
+    try:
+        read(WEIGHTS)
+    except OutOfMemoryError:
+        continue
+    sys.exit(1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the addresses of a process as Linux does")
+def test_whole_weights_for_which_there_is_no_room_are_not_called_damaged():
+    done = subprocess.run([sys.executable, "-c", NO_ROOM], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_damaged_package_is_said_by_the_command_line(tmp_path):
     """A copy of the package, of which a file was cut off."""
     shutil.copytree(ROOT / "sonic_core", tmp_path / "sonic_core", ignore=shutil.ignore_patterns("learn", "__pycache__"))
