@@ -15,9 +15,9 @@ from .errors import OutOfMemoryError, SonicError
 _NO_MEMORY = re.compile(
     r"outofmemory|outof(device|host)memory|(ur|ze|pi)(result)?erroroutofresources"
     r"|can'?tallocatememory|cannotallocatememory|notenoughmemory|invalidbuffersize:?\d"
-    r"|statusallocfailed|unabletofindanengine"
+    r"|statusallocfailed|unabletofindanengine|couldnotcreatea(primitive|memory)"
 )
-"""How the many libraries say it, in small letters without spaces and underscores."""
+"""How the many libraries say it, in small letters without spaces and underscores; oneDNN only names what failed."""
 _CUDA_OUT_OF_MEMORY = 2
 """``cudaErrorMemoryAllocation``, as ``torch.AcceleratorError`` tells it."""
 _SHORT = ("insufficient memory", "cannot allocate memory", "bad_alloc")

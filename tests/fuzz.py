@@ -37,6 +37,7 @@ import torch
 from sonic_core import pipeline  # noqa: F401 - what every command would load, and the limits on memory concern too
 from sonic_core.cli import ending
 from sonic_core.cli import main as program
+from sonic_core.models.preview import model  # noqa: F401 - the same
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
@@ -52,8 +53,6 @@ BLAS_SIDE = 512
 """Rows of a matrix that OpenBLAS takes its threads for. A program has them once it is loaded, a fork only once it asks,
 and where there is no memory for them then, OpenBLAS waits for itself for ever."""
 NO_MEMORY = "not enough memory"
-LISTENING = 0.5
-"""Seconds within which a process surely listens to signals."""
 STATUSES = {0, 1, 2, 129, 130, 141, 143}
 CUT = 0.95
 """Of damages leave what comes behind them."""
@@ -278,17 +277,18 @@ def run_case(case: Case) -> tuple[list[str], float]:
             (place / name).write_bytes(content)
         began = time.monotonic()
         reading, writing = os.pipe()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child listens
         child = os.fork()
         if child == 0:
             os.close(reading)
             _be(case, place, writing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.close(writing)
         with os.fdopen(reading, errors="replace") as said, ThreadPoolExecutor(1) as listener:
             heard = listener.submit(said.read)  # not a file, which a limit would concern too
             faults, status, memory = _wait(child, case, began)
             errors = heard.result()
-        unheard = status == -case.signal and case.signal_after is not None and case.signal_after < LISTENING
-        if "Traceback" in errors or not (status in STATUSES or unheard):
+        if "Traceback" in errors or status not in STATUSES:
             faults.append(f"status {status}: {errors.strip()[-900:]}")
         elif (
             status == 2 and sum(line.startswith("sonic: ") for line in errors.splitlines() if "encode" not in line) < 1
@@ -318,11 +318,17 @@ def _be(case: Case, place: Path, errors: int) -> None:
         if kind == resource.RLIMIT_AS:
             most += int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
         resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
-        status = ending.run_program(lambda: program.main(case.arguments))
+        status = ending.run_program(lambda: _heed(case.arguments))
     except BaseException:  # noqa: BLE001 - told by the parent
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(status)
+
+
+def _heed(arguments: list[str]) -> int:
+    """Run the command line from when signals are listened to."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return program.main(arguments)
 
 
 def _wait(child: int, case: Case, began: float) -> tuple[list[str], int, float]:

@@ -48,13 +48,18 @@ def test_of_one_track_nothing_is_said(tmp_path):
         assert read_audio(path).samples.shape == (1, len(SPEECH))
 
 
-@pytest.mark.parametrize("gap", [0.2, 15.0])
+@pytest.mark.parametrize("gap", [0.06, 0.2, 15.0])
 def test_a_gap_is_silence_however_long(tmp_path, gap):
     path = write_sound(tmp_path / "x.mkv", [SPEECH, SPEECH], gaps=[0, gap])
     samples = read_audio(path).samples[0]
     second = samples[len(SPEECH) + round(gap * 16000) :]
     assert abs(len(samples) - 2 * len(SPEECH) - gap * 16000) <= 32
     assert (second[: len(SPEECH)] - torch.from_numpy(SPEECH)[: len(second)]).abs().mean() < 0.01
+
+
+def test_a_rounded_time_stamp_is_no_gap(tmp_path):
+    path = write_sound(tmp_path / "x.mkv", [SPEECH, SPEECH], gaps=[0, 0.04])
+    assert read_audio(path).samples.shape[1] == 2 * len(SPEECH)
 
 
 def test_a_jump_that_cannot_be_meant_is_said_and_takes_no_room(tmp_path):
@@ -113,6 +118,16 @@ def test_chained_ogg(tmp_path, codec, rates, layout):
     assert audio.rate == rates[0] and len(audio.samples) == 1
     assert abs(audio.duration - sum(read_audio(part).duration for part in parts)) < 0.05
     assert abs(loud(audio.samples[:, : rates[0]]) / loud(audio.samples[:, rates[0] :]) - 1) < 0.1
+
+
+def test_a_piece_of_a_chained_ogg_may_lie_in_both_parts(tmp_path):
+    parts = [
+        write_sound(tmp_path / f"{rate}.ogg", [speech(1.0, rate)], codec="flac", rate=rate) for rate in (16000, 44100)
+    ]
+    (tmp_path / "x.ogg").write_bytes(b"".join(part.read_bytes() for part in parts))
+    whole, piece = read_audio(tmp_path / "x.ogg"), read_audio(tmp_path / "x.ogg", start=0.8, duration=0.5)
+    assert piece.samples.shape[1] == 8000
+    assert torch.equal(piece.samples, whole.samples[:, 12800:20800])
 
 
 def test_comfort_noise_is_silence(tmp_path):

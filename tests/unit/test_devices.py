@@ -119,6 +119,7 @@ GUISES = [
     "Invalid buffer size: 58.71 GiB",
     "[enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9",
     "DefaultCPUAllocator: not enough memory: you tried to allocate 4000000000000 bytes.",
+    "could not create a primitive",
 ]
 OTHERS = [
     "CUDA error: device-side assert triggered",
