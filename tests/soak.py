@@ -1,6 +1,6 @@
 """Much work in one process: its memory, its open files and its threads stay as they are.
 
-    python -m tests.soak [--jobs 100] [--threads 8] [--sound 60] [--seed S] [--minutes M]
+    python -m tests.soak [--jobs 100] [--threads 8] [--sound 60] [--seed S] [--minutes M] [--parts 1 2 3]
 
 Three parts: short videos one after the other, as many shared out to threads that are new for each round, and one video
 of a long sound. Which videos is drawn from the seed and their number. For each part a line is printed: memory once it
@@ -172,6 +172,7 @@ def main() -> int:
     parser.add_argument("--sound", type=float, default=60.0, help="seconds of the long sound")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--looks", action="store_true")
+    parser.add_argument("--parts", type=int, nargs="+", choices=(1, 2, 3), default=(1, 2, 3), help="only these")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     options = parser.parse_args()
     options.seconds = options.minutes * 60 / 3
@@ -181,7 +182,9 @@ def main() -> int:
         "| part | looks | MiB, warm | MiB, at the end | rise | files | threads |\n|---|---|---|---|---|---|---|\n"
     )
     with tempfile.TemporaryDirectory() as folder:
-        for part in (one_after_the_other, in_threads, long_sound):
+        for number, part in enumerate((one_after_the_other, in_threads, long_sound), 1):
+            if number not in options.parts:
+                continue
             course = part(model, options, Path(folder))
             sys.stdout.write(course.line() + "\n")
             if options.looks:

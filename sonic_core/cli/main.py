@@ -66,8 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line, like every other error of this program."""
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace | None, list[str]]:
+        """Leave nothing that a command does not know to the whole program: the command is what has help about it."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
     def error(self, message: str) -> NoReturn:
-        raise SonicError(f"{message}; see 'python -m sonic_core {self.prog.rsplit(' ', 1)[-1]} --help'.")
+        asked = " ".join(["python -m sonic_core", *self.prog.split()[1:], "--help"])
+        raise SonicError(f"{message}; see '{asked}'.")
 
 
 def _parser() -> argparse.ArgumentParser:

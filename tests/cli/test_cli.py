@@ -131,6 +131,19 @@ def test_bad_input_gives_exit_2_one_line_and_no_file(name, tmp_path, capsys):
     assert set(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["doctor", "--nosuch", "3"], "unrecognized arguments: --nosuch 3; see 'python -m sonic_core doctor --help'."),
+        (["generate", "--fps"], "argument --fps: expected one argument; see 'python -m sonic_core generate --help'."),
+        (["--nosuch"], "required: COMMAND; see 'python -m sonic_core --help'."),
+    ],
+)
+def test_wrong_use_names_the_help_that_there_is(capsys, arguments, words):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.rstrip().endswith(words)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="write permission is a POSIX matter")
 def test_an_unwritable_folder_is_said_before_any_work():
     """Root may write anywhere, so a test run by root becomes nobody before it calls the program."""

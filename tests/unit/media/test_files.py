@@ -46,6 +46,21 @@ def test_bad_targets(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_what_cannot_be_read_is_told_for_what_it_is(tmp_path):
+    (tmp_path / "empty").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in [
+        ("empty", "in .*empty, got an empty file"),
+        ("", "got the folder"),
+        ("pipe", "got a pipe or a device"),
+        ("none", "no file is there"),
+        ("empty/x", "no file is there"),
+        ("a" * 300, "cannot be opened"),
+    ]:
+        with pytest.raises(MediaError, match=f"Expected a picture.*{words}"):
+            check_readable(tmp_path / name, "a picture")
+
+
 def test_written_beside(tmp_path):
     target = tmp_path / "x.mp4"
     target.write_text("old")
