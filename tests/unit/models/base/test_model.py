@@ -74,7 +74,7 @@ def test_too_little_memory_for_anything_is_one_sentence(tiny_model, conditions, 
     assert "Lower min_resolution, now 128, then window, now 4" in str(failure.value)
     assert "\n" not in str(failure.value)
     tight.failures = 0
-    assert len(frames_of(tiny_model.animate(conditions, settings(inference_steps=1)))) == 13
+    assert len(frames_of(tiny_model.animate(conditions, settings(inference_steps=1, fps=12.5)))) == 7
 
 
 def test_other_errors_are_not_mistaken_for_memory(tiny_model, conditions, settings, tight):
