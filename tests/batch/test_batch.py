@@ -89,30 +89,24 @@ def as_two_workers_fixture():
 
 
 @pytest.mark.usefixtures("as_two_workers")
-def test_voices_of_one_sound_are_a_row_here_and_in_processes(tmp_path):
+def test_processes_make_the_same_files(tmp_path):
+    """Of voices of one sound as of two plain rows; what a process cannot make is told as here."""
     row = row_of(tmp_path, "talk")
     row = replace(row, image=ROOT / "assets/pair.jpg", voices=((0, 0), (1, 1)))
     row = replace(row, settings=replace(row.settings, duration=0.6))
     keys = {key_of(one, tmp_path) for one in (row, replace(row, voices=((0, 1),)), replace(row, voices=()))}
     assert len(keys) == 3, "who says what decides whether a video is made anew"
-    outcome = run_batch([row], tmp_path)
-    assert (outcome.made, [entry.error for _, entry in outcome.failed]) == (1, [])
+    rows = [row, *(row_of(tmp_path, name, seed=seed) for seed, name in enumerate("ab"))]
+    outcome = run_batch(rows, tmp_path)
+    assert (outcome.made, [entry.error for _, entry in outcome.failed]) == (3, [])
     assert open_clip(row.output).size == (672, 1064)
     there = tmp_path / "there"
-    other = replace(row, output=there.resolve() / "talk.mp4")
-    absent = replace(other, output=other.output.with_name("absent.mp4"), voices=((0, 9),))
-    outcome = run_batch([other, absent], there, workers=2)
-    assert other.output.read_bytes() == row.output.read_bytes()
+    others = [replace(one, output=there.resolve() / one.output.name) for one in rows]
+    absent = replace(others[0], output=others[0].output.with_name("absent.mp4"), voices=((0, 9),))
+    outcome = run_batch([*others, absent], there, workers=2)
+    for one, other in zip(rows, others, strict=True):
+        assert other.output.read_bytes() == one.output.read_bytes()
     assert [entry.error[:7] for _, entry in outcome.failed] == ["Face 0:"]
-
-
-def test_processes_make_the_same_files(tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    for folder, workers in ((here, 0), (there, 2)):
-        rows = [row_of(folder, name, seed=seed) for seed, name in enumerate("ab")]
-        assert run_batch(rows, folder, workers=workers).made == 2
-    for name in "ab":
-        assert (here / f"{name}.mp4").read_bytes() == (there / f"{name}.mp4").read_bytes()
 
 
 def test_a_row_whose_process_is_lost_is_made_by_another(tmp_path):
@@ -184,22 +178,20 @@ def test_whoever_is_ended_goes_on_where_he_was(tmp_path, capsys, asked):
     assert len({json.loads(line)["id"] for line in entries(tmp_path)}) == 4
 
 
-def test_check_makes_nothing(tmp_path):
+def test_check_makes_nothing(tmp_path, capsys):
     command = write_list(tmp_path, 2)
     (tmp_path / "list.csv").write_text((tmp_path / "list.csv").read_text() + "\nbad,gone.png,gone.wav,1,384,1\n")
-    done = subprocess.run([*command, "--check"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 1
-    assert done.stdout == "2 rows can be tried, 1 cannot.\n"
-    assert "line 4, image: Expected a picture at" in done.stderr
+    assert main([*command[command.index("batch") :], "--check"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "2 rows can be tried, 1 cannot.\n"
+    assert "line 4, image: Expected a picture at" in shown.err
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--images", "a"], ["list.csv", "--images", "a", "--sounds", "b"]])
-def test_a_list_or_two_folders_are_wanted(tmp_path, arguments):
-    command = [sys.executable, "-m", "sonic_core", "batch", *arguments, "--output", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 2
-    assert "batch needs a list, or --images and --sounds" in done.stderr
+def test_a_list_or_two_folders_are_wanted(tmp_path, capsys, arguments):
+    assert main(["batch", *arguments, "--output", str(tmp_path / "out")]) == 2
+    assert "batch needs a list, or --images and --sounds" in capsys.readouterr().err
 
 
 def test_two_batches_do_not_meet_in_a_folder(tmp_path):

@@ -29,9 +29,9 @@ def test_stretches_of_several_workers_are_the_video_of_one(tmp_path, monkeypatch
     several = {"image": ROOT / "assets/pair.jpg", "audio": None, "speakers": ((0, SPEECH, 0.0), (1, SPEECH, 0.3))}
 
     def rows(folder):
-        mov = replace(long_row(folder, "mov", 1.1), output=folder.resolve() / "mov.mov", format="mov-prores")
+        mov = replace(long_row(folder, "mov", 1.04), output=folder.resolve() / "mov.mov", format="mov-prores")
         return [
-            long_row(folder, seconds=1.4, paste_back=True),
+            long_row(folder, seconds=1.2, paste_back=True),
             mov,
             replace(long_row(folder, "pair", 1.04), **several),
             row_of(folder, "short"),

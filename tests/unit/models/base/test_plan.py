@@ -102,7 +102,8 @@ def test_estimates_are_what_is_alive(size):
     from benchmarks.unet import count_alive, count_decoder
 
     work = job(size // 8)
-    for rows, piece, cut in list(_options(work, host=False))[:5]:  # smaller pieces take minutes to count
+    options = list(_options(work, host=False))[: 5 if size == 512 else 4]  # smaller pieces take minutes to count
+    for rows, piece, cut in options:
         alive = count_alive(size, rows, piece, cut)
         assert work.unet_bytes(rows, piece, cut) / MARGIN == pytest.approx(alive, rel=0.1), (rows, piece, cut)
     for frames in (1, 2, 4, 8):
