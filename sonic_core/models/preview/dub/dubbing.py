@@ -8,7 +8,9 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ....clip import Clip, frame_count
 from ....errors import InputError, SettingsError, SonicWarning, about_face
@@ -28,6 +30,8 @@ from .survey import Survey, survey
 
 _DIRECTED = ("dynamic_scale",)
 """What of a dubbed video can be directed: all else is the video's own."""
+MOST_TOLD = 5
+"""Stretches in which something is in front of the mouth that are told one by one."""
 _SILENCE = 1.0
 """Seconds of silence behind a sound that ends before the video: until then the mouth has shut."""
 _GAPING = (
@@ -53,6 +57,10 @@ class Dubbing:
 
     number: int | None = None
     """Of the person, where several speak."""
+    hidden: tuple[tuple[float, float], ...] = ()
+    """Stretches, from and to in seconds, in which something is in front of the mouth, and little is seen of it."""
+    frames_behind: int = 0
+    """Frames in which something is in front of a part of the lower face: it stays there, the new mouth behind it."""
 
     @property
     def reason(self) -> str:
@@ -64,6 +72,14 @@ class Dubbing:
             told += f", the face is not seen in {self.frames_without_face}"
         if self.frames_left:
             told += f", {self.frames_left} are left as they were, the mouth being hidden, too small or turned away"
+        if self.frames_behind:
+            told += f", in {self.frames_behind} it is behind what passes in front of it"
+        told += "".join(
+            f"; from {begin:.1f} to {end:.1f} s something is in front of the mouth: left as it was"
+            for begin, end in self.hidden[:MOST_TOLD]
+        )
+        if len(self.hidden) > MOST_TOLD:
+            told += f", and so are {len(self.hidden) - MOST_TOLD} more stretches"
         if self.changed_share is None:
             return f"{told}; how many pixels differ is known when the clip has been read."
         return (
@@ -139,8 +155,16 @@ def _person(found: Survey, video: Clip, audio: Audio, settings: Settings, shown:
         int((~found.there[shown]).sum()),
         int((found.there & (painter.strength == 0))[shown].sum()),
         int(found.scenes[-1]) + 1,
+        hidden=_stretches(found.hidden[shown], float(video.fps)),
+        frames_behind=sum(number in found.fronts and painter.strength[number] > 0 for number in shown),
     )
     return _Speaking(painter, _poses(video, audio, settings, len(shown)), report)
+
+
+def _stretches(where: NDArray[np.bool_], fps: float) -> tuple[tuple[float, float], ...]:
+    """List where something lasts, from and to in seconds."""
+    edges = np.flatnonzero(np.diff(where, prepend=False, append=False)) / fps
+    return tuple((float(begin), float(end)) for begin, end in edges.reshape(-1, 2))
 
 
 def _check_directed(settings: Settings, sounds: Collection[int]) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ....faces.geometry import LIPS_LOWER_INNER, LIPS_LOWER_OUTER, LIPS_UPPER_INNER, LIPS_UPPER_OUTER, eye_distance
 from ....faces.person_track import Sight
+from ....faces.regions import Pixels
 from ....types import Landmarks
 from ..puppet.grid import Floats
 from ..puppet.light import luma_of
@@ -17,11 +18,21 @@ MOST = 1.35
 two filmed people, two scenes in which that was tried came out too dark."""
 SOFT = 0.02
 """I: deviation of the Gaussian by which the lips' outline is softened, to the inside."""
+LIGHT = (6, 197, 50, 280, 101, 330, 36, 266)
+"""Points at which light is read that falls on the face."""
+SAMPLED = 2000
+"""Frames at most that a reference is compared with."""
 _EDGES = (LIPS_UPPER_OUTER, LIPS_UPPER_INNER), (LIPS_LOWER_OUTER, LIPS_LOWER_INNER)
 _DEPTHS = 0.35, 0.50, 0.65  # shares of a lip's height at which it is read: neither skin nor seam
 _COLUMNS = slice(2, -2)  # of the mesh's lines: corners lie in the dark
 _FLOOR = 1 / 255  # brightness that keeps black from being divided by
 _FINE = 4  # bits after the point with which the outline is drawn
+
+
+def read_light(small: Pixels, points: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Read the colours of ``LIGHT``, (n, 3) RGB in [0, 1], in a small picture in whose pixels the mesh is known."""
+    x, y = np.clip(points[list(LIGHT), :2].astype(int), 0, (small.shape[1] - 1, small.shape[0] - 1)).T
+    return np.divide(small[y, x], np.float32(255), dtype=np.float32)
 
 
 def read_lips(sight: Sight) -> NDArray[np.float32]:

@@ -15,6 +15,8 @@ from ....media.threads import single_threaded
 from ..puppet.grid import Floats, Window, places_of
 from ..puppet.pose import Pose
 from .bending import MOVING, Bending
+from .fronting import behind, draw_front
+from .lattice import lattice_of
 from .lip_tint import tint_lips
 from .matching import match_detail, match_light
 from .reference import Reference, Stand
@@ -87,7 +89,9 @@ class Painter:
             return frame, 0
         window = even(window) if not any(side % 2 for side in frame.size) else window
         own = frame.values(window)
-        brush = _Brush(double, stand, pose, window, strength)
+        mask = self._survey.fronts.get(number)
+        front = None if mask is None else draw_front(mask, lattice_of(points), window, own)
+        brush = _Brush(double, stand, pose, window, strength, front)
         made, changed = brush.paint(own, points)
         cv2.bitwise_and(changed, _differ(made, own), dst=changed)
         count = cv2.countNonZero(changed)
@@ -133,6 +137,8 @@ class _Brush:
     window: Window
     """Rows and columns of the frame."""
     strength: float
+    front: Floats | None
+    """(h, w) of the window in [0, 1]: where something is in front of the face; None for nothing."""
 
     def paint(self, own: Floats, points: NDArray[np.floating]) -> tuple[Floats, NDArray[np.uint8]]:
         """Paint into a window's own pixels (h, w, 3), where the mesh was read as ``points``.
@@ -143,7 +149,8 @@ class _Brush:
         reference, bending, stand = self.double.reference, self.double.bending, self.stand
         places = reference.places(stand, self.pose, self.window)
         there = stand.project(reference.moved_points(self.pose)[list(MOVING)])
-        field = bending.field(self.strength * (points[list(MOVING), :2] - there), places)
+        off = self.strength * (points[list(MOVING), :2] - there) * self._free(points[list(MOVING), :2])[:, None]
+        field = bending.field(off, places)
         least = (LEAST_BEND, LEAST_BEND)
         meant = np.asarray(cv2.bitwise_not(cv2.inRange(field, np.negative(least), least)), np.uint8)
         made = _bent(own, field, meant)
@@ -152,7 +159,17 @@ class _Brush:
             cover = reference.cover(places[inner])
             self._draw(made[inner], places[inner], cover, inner)
             meant[inner][self.strength * cover > LEAST_COVER] = ALL
+        if self.front is not None:
+            behind(made, own, self.front, field)
         return made, meant
+
+    def _free(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Say how far nothing is before points (n, 2) of the frame, (n,): what is not seen moves nothing."""
+        if self.front is None:
+            return np.ones(len(points), np.float32)
+        places = (points - (self.window[1].start, self.window[0].start)).astype(np.float32)[None]
+        nothing = cast("Floats", None)  # the maps are one array
+        return 1 - np.asarray(cv2.remap(self.front, places, nothing, cv2.INTER_LINEAR)[0], np.float32)
 
     def _draw(self, view: Floats, places: Floats, cover: Floats, inner: Window) -> None:
         """Draw the lower face into a part of the window (h, w, 3), in place."""
@@ -162,6 +179,8 @@ class _Brush:
         reference = self.double.reference
         drawn = reference.draw(self.stand, self.pose, places, (rows, columns))
         beside = np.minimum(4 * cover * (1 - cover), 1)
+        if self.front is not None:
+            beside *= 1 - self.front[inner]
         drawn *= match_light(drawn, view, beside, reference.unit * self.stand.scale)
         drawn = match_detail(drawn, view, beside)
         drawn -= view

@@ -6,7 +6,7 @@ candidates for a reference.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -28,14 +28,15 @@ from ....media.threads import lone_networks, single_threaded
 from ....post.flow import Picture, is_cut, thumbnail
 from ....types import FaceFinder, Landmarks, Progress
 from .bending import MOVING
-from .covering import COLOURS, LIGHT, SAMPLED, find_covered, read_colours
-from .lip_tint import measure_tint, read_lips
+from .covering import SMALL, find_covered
+from .lattice import AXIS, COLUMNS, ROWS, read_cells
+from .lip_tint import LIGHT, SAMPLED, measure_tint, read_light, read_lips
 
 STAGE = "track"
 """The name under which progress is reported."""
-KEPT = tuple(sorted({*RIGID, *MOVING}))
+KEPT = tuple(sorted({*RIGID, *MOVING, *AXIS}))
 """Points of the mesh that are kept of each frame."""
-_PLACES = 3 * len(KEPT), 3 * len(KEPT) + 3 * len(COLOURS)  # where a row's colours, and its lips', begin
+_PLACES = 3 * len(KEPT), 3 * len(KEPT) + 3 * len(LIGHT)  # where a row's light, and its lips', begin
 _STIFF = np.isin(KEPT, RIGID)
 _CHOSEN = _STIFF, ~_STIFF
 PARABOLAS = (
@@ -53,7 +54,9 @@ THINNED = 192
 """Pixels of a frame's longer side that are looked at, at least, to see whether a scene ends."""
 BIN = 12.0
 """Degrees of a head's turn: of each so many, the best frame of a scene is a candidate for a reference."""
-MOST = 16
+SPELL = 50
+"""Frames of which the best one is kept beside that of the next so many: something may be before one of them."""
+MOST = 24
 """Candidates that are kept."""
 AROUND = 0.6
 """Eye distances around the face that are cut out with a candidate."""
@@ -95,7 +98,10 @@ class Survey:
     fit: NDArray[np.bool_]
     """(n,): whether it is large enough and turned to the camera too."""
     hidden: NDArray[np.bool_]
-    """(n,): whether something is before the mouth."""
+    """(n,): whether something is before the mouth, and too little of it is seen."""
+    fronts: Mapping[int, NDArray[np.bool_]]
+    """Where something is before the lower face in frames that are not hidden, by number: (rows, columns) of the
+    lattice."""
     scenes: NDArray[np.int32]
     """(n,): the scene that each frame belongs to, counted from 0."""
     candidates: tuple[Candidate, ...]
@@ -198,13 +204,15 @@ class _Watch:
         self.scene = 0
         self._columns = _PLACES[1] + 6
         self._rows, self._mapped = room(length, self._columns)
+        cells, self._cells_mapped = room(length, ROWS * COLUMNS)  # four bytes each
+        self._cells = cells.view(np.uint8).reshape(length, ROWS, COLUMNS, 4)
         self._there, self._fit, self._scenes = (
             np.zeros(length, bool),
             np.zeros(length, bool),
             np.zeros(length, np.int32),
         )
         self._turns = np.zeros((length, 3), np.float32)
-        self._best: dict[tuple[int, int], Candidate] = {}
+        self._best: dict[tuple[int, int, int], Candidate] = {}
         self._width = self._sharpest = 0.0
         self._count = 0
 
@@ -212,7 +220,7 @@ class _Watch:
         """Take the person in a frame."""
         self._scenes[number] = self.scene
         row = self._rows[number]
-        row[:] = 0
+        row[:], self._cells[number] = 0, 0
         if sight is None:
             return
         pose, unit = head_pose(sight.points), eye_distance(sight.points)
@@ -220,7 +228,10 @@ class _Watch:
         self._fit[number] = unit >= SMALLEST and abs(pose.yaw) <= FARTHEST
         self._turns[number] = pose.yaw, pose.pitch, np.log2(max(unit, 1.0))
         row[: _PLACES[0]] = sight.points[list(KEPT)].reshape(-1)
-        row[_PLACES[0] : _PLACES[1]] = read_colours(sight, unit).reshape(-1)
+        small, scale = _small(sight, unit)
+        points = (sight.points - np.array((*sight.origin, 0))) * scale
+        row[_PLACES[0] : _PLACES[1]] = read_light(small, points).reshape(-1)
+        self._cells[number] = read_cells(small, points + (scale - 1) / 2)
         row[_PLACES[1] :] = read_lips(sight).reshape(-1)
         if self._fit[number]:
             self._consider(number, sight, (pose.yaw, pose.pitch), unit)
@@ -228,7 +239,7 @@ class _Watch:
     def _consider(self, number: int, sight: Sight, turn: tuple[float, float], unit: float) -> None:
         """Keep a frame where it is the best of its scene that is turned like it."""
         cost = self._cost(sight, turn, unit)
-        place = self.scene, round(turn[0] / BIN)
+        place = self.scene, round(turn[0] / BIN), number // SPELL % 2
         known = self._best.get(place)
         if known is not None and known.cost <= cost:
             return
@@ -263,12 +274,10 @@ class _Watch:
     def sum_up(self) -> Survey:
         """Decide what is hidden, and which reference each scene has."""
         colours = self._rows[:, _PLACES[0] :].reshape(len(self._rows), -1, 3)
-        hidden = find_covered(colours[:, : len(COLOURS)], self._fit, self._scenes)
-        candidates = tuple(
-            one
-            for one in self._best.values()
-            if not (hidden[one.number] or examine(one.pixels, one.landmarks).mouth_hidden)
-        )
+        covering = find_covered(self._cells, self._fit, self._scenes)
+        hidden, fronts = covering.hidden, covering.masks
+        free = [one for one in self._best.values() if not (hidden[one.number] or one.number in fronts)]
+        candidates = tuple(one for one in free if not examine(one.pixels, one.landmarks).mouth_hidden)
         chosen, tints = np.full(self.scene + 1, -1, np.int32), np.ones((self.scene + 1, 2))
         for scene in range(self.scene + 1):
             here = self._fit & (self._scenes == scene)
@@ -276,7 +285,7 @@ class _Watch:
                 usual = np.median(self._turns[here], axis=0)
                 chosen[scene] = int(np.argmin([_unfit(one, scene, usual) for one in candidates]))
                 tints[scene] = _tint(colours, here & ~hidden, candidates[chosen[scene]].number)
-        return Survey(self._there, self._fit, hidden, self._scenes, candidates, chosen, tints, self._rows)
+        return Survey(self._there, self._fit, hidden, fronts, self._scenes, candidates, chosen, tints, self._rows)
 
 
 def _tint(colours: NDArray[np.float32], here: NDArray[np.bool_], reference: int) -> NDArray[np.float64]:
@@ -285,8 +294,7 @@ def _tint(colours: NDArray[np.float32], here: NDArray[np.bool_], reference: int)
     if not len(known):
         return np.ones(2)
     compared = colours[[*known[:: max(1, len(known) // SAMPLED)], reference]]
-    light = compared[:, len(COLOURS) - len(LIGHT) : len(COLOURS)]
-    return measure_tint(compared[:, len(COLOURS) :], light, len(compared) - 1)
+    return measure_tint(compared[:, len(LIGHT) :], compared[:, : len(LIGHT)], len(compared) - 1)
 
 
 def _unfit(one: Candidate, scene: int, usual: NDArray[np.floating]) -> float:
@@ -303,6 +311,13 @@ def _box(sight: Sight, unit: float) -> tuple[int, int, int, int]:
     left, top = np.clip(points.min(0) - AROUND * unit, 0, (width - 1, height - 1)).astype(int)
     right, bottom = np.clip(points.max(0) + AROUND * unit, (left + 1, top + 1), (width, height)).astype(int)
     return int(left), int(top), int(right), int(bottom)
+
+
+def _small(sight: Sight, unit: float) -> tuple[Pixels, float]:
+    """Shrink what is around a face to ``SMALL``; return by what its places are multiplied too."""
+    scale = min(SMALL / unit, 1.0)
+    height, width = sight.pixels.shape[:2]
+    return shrink(sight.pixels, (max(round(height * scale), 1), max(round(width * scale), 1))), scale
 
 
 def _sharpness(sight: Sight, unit: float) -> float:
