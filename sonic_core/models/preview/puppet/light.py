@@ -26,6 +26,7 @@ _COLOURED = 14.0  # Lab units of chroma from which skin or lips count as coloure
 _BLUR = 1.5  # px: blur against which sharpness is judged
 _SHARPEST, _SOFTEST = 0.6, 0.03  # px, I: bounds of what is believed; measured on 28 portraits .9 … 1.7 px
 _STEEP = 97  # percentile of the gradients that stands for the picture's edges
+_EDGES = (33, 133, 159, 145, 263, 362, 386, 374, 61, 291, 0, 17), (61, 291, 0, 17)  # points of the mesh around these
 _FINE = 1.6  # px: deviation of the Gaussian below which detail counts as grain
 _LOUDEST = 0.05  # of full scale: grain is cut there, so that a mole or a hair is not repeated as grain
 _PATCH = 0.30  # I: side of the square of cheek whose grain is taken
@@ -94,11 +95,17 @@ def read_at(image: Array, points: NDArray[np.floating]) -> Array:
 
 
 def _measure_blur(bright: Array, landmarks: Landmarks, unit: float) -> float:
-    """Measure the softness of edges around eyes and mouth in pixels.
+    """Measure the softness of edges around eyes and mouth, or around the mouth if it is sharper, in pixels.
 
+    Eyes may lie behind lenses, whose own edges are of no account for a mouth.
     An edge of deviation σ loses the factor √(1 + b²/σ²) of its steepness when it is blurred by b.
     """
-    points = landmarks.points[[33, 133, 159, 145, 263, 362, 386, 374, 61, 291, 0, 17], :2]
+    found = [_measure_part(bright, landmarks.points[list(part), :2], unit) for part in _EDGES]
+    return float(np.clip(min(found), _SHARPEST, max(_SOFTEST * unit, _SHARPEST)))
+
+
+def _measure_part(bright: Array, points: NDArray[np.floating], unit: float) -> float:
+    """Measure the softness of the edges around some points (n, 2) in pixels; outside the picture it is none."""
     left, top = np.maximum(points.min(0) - 0.1 * unit, 0).astype(int)
     right, bottom = np.ceil(points.max(0) + 0.1 * unit).astype(int)
     part = np.ascontiguousarray(bright[top : max(bottom, top + 8), left : max(right, left + 8)])
@@ -109,7 +116,7 @@ def _measure_blur(bright: Array, landmarks: Landmarks, unit: float) -> float:
         for each in (part, cv2.GaussianBlur(part, (0, 0), _BLUR))
     )
     ratio = max(steep / max(after, 1e-6), 1.001)
-    return float(np.clip(_BLUR / np.sqrt(ratio**2 - 1), _SHARPEST, max(_SOFTEST * unit, _SHARPEST)))
+    return float(_BLUR / np.sqrt(ratio**2 - 1))
 
 
 def _cut_grain(bright: Array, landmarks: Landmarks, unit: float) -> Array:

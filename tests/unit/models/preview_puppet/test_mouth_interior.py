@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sonic_core.faces.geometry import eye_distance
 from sonic_core.models.preview.puppet.cavity import MouthColours, draw_cavity, shows_teeth
 from sonic_core.models.preview.puppet.light import LUMA, luma_of, measure_light
 from sonic_core.models.preview.puppet.own_mouth import cut_own_mouth, ends_in_lip
@@ -166,6 +167,17 @@ def test_gaps_between_teeth_are_as_soft_as_the_portraits_edges():
     assert steepest(0.005) == pytest.approx(steepest(0.003), rel=0.01)
 
 
+def test_what_lies_before_the_eyes_does_not_make_the_mouth_soft():
+    """The soft edges of dark lenses are the steepest of a face; its teeth were as soft as they."""
+    image, landmarks = photograph()
+    lenses, unit = np.zeros(image.shape[:2], np.float32), eye_distance(landmarks.points)
+    for middle in landmarks.irises[:, 0]:
+        cv2.circle(lenses, (int(middle[0]), int(middle[1])), int(0.42 * unit), 1.0, -1)
+    lenses = cv2.GaussianBlur(lenses, (0, 0), 6.0)[..., None]
+    worn = (image * (1 - 0.9 * lenses)).astype(np.float32)
+    assert measure_light(worn, landmarks).blur < 1.3 * measure_light(image, landmarks).blur
+
+
 def chroma(colours):
     """How far colours (n, 3) are from grey of their brightness."""
     return np.abs(colours / (colours @ LUMA)[:, None] - 1).max(-1).mean()
@@ -209,7 +221,7 @@ def test_teeth_all_but_covered_by_red_lips_are_lit_by_them(shut):
     upper, lower = (line[len(line) // 2] for line in shut.shapes.lines(Pose(gap=0.07, jaw=0.2)))
     between = frame[int(upper[1]) + 1 : int(lower[1]), int(upper[0]) - 4 : int(upper[0]) + 5].mean(1)
     teeth = between[np.argmax(between @ LUMA)]
-    assert chroma(teeth[None]) > 0.8 * chroma(measure_light(*drawn()).skin[None]), "grey bands are no teeth"
+    assert chroma(teeth[None]) > 0.76 * chroma(measure_light(*drawn()).skin[None]), "grey bands are no teeth"
 
 
 def test_an_open_mouth_is_dark_behind_the_upper_teeth_and_a_tongue_lies_before_it(shut):
