@@ -121,8 +121,10 @@ class Reference:
             sources = self.places(stand, pose, there, upper=False)
             below = read_coded(self._texture, sources * np.float32(SCALE))
             self.interior.light_lip(below, sources, pose)
+            self.interior.light_corners(below, sources, pose)
+            self.interior.light_corners(drawn, places, pose)
             self.interior.paint(drawn, below, mouth, project, pose, scale=stand.scale)
-            np.clip(drawn[mouth], 0, 1, out=drawn[mouth])
+            np.clip(drawn, 0, 1, out=drawn)
         return drawn
 
     def places(self, stand: Stand, pose: Pose, window: Window, *, upper: bool = True) -> Floats:

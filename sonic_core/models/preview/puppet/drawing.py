@@ -92,7 +92,7 @@ class Puppet:
         with self._textures.showing(self.eyes.patch(pose.blink, pose.gaze_x, pose.gaze_y)) as texture:
             frame = read_coded(texture, places, out)
             if not self.mouth_hidden:
-                self._speak(frame, texture, pose)
+                self._speak(frame, texture, places, pose)
         return frame
 
     def _moved(self, pose: Pose, *, upper: bool, window: Window) -> Floats:
@@ -105,8 +105,15 @@ class Puppet:
             moved += self.expressions.field(pose, window)
         return moved
 
-    def _speak(self, frame: Floats, texture: Bytes, pose: Pose) -> None:
-        """Put the mouth together: what moves with the lower lip, and what is seen between the lips."""
+    def _speak(self, frame: Floats, texture: Bytes, upper: Floats, pose: Pose) -> None:
+        """Put the mouth together: what moves with the lower lip, and what is seen between the lips.
+
+        Args:
+            frame: (h, w, 3) RGB drawn with the upper field.
+            texture: What it was read from.
+            upper: (h, w, 2) where in that.
+            pose: The pose.
+        """
 
         def project(points: Floats) -> Floats:
             return self.head.project(pose, points) - self._origin
@@ -121,7 +128,13 @@ class Puppet:
         pixels, places = self.grid.places(back, cells, SCALE)
         places = places[_within(box, pixels)]
         lower = read_coded(texture, places)
-        self.interior.light_lip(lower, np.asarray(places / np.float32(SCALE), np.float32), pose)
+        places = np.asarray(places / np.float32(SCALE), np.float32)
+        self.interior.light_lip(lower, places, pose)
+        for corner in self.interior.corners(project, pose, *frame.shape[:2]):
+            self.interior.light_corners(frame[corner], np.asarray(upper[corner] / np.float32(SCALE), np.float32), pose)
+            np.clip(frame[corner], 0, 1, out=frame[corner])
+            below = _within(_shared(corner, window), window)
+            self.interior.light_corners(lower[below], places[below], pose)
         self.interior.paint(frame, lower, window, project, pose)
         np.clip(frame[window], 0, 1, out=frame[window])
 
@@ -130,6 +143,15 @@ def _grown(window: Window, by: int, size: tuple[int, ...]) -> Window:
     """Grow a window on all sides, as far as there is something."""
     rows, columns = (
         slice(max(span.start - by, 0), min(span.stop + by, most)) for span, most in zip(window, size, strict=False)
+    )
+    return rows, columns
+
+
+def _shared(window: Window, other: Window) -> Window:
+    """Cut a window to what it shares with another: nothing, at the other's edge, where that is nothing."""
+    rows, columns = (
+        slice(start := min(max(span.start, most.start), most.stop), max(min(span.stop, most.stop), start))
+        for span, most in zip(window, other, strict=True)
     )
     return rows, columns
 

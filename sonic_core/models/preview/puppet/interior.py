@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ....easing import smooth_fall
 from ....types import Landmarks
 from .cavity import draw_cavity, measure_palette, shows_teeth
+from .corner_light import AROUND, CornerLight, share_for
 from .light import luma_of, measure_light
 from .lip_curves import Amounts
 from .lip_light import LipLight
@@ -81,6 +82,7 @@ class Interior:
         light = measure_light(image, landmarks)
         self._palette = measure_palette(image, light, lip_shapes)
         self._lip_light = LipLight(image, lip_shapes)
+        self._corner_light = CornerLight(image, lip_shapes)
         self._half_ramp = _SOFT * light.blur * _RAMP / 2
         self._cavities = draw_cavity(light, self._palette, 0.0), draw_cavity(light, self._palette, 1.0)
         dense = min(_DENSE * unit, _DENSEST)
@@ -115,6 +117,35 @@ class Interior:
         left, top = np.maximum(np.floor(points.min(0)).astype(int) - 4, 0)
         right, bottom = np.ceil(points.max(0)).astype(int) + 4
         return slice(int(top), min(int(bottom), height)), slice(int(left), min(int(right), width))
+
+    def corners(self, project: Project, pose: Pose, height: int, width: int) -> list[Window]:
+        """Tell in which rows and columns of a frame ``light_corners`` changes anything: two windows, or none."""
+        if not self._lit(pose):
+            return []
+        around = AROUND * self._unit
+        ends = [
+            [
+                slice(*np.clip((round(at - around), round(at + around) + 1), 0, size))
+                for at, size in zip(place, (width, height), strict=True)
+            ]
+            for place in project(self._shapes.lines(pose)[0][[0, -1]]).tolist()
+        ]
+        return [(rows, columns) for columns, rows in ends]
+
+    def _lit(self, pose: Pose) -> float:
+        """Say how much light corners get, 0 … 1."""
+        amounts = self._shapes.measure(pose)
+        return (1 - amounts.own) * share_for(amounts.gap, amounts.rounding)
+
+    def light_corners(self, part: Array, places: Array, pose: Pose) -> None:
+        """Take off what is drawn of a face the lines in which its shut mouth ends, in place.
+
+        Args:
+            part: (h, w, 3) RGB drawn with either field.
+            places: (h, w, 2) where in the portrait each pixel of that comes from.
+            pose: The pose.
+        """
+        self._corner_light.lay(part, places, self._lit(pose))
 
     def light_lip(self, lower: Array, places: Array, pose: Pose) -> None:
         """Take off what is drawn of the lower lip what lay beside it in the portrait, in place.

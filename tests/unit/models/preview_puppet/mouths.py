@@ -94,6 +94,8 @@ class Mouth:
         window = self.interior.window(self.project, pose, *self.image.shape[:2])
         frame, lower = self.warp(upper), np.ascontiguousarray(self.warp(below)[window])
         self.interior.light_lip(lower, self.places(below)[window], pose)
+        self.interior.light_corners(lower, self.places(below)[window], pose)
+        self.interior.light_corners(frame, self.places(upper), pose)
         self.interior.paint(frame, lower, window, self.project, pose)
         return frame
 
