@@ -90,35 +90,36 @@ def recovered(bench: Bench) -> bool:
 def all_parts(bench: Bench) -> list[Part]:
     """List all parts, the most telling first, and what may take a process with it late."""
     low, middle, high = bench.sides
-    video = 0.3 if bench.rehearse else 2.0
-    later = () if bench.rehearse else (middle, high)  # one size is rehearsal enough
+    video, twice = (0.3, 0.3) if bench.rehearse else (2.0, 4.0)
+    later = () if bench.rehearse else (middle, high)  # one size is rehearsal enough, and a card full or nearly so
+    cards = (6, 24) if bench.rehearse else (6, 8, 12, 24)
     return [
         Part("machine", machine.machine, lambda _: 5),
         form(low, "lean"),
         lever(low, "fused"),
         Part("kernels", kernels.kernels, lambda _: 8),
         clip("exact", video),
-        clip("fast", 2 * video),
-        clip("live", 2 * video, student=True),
-        clip("live", 2 * video, stream=True, student=True),
-        clip("live", 2 * video),
-        clip("fast", 2 * video, stream=True),
+        clip("fast", twice),
+        clip("live", twice, student=True),
+        clip("live", twice, stream=True, student=True),
+        clip("live", twice),
+        clip("fast", twice, stream=True),
         *(kit(precision) for precision in ("fp32", "fp16", "bf16")),
         *(lever(low, name) for name in levers.cheap()),
-        *(part for side in (middle, high) for part in (form(side, "lean"), lever(side, "fused"))),
+        *(part for side in later for part in (form(side, "lean"), lever(side, "fused"))),
         Part(f"decoder {low}", partial(decoding.decoder, side=low), lambda b: b.expect(60e12, 4)),
         Part(f"tiny decoder {low}", partial(decoding.tiny_decoder, side=low), lambda _: 3),
         Part(f"interpolator {low}", partial(decoding.between, side=low), lambda _: 3),
-        *(
-            Part(f"memory {most}", partial(whole_clip.capped, gigabytes=most), capped_seconds)
-            for most in (6, 8, 12, 24)
-        ),
+        *(Part(f"memory {most}", partial(whole_clip.capped, gigabytes=most), capped_seconds) for most in cards),
         Part("moves", moves.moves, lambda _: 10),
         Part("transfers", moves.transfers, lambda _: 3),
         form(low, "attention"),
         form(low, "plain"),
         *(lever(low, name) for name in levers.dear()),
-        Part(f"decoder {high}", partial(decoding.decoder, side=high), lambda b: b.expect(240e12, 4)),
+        *(
+            Part(f"decoder {side}", partial(decoding.decoder, side=side), lambda b: b.expect(240e12, 4))
+            for side in later[1:]
+        ),
         *(lever(side, name) for side in later for name in levers.cheap()),
         *(form(side, name) for side in later for name in ("attention", "plain")),
         *(lever(side, name) for side in later for name in levers.dear()),
