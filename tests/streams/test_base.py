@@ -1,4 +1,4 @@
-"""A clip of sonic-base twenty times as long takes no more memory, but for its latents and what its frames hear."""
+"""A clip of sonic-base ten times as long takes no more memory, but for its latents and what its frames hear."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def run(seconds):
     return memory("VmHWM"), levels
 
 run(1.5)
-print(json.dumps([run(1.5), run(30)]))
+print(json.dumps([run(1.5), run(15)]))
 """
 
 
@@ -55,12 +55,12 @@ def test_a_long_clip_takes_no_more_memory_than_a_short_one(tiny_set, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (short, _), (long, levels) = json.loads(done.stdout)
-    assert len(levels["encode"]) == 750  # of 49 kB each: 37 MB, 23 of them between the first quarter and the last
+    assert len(levels["encode"]) == 375  # of 49 kB each: 18 MB, 11 of them between the first quarter and the last
     for stage, seen in levels.items():
         quarter = len(seen) // 4
         grown = min(seen[-quarter:]) - min(seen[quarter // 2 : quarter])  # buffers of 4 MiB come and go
-        assert grown < 12e6, f"{stage}: {grown / 1e6:.1f} MB more at the end than at the beginning"
-    assert long < short * 1.15, f"{long / 1e6:.0f} MB at most for 30 s, {short / 1e6:.0f} for 1.5 s"
+        assert grown < 6e6, f"{stage}: {grown / 1e6:.1f} MB more at the end than at the beginning"
+    assert long < short * 1.15, f"{long / 1e6:.0f} MB at most for 15 s, {short / 1e6:.0f} for 1.5 s"
 
 
 STREAM = """
@@ -74,31 +74,33 @@ warnings.simplefilter("ignore")
 torch.set_num_threads(1)
 weights, folder = sys.argv[1:]
 model = sonic.load_model("sonic-base", weights=weights).model
-picture, mask = torch.rand(3, 32, 32), torch.ones(1, 32, 32)
-face = Face((8, 8, 24, 24), ((12, 14), (20, 14), (16, 18), (13, 21), (19, 21)), 1.0)
-portrait = Portrait(picture, face, mask, Placement(picture, (0, 0, 32, 32)))
+picture, mask = torch.rand(3, 64, 64), torch.ones(1, 64, 64)
+face = Face((16, 16, 48, 48), ((24, 28), (40, 28), (32, 36), (26, 42), (38, 42)), 1.0)
+portrait = Portrait(picture, face, mask, Placement(picture, (0, 0, 64, 64)))
 chosen = sonic.Settings(inference_steps=2, window=25, appearance_guidance=1, audio_guidance=1, stream=True, fps=12.5)
 
-def run(seconds):
-    path = Path(folder) / f"{seconds}.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        second = (torch.sin(torch.arange(16000) * 0.05) * 9000).short().numpy().tobytes()
-        for _ in range(seconds):
-            file.writeframes(second)
-    sound = read_audio(path)
-    Path("/proc/self/clear_refs").write_text("5")
-    clip = model.animate(model.prepare(portrait, sound, chosen), chosen)
-    assert sum(map(len, clip.read())) == clip.length
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+path = Path(folder) / "sound.wav"
+with wave.open(str(path), "wb") as file:
+    file.setparams((1, 2, 16000, 0, "NONE", ""))
+    second = (torch.sin(torch.arange(16000) * 0.05) * 9000).short().numpy().tobytes()
+    for _ in range(75):
+        file.writeframes(second)
 
-run(35)
-print(json.dumps([run(35), run(140)]))
+def memory():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+made, held = 0, [[], [], []]
+clip = model.animate(model.prepare(portrait, read_audio(path), chosen), chosen)
+for chunk in clip.read():
+    held[3 * made // clip.length].append(memory())
+    made += len(chunk)
+assert made == clip.length
+print(json.dumps(held))
 """
 
 
-@pytest.mark.skipif(not PEAK.exists(), reason=f"needs {PEAK}, to measure anew in a running program")
+@pytest.mark.skipif(not PEAK.exists(), reason="needs Linux, which tells what a running program holds")
 def test_a_stream_of_any_length_takes_the_same_memory(tiny_set, tmp_path):
     """Beyond the 30 seconds that the sound's encoder hears at once, length costs nothing at all."""
     done = subprocess.run(
@@ -108,9 +110,8 @@ def test_a_stream_of_any_length_takes_the_same_memory(tiny_set, tmp_path):
         text=True,
         timeout=500,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536",
-             "MALLOC_TRIM_THRESHOLD_": "65536"},
-    )  # fmt: skip
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
+    )
     assert done.returncode == 0, done.stderr
-    short, long = json.loads(done.stdout)  # the frames between the two are 16 MB
-    assert long < short * 1.02, f"{long / 1e6:.1f} MB at most for 140 s, {short / 1e6:.1f} for 35 s"
+    _, earlier, later = map(min, json.loads(done.stdout))  # a third's frames are 15 MB; buffers of 4 MiB come and go
+    assert later < earlier + 8e6, f"{later / 1e6:.1f} MB after 50 s, {earlier / 1e6:.1f} in the 25 s before"
