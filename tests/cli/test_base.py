@@ -97,7 +97,7 @@ def test_a_lora_changes_the_video_as_much_as_it_is_told_to(tiny_set, tmp_path, l
         "two quarters": (f"--lora={lora}:0.25", f"--lora={lora}:0.25"),
     }.items():
         output = tmp_path / f"{name}.mp4"
-        assert main(generate(output, f"--weights={tiny_set}", "--seed=7", *flags)) == 0
+        assert main(generate(output, f"--weights={tiny_set}", "--seed=7", "--fps=12.5", *flags)) == 0
         with av.open(str(output)) as container:
             made[name] = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]).astype(int)
     capsys.readouterr()
@@ -125,8 +125,8 @@ def test_what_is_no_lora_of_this_model_is_one_sentence(tiny_set, tmp_path, lora,
     assert not (tmp_path / "out.mp4").exists()
 
 
-ONE_BRANCH = ("--appearance-guidance=1", "--audio-guidance=1")
-"""A third of the work, for what is about when frames come and not about how they look."""
+QUICKLY = ("--appearance-guidance=1", "--audio-guidance=1", "--fps=12.5", "--window=5")
+"""A tenth of the work, for what is about when frames come and not how they look: one branch, nothing drawn between."""
 
 
 def live(*flags):
@@ -136,15 +136,7 @@ def live(*flags):
 
 
 def test_a_stream_plays_on_to_a_pipe_before_its_last_frames_are_begun(tiny_set):
-    flags = (
-        "--stream",
-        "--duration=3",
-        "--window=5",
-        "--inference-steps=3",
-        "--window-shift=2",
-        "--min-resolution=128",
-        *ONE_BRANCH,
-    )
+    flags = ("--stream", "--duration=2", "--window-shift=2", *QUICKLY)
     with live(f"--weights={tiny_set}", *flags) as running:
         assert running.stdout is not None and running.stderr is not None
         head = running.stdout.read(4096)  # the first fragments
@@ -153,15 +145,15 @@ def test_a_stream_plays_on_to_a_pipe_before_its_last_frames_are_begun(tiny_set):
     assert running.returncode == 0, said.decode()
     assert still, "the first bytes come while the rest is made"
     assert head[4:8] == b"ftyp"
-    assert (head + rest).count(b"moof") >= 6  # of half a second each
+    assert (head + rest).count(b"moof") >= 4  # of half a second each
     with av.open(io.BytesIO(head + rest)) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 75
+        assert sum(1 for _ in container.decode(video=0)) == 25
     with av.open(io.BytesIO(head + rest)) as container:
-        assert sum(frame.samples for frame in container.decode(audio=0)) >= 3 * 16000
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 2 * 16000
 
 
 def test_a_reader_that_leaves_is_one_sentence(tiny_set):
-    with live(f"--weights={tiny_set}", "--stream", "--duration=4", *ONE_BRANCH) as running:
+    with live(f"--weights={tiny_set}", "--stream", "--duration=2", *QUICKLY) as running:
         assert running.stdout is not None
         running.stdout.read(16)
         running.stdout.close()
@@ -195,11 +187,10 @@ def test_qualities_reach_the_model(tiny_set, tmp_path, capsys):
 def test_a_sound_that_is_still_coming_is_answered_before_it_ends(tiny_set):
     with wave.open(str(SPEECH)) as file:
         form = struct.pack("<HHIIHH", 1, 1, file.getframerate(), 2 * file.getframerate(), 2, 16)
-        spoken = file.readframes(file.getframerate() * 5)
+        spoken = file.readframes(file.getframerate() * 3)
         rate = file.getframerate()
     head = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", 16) + form + b"data\xff\xff\xff\xff"
-    flags = ("--stream", "--window=5", "--inference-steps=3", "--window-shift=2", *ONE_BRANCH)
-    flags = (*flags, "--no-temporal-smoothing")
+    flags = ("--stream", "--window-shift=2", "--no-temporal-smoothing", *QUICKLY)
     command = [flag for flag in generate("-", f"--weights={tiny_set}", *flags)
                if flag not in {"--json", "--duration=0.4", f"--audio={SPEECH}"}]  # fmt: skip
     running = subprocess.Popen(
@@ -214,9 +205,9 @@ def test_a_sound_that_is_still_coming_is_answered_before_it_ends(tiny_set):
         rest, said = running.communicate(timeout=300)
     assert running.returncode == 0, said.decode()
     assert b"of the sound have come, or its end" in said
-    assert b"6.00 s of video" in said
+    assert b"4.00 s of video" in said
     with av.open(io.BytesIO(shown + rest)) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 150
+        assert sum(1 for _ in container.decode(video=0)) == 50
 
 
 def test_a_piped_sound_that_goes_into_a_file_is_read_to_its_end_first(tiny_set, tmp_path, monkeypatch, capsys):

@@ -355,7 +355,8 @@ def test_quality_live_runs_what_the_command_made(video, tiny_set, tmp_path, caps
     for quality in ("live", "exact"):
         command = ["generate", f"--image={ROOT / 'assets/portrait.png'}", f"--audio={ROOT / 'assets/speech.wav'}",
                    f"--output={tmp_path / quality}", "--format=png16", "--model=sonic-base", f"--weights={tmp_path}",
-                   "--duration=0.2", "--min-resolution=128", "--inference-steps=3", f"--quality={quality}"]  # fmt: skip
+                   "--duration=0.2", "--fps=12.5", "--min-resolution=128", "--inference-steps=3",
+                   f"--quality={quality}"]  # fmt: skip
         assert main(command) == 0
         made[quality] = [sonic.read_image(path) for path in sorted((tmp_path / quality).glob("*.png"))]
     assert "few-step student" not in capsys.readouterr().err
