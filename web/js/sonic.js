@@ -2,6 +2,7 @@
 
 import { app } from "../../../scripts/app.js";
 import { addAdvice, ADVICE, learnAdvice, repeatAdvice } from "./advice.js";
+import { addCurves, learnCurves } from "./directing.js";
 import { translateErrors } from "./errors.js";
 import { followNodes } from "./frames.js";
 import { addVideoMenu, hearVideos } from "./menu.js";
@@ -47,12 +48,14 @@ app.registerExtension({
   beforeRegisterNodeDef(_type, definition) {
     learnAdvice(definition);
     if (definition.name === "SonicLoadAudio") addPlayer(definition);
+    if (definition.name === "SonicDirection") learnCurves(definition);
   },
   getCustomWidgets: () => ({ [SOUND]: addSound }),
   nodeCreated(node) {
     addAdvice(node);
     if (node.comfyClass === "SonicLoadAudio") keepSound(node);
     if (node.comfyClass === "SonicModelLoader") addDownload(node);
+    if (node.comfyClass === "SonicDirection") addCurves(node);
     if (SHOW_PICTURES.includes(node.comfyClass)) markPictures(node);
     if (node.comfyClass === "SonicReport") addReportLine(node);
     if (node.comfyClass === "VideoCombine") {

@@ -17,7 +17,7 @@ export async function loadWords() {
 /**
  * Say something in the language of the canvas, else in English, else as it is called.
  *
- * @param {string} group "sound", "advice", "video", "weights", "messages" or "reasons"; sentences are said by `say`.
+ * @param {string} group "sound", "curve", "advice", "video", "weights", "messages" or "reasons"; sentences are said by `say`.
  * @param {string} name What is to be said.
  * @param {Record<string, string | number>} values What stands for {…} in it.
  */
