@@ -342,10 +342,19 @@ def _wait(child: int, case: Case, began: float) -> tuple[list[str], int, float]:
         if case.signal_after is not None and not asked and spent > case.signal_after:
             os.kill(child, case.signal)
             asked = True
-        if spent > PATIENCE and not faults:
+        if spent > PATIENCE and spent - _starved(child) > PATIENCE and not faults:
             faults.append(f"hangs: more than {PATIENCE:g} s")
             os.kill(child, signal.SIGKILL)
         time.sleep(0.01)
+
+
+def _starved(child: int) -> float:
+    """Seconds for which a process wanted a processor and others had them, as far as Linux tells."""
+    try:
+        told = [path.read_text("ascii").split() for path in Path(f"/proc/{child}/task").glob("*/schedstat")]
+    except OSError:  # a thread that is gone by now
+        return 0.0
+    return max((int(waited) / 1e9 for _, waited, *_ in told), default=0.0)
 
 
 def _left(case: Case, place: Path, status: int) -> list[str]:

@@ -318,6 +318,15 @@ def test_a_still_frame_is_given_as_a_copy():
     assert torch.equal(made, frame) and made.data_ptr() != frame.data_ptr()
 
 
+def test_more_light_and_overshooting_edges_stay_within_black_and_white():
+    frame = torch.zeros(3, *SIZE)
+    frame[:, :, SIZE[1] // 2 :] = 0.95
+    lit = applied(frame, Correction(np.zeros((18, 22, 2), np.float32), 1.2))
+    bent = applied(frame, Correction(np.full((18, 22, 2), 0.4, np.float32), 1.0))
+    assert lit.min() == 0 and lit.max() == 1
+    assert bent.min() >= 0 and 0.95 < bent.max() <= 1, "cubic interpolation overshoots by a tenth"
+
+
 @pytest.mark.parametrize(("strength", "reach"), [(1.0, 7), (0.5, 7), (1.5, 10)])
 def test_a_frame_is_smoothed_by_its_window_and_by_nothing_else(strength, reach):
     """One frame that is darker than the others is heard of by ``reach`` frames before it and as many after."""
