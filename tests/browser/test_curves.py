@@ -65,7 +65,7 @@ def test_points_are_added_dragged_and_removed_and_the_line_says_so(directing: Ca
     canvas, mouse = directing, directing.page.mouse
     choose(canvas, "head_yaw")
     plot = box(canvas, PLOT)
-    assert plot["width"] > 250 and plot["height"] > 80
+    assert plot["width"] > 200 and plot["height"] > 80
     canvas.page.locator(PLOT).dblclick(position={"x": plot["width"] / 4, "y": plot["height"] / 2})
     canvas.page.wait_for_timeout(300)
     at, value = map(float, read(canvas, "head_yaw").split(":"))
