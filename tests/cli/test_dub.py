@@ -39,6 +39,8 @@ def test_dub_tells_what_it_did(capsys, video, sound, tmp_path):
         "frames": 30,
         "frames_without_face": 0,
         "frames_left": 0,
+        "frames_behind": 0,
+        "hidden": [],
         "scenes": 1,
         "fps": 25.0,
         "seconds": 1.2,
