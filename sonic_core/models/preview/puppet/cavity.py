@@ -78,7 +78,7 @@ def measure_palette(image: Array, light: Light, shapes: LipShapes) -> MouthColou
         middle = (parting.upper[wide, :2] + parting.lower[wide, :2]) / 2
         seam = np.minimum(np.median(read_at(image, middle), axis=0), 0.8 * lip)
     floor = _SEAM_DARKEST * light.level / max(float(seam @ LUMA), 1e-3)
-    dark = _tinted(_DARK_RED, light) * light.level
+    dark = _tinted(_DARK_RED, light) * light.level * (1 + light.tint * (light.white - 1))
     return MouthColours(lip.astype(np.float32), (seam * max(floor, 1.0)).astype(np.float32), dark.astype(np.float32))
 
 

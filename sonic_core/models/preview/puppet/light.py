@@ -11,7 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ....faces.geometry import CHEEKS, eye_distance
+from ....faces.geometry import (
+    CHEEKS,
+    LEFT_LID_LOWER,
+    LEFT_LID_UPPER,
+    RIGHT_LID_LOWER,
+    RIGHT_LID_UPPER,
+    eye_distance,
+)
 from ....types import Landmarks
 
 Array = NDArray[np.float32]
@@ -27,6 +34,7 @@ _BLUR = 1.5  # px: blur against which sharpness is judged
 _SHARPEST, _SOFTEST = 0.6, 0.03  # px, I: bounds of what is believed; measured on 28 portraits .9 … 1.7 px
 _STEEP = 97  # percentile of the gradients that stands for the picture's edges
 _EDGES = (33, 133, 159, 145, 263, 362, 386, 374, 61, 291, 0, 17), (61, 291, 0, 17)  # points of the mesh around these
+_WHITES, _FEW = (70, 96), 20  # percentiles of brightness between which an eye is white; pixels from which one is read
 _FINE = 1.6  # px: deviation of the Gaussian below which detail counts as grain
 _LOUDEST = 0.05  # of full scale: grain is cut there, so that a mole or a hair is not repeated as grain
 _PATCH = 0.30  # I: side of the square of cheek whose grain is taken
@@ -42,6 +50,8 @@ class Light:
     """(3,) RGB of the skin in [0, 1]."""
     level: float
     """Brightness of the skin in [0, 1]."""
+    white: Array
+    """(3,) RGB over brightness of what is white in it: that of the eyes, never farther from grey than the skin."""
     tint: float
     """0 a grey picture … 1 a coloured one: how much colour what is drawn may have."""
     blur: float
@@ -77,10 +87,12 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
     chroma = np.hypot(*cv2.cvtColor(np.stack((skin, lips))[None], cv2.COLOR_RGB2Lab)[0, :, 1:].T).max()
     rise = np.clip(float(chroma) / _COLOURED, 0, 1)
     bright = luma_of(image)
+    level = max(float(skin @ LUMA), 1 / 255)
     return Light(
         unit=unit,
         skin=skin,
-        level=max(float(skin @ LUMA), 1 / 255),
+        level=level,
+        white=_measure_white(image, landmarks, skin / np.float32(level)),
         tint=float(rise * rise * (3 - 2 * rise)),
         blur=_measure_blur(bright, landmarks, unit),
         grain=_cut_grain(bright, landmarks, unit),
@@ -117,6 +129,26 @@ def _measure_part(bright: Array, points: NDArray[np.floating], unit: float) -> f
     )
     ratio = max(steep / max(after, 1e-6), 1.001)
     return float(_BLUR / np.sqrt(ratio**2 - 1))
+
+
+def _measure_white(image: Array, landmarks: Landmarks, skin: Array) -> Array:
+    """Measure the hue (3,) of the eyes' light parts: near grey in photographs, as warm as the skin (3,) in paintings.
+
+    Eyes in which there is nothing to be seen have the skin's.
+    """
+    found = []
+    for lids in ((LEFT_LID_UPPER, LEFT_LID_LOWER), (RIGHT_LID_UPPER, RIGHT_LID_LOWER)):
+        upper, lower = (landmarks.points[list(numbers), :2] for numbers in lids)
+        mask = np.zeros(image.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.rint(np.concatenate((upper, lower[::-1]))).astype(np.int32)], 1)
+        inside = image[cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0]
+        if len(inside) >= _FEW:
+            bright = luma_of(inside)
+            low, high = np.percentile(bright, _WHITES)
+            colour = inside[(bright >= low) & (bright <= high)].mean(0)
+            found.append(colour / max(float(colour @ LUMA), 1 / 255))
+    white = np.mean(found, axis=0) if found else skin
+    return np.clip(white, np.minimum(skin, 1), np.maximum(skin, 1)).astype(np.float32)
 
 
 def _cut_grain(bright: Array, landmarks: Landmarks, unit: float) -> Array:

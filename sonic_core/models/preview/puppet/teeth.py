@@ -29,6 +29,8 @@ _TONE = np.array(((0.985, 0.955, 0.90, 0.86, 0.82), (1.0, 0.945, 0.89, 0.87, 0.8
 _HUE = np.array((0.34, 0.20, 0.49))
 """Share of the skin's red, green and blue cast in the incisors' colour: .2 of its redness and half of its yellowness,
 median of 30 open mouths."""
+_PAINTED = 0.65
+"""Share of the hue of the eyes' white that they have at least: else they look blue in warm paintings. By eye on 65."""
 _YELLOWER = np.array((1.0, 1.05, 1.5, 1.4, 1.4))  # how much more of it each tooth has
 _GAP, _GAP_WIDTH = 0.14, 0.0055  # how much darker it is between two teeth; deviation of that line in I
 _GAP_HIGH, _GAP_ASIDE = 0.5, 0.5  # share of that left at the gums, and lost towards the mouth's corners
@@ -89,7 +91,8 @@ def draw_teeth(
     line = _GAP * np.exp(-0.5 * (apart / _GAP_WIDTH) ** 2) * (1 - _GAP_ASIDE * smooth_rise(outward))
     shade = 1 - line * (1 - (1 - _GAP_HIGH) * smooth_rise(above / _GUM_FROM)) - _BULGE * across**2
     shade *= 1 - _EDGE_DARK * smooth_fall(above / _EDGE_BAND) - _NECK * smooth_rise((above - _NECK_FROM) / _NECK_OVER)
-    hue = _YELLOWER[tooth][:, None] * _HUE * light.tint * (light.skin / light.level - 1) + 1
+    lit, painted = _HUE * (light.skin / light.level - 1), _PAINTED * (light.white - 1)
+    hue = _YELLOWER[tooth][:, None] * light.tint * np.where(np.abs(painted) > np.abs(lit), painted, lit) + 1
     level = min(_WHITE * light.level**_WHITE_POWER, whitest)
     colour = level * (hue * _TONE[side, tooth][:, None])[None] * shade[..., None]
     gum = smooth_rise((above - _GUM_FROM) / _GUM_OVER)[..., None]

@@ -167,6 +167,21 @@ def test_gaps_between_teeth_are_as_soft_as_the_portraits_edges():
     assert steepest(0.005) == pytest.approx(steepest(0.003), rel=0.01)
 
 
+def test_teeth_are_as_warm_as_what_is_white_in_the_picture():
+    """In old varnish the whites of eyes are yellow; teeth that were not looked blue."""
+    image, landmarks = photograph()
+    varnish = np.float32((1.05, 0.98, 0.6))
+    hues = []
+    for picture in (image, image * varnish):
+        light = measure_light(picture, landmarks)
+        row = draw_teeth(X, Y, light, PALETTE, halves=np.full(2, 0.45), whitest=1.0, softness=0.005)[
+            np.searchsorted(Y, -0.03), np.abs(X) < 0.06, :3
+        ].mean(0)
+        hues.append(row[2] / row[0])
+        assert light.white[2] / light.white[0] >= 0.99 * light.skin[2] / light.skin[0], "never warmer than the skin"
+    assert hues[1] / hues[0] < 0.76, "the varnish takes .57 of blue over red"
+
+
 def test_what_lies_before_the_eyes_does_not_make_the_mouth_soft():
     """The soft edges of dark lenses are the steepest of a face; its teeth were as soft as they."""
     image, landmarks = photograph()
