@@ -49,9 +49,15 @@ JUDGED = """() => {
   video.connect(0, node, slot('video'));
 }"""
 """Puts the node that judges on the canvas, with what goes before it."""
-VALUES = {"SonicLoadAudio": {"start": 2.0, "duration": 3.0}}
+VALUES = {"SonicLoadAudio": {"start": 2.0, "duration": 3.0}, "SonicDirection": {"head_yaw": "0:0, 1:8, 2.5:-5, 4:0"}}
 """What is set before the run, so that there is something to see."""
-PLACE = "type => { app.graph.clear(); const node = LiteGraph.createNode(type); node.pos = [0, 0]; app.graph.add(node) }"
+PLACE = """type => {
+  app.graph.clear();
+  app.nodeOutputs = {};  // of nodes that had the same number
+  const node = LiteGraph.createNode(type);
+  node.pos = [0, 0];
+  app.graph.add(node);
+}"""
 
 
 def make_portraits(canvas: Canvas, folder: Path = IMAGES) -> None:
@@ -73,6 +79,8 @@ def make_portraits(canvas: Canvas, folder: Path = IMAGES) -> None:
         _take(canvas, "SonicTalkingPortrait", folder / f"SonicTalkingPortrait{ending}")
         for node in ALONE:
             canvas.page.evaluate(PLACE, node)
+            canvas.turn(node, **VALUES.get(node, {}))
+            canvas.page.wait_for_timeout(2000)  # until it has grown around all that it shows
             _take(canvas, node, folder / f"{node}{ending}")
     canvas.set("Comfy.Locale", "en")
 
