@@ -92,7 +92,7 @@ def measure_light(image: Array, landmarks: Landmarks) -> Light:
         unit=unit,
         skin=skin,
         level=level,
-        white=_measure_white(image, landmarks, skin / np.float32(level)),
+        white=_measure_white(image, landmarks, np.asarray(skin / level, np.float32)),
         tint=float(rise * rise * (3 - 2 * rise)),
         blur=_measure_blur(bright, landmarks, unit),
         grain=_cut_grain(bright, landmarks, unit),

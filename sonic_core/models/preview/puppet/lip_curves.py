@@ -45,6 +45,7 @@ _TUCK_FULL = 0.6  # how much of a tuck it takes for that: then the lower lip mee
 _SMILED, _RAISED_CORNERS, _DROPPED = 0.16, 0.05, 0.075  # I: a smile's mouth wider, its corners up; in sadness down
 _NARROWED, _TIGHTENED = 0.05, 0.5  # I that an angry or surprised mouth is narrower; of ``press``, an angry one's
 _SURPRISED, _OPENED_FULL = 0.09, 0.03  # I that surprise opens a mouth; opened so far, it is not the portrait's own
+_ROUND_CALM = 0.5  # of its way up is what an upper lip leaves to the lower one where both are rounded: no tent
 _ROUND_KEPT = 0.6  # of a smile's width is what rounding takes away
 _WIDTHS = 0.2  # I of width that speech and a smile have together at most
 _RIM_SHIFT = 0.75  # share of a shift of the opening that the lips' outer rims follow
@@ -103,13 +104,14 @@ def measure_amounts(pose: Pose, own_gap: float, seam: float, limits: Limits) -> 
     shift = live * float(smooth_rise(gap / _SHOWN)) * (_RAISED * float(np.clip(pose.upper, -1, 1)) - _DRAWN * drawn)
     shift += _TUCK_RAISED * tuck
     wider = max(gap, own_gap)
-    upper = _read(wider, _UPPER) - _read(own_gap, _UPPER) + shift
+    raised = 1 - _ROUND_CALM * rounding
+    upper = raised * (_read(wider, _UPPER) - _read(own_gap, _UPPER)) + shift
     lower = wider - own_gap - upper - seam * trim
     low_rim = lower + shift * (1 - _RIM_SHIFT) + _read(wider, _RIM_MORE) - _read(own_gap, _RIM_MORE) + seam * trim / 2
     jaw = live * ((1 - _JAW_SHARE) * asked + _JAW_SHARE * _JAW_GAP * _unit(pose.jaw)) + (1 - live) * own_gap + opened
     parts = {
         "upper": -upper,
-        "upper_rim": -(_read(wider, _UPPER_RIM) - _read(own_gap, _UPPER_RIM) + _RIM_SHIFT * shift),
+        "upper_rim": -(raised * (_read(wider, _UPPER_RIM) - _read(own_gap, _UPPER_RIM)) + _RIM_SHIFT * shift),
         "lower": lower,
         "lower_rim": low_rim,
         "upper_round": -upper * rounding,

@@ -32,7 +32,7 @@ median of 30 open mouths."""
 _PAINTED = 0.65
 """Share of the hue of the eyes' white that they have at least: else they look blue in warm paintings. By eye on 65."""
 _YELLOWER = np.array((1.0, 1.05, 1.5, 1.4, 1.4))  # how much more of it each tooth has
-_GAP, _GAP_WIDTH = 0.14, 0.0055  # how much darker it is between two teeth; deviation of that line in I
+_GAP, _GAP_WIDTH = 0.20, 0.0055  # how much darker it is between two teeth; deviation of that line in I
 _GAP_HIGH, _GAP_ASIDE = 0.5, 0.5  # share of that left at the gums, and lost towards the mouth's corners
 _BULGE = 0.05  # how much darker a tooth's sides are than its middle
 _EDGE_DARK, _EDGE_BAND = 0.12, 0.028  # a tooth's biting edge lets the dark through; I over which

@@ -193,6 +193,15 @@ def test_a_rounded_mouth_comes_forward_and_a_narrow_one_keeps_its_volume(shut):
     assert shut.shapes.displace(Pose(width=-0.2))[0][rim][1] < 0
 
 
+def test_a_rounded_mouth_opens_downward_and_its_upper_lip_is_no_tent(shut):
+    plain, rounded = (shut.shapes.measure(Pose(gap=0.12, jaw=0.4, rounding=share)) for share in (0.0, 1.0))
+    upper, lower = PARTS.index("upper"), PARTS.index("lower")
+    assert -rounded.parts[upper] < 0.6 * -plain.parts[upper]
+    assert rounded.parts[lower] - rounded.parts[upper] == pytest.approx(
+        plain.parts[lower] - plain.parts[upper], abs=1e-6
+    )
+
+
 def test_a_gaping_mouth_is_known_not_to_shut():
     image, landmarks = photograph()
     points, unit = landmarks.points.copy(), 169.0
