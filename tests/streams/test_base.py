@@ -1,4 +1,4 @@
-"""A clip of sonic-base ten times as long takes no more memory, but for its latents and what its frames hear."""
+"""A clip of sonic-base twenty times as long takes no more memory, but for its latents and what its frames hear."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def run(seconds):
     return memory("VmHWM"), levels
 
 run(1.5)
-print(json.dumps([run(1.5), run(15)]))
+print(json.dumps([run(1.5), run(30)]))
 """
 
 
@@ -55,12 +55,12 @@ def test_a_long_clip_takes_no_more_memory_than_a_short_one(tiny_set, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (short, _), (long, levels) = json.loads(done.stdout)
-    assert len(levels["encode"]) == 375  # of 49 kB each: 18 MB, 11 of them between the first quarter and the last
+    assert len(levels["encode"]) == 750  # of 49 kB each: 37 MB, 23 of them between the first quarter and the last
     for stage, seen in levels.items():
         quarter = len(seen) // 4
         grown = min(seen[-quarter:]) - min(seen[quarter // 2 : quarter])  # buffers of 4 MiB come and go
-        assert grown < 6e6, f"{stage}: {grown / 1e6:.1f} MB more at the end than at the beginning"
-    assert long < short * 1.15, f"{long / 1e6:.0f} MB at most for 15 s, {short / 1e6:.0f} for 1.5 s"
+        assert grown < 16e6, f"{stage}: {grown / 1e6:.1f} MB more at the end than at the beginning"
+    assert long < short * 1.15, f"{long / 1e6:.0f} MB at most for 30 s, {short / 1e6:.0f} for 1.5 s"
 
 
 STREAM = """
