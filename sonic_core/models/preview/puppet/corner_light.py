@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....easing import smooth_fall, smooth_rise
+from .laid_light import LaidLight, Strip
 from .light import luma_of, read_at
 from .lip_shapes import LipShapes
-from .parting import STATIONS
 
 Array = NDArray[np.float32]
 
@@ -34,57 +34,29 @@ _SPEECH, _SPOKEN, _ROUNDED = (
 )  # I of gap from which an open mouth, and share that it and a round one lose
 
 
-class CornerLight:
-    """What light a portrait's corners lack, laid over the portrait's own pixels: it goes wherever they go."""
+def light_of_corners(image: Array, shapes: LipShapes) -> LaidLight:
+    """Measure what light a portrait's corners lack.
 
-    def __init__(self, image: Array, shapes: LipShapes) -> None:
-        """Measure it.
-
-        Args:
-            image: (h, w, 3) float32 RGB in [0, 1].
-            shapes: The fields of its lips.
-        """
-        parting = shapes.parting
-        half = float(np.hypot(*parting.bite.along)) / parting.unit
-        middle = [parting.bite.locate(line[:, :2])[:, 1] for line in (parting.upper, parting.lower)]
-        line = (middle[0] + middle[1]) / 2
-        far, high = _OUTER + _FADES, _HIGH + _SOFT
-        along = np.linspace(-far, far, round(2 * far * half / _STEP) + 1)
-        deep = np.linspace(-high - _THICK, high + _THICK, round(2 * (high + _THICK) / _STEP) + 1)
-        edge = np.interp(along, STATIONS, line)
-        places = parting.bite.place(np.broadcast_to(along, (len(deep), len(along))), edge + deep[:, None])
-        lift = _missing(read_at(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3))
-        left, right = shapes.reach
-        reach = np.where(along < 0, left, right)
-        share = smooth_rise((np.abs(along) - np.maximum(reach - _RISES / 2, _FROM)) / _RISES)
-        share = share * smooth_fall((np.abs(along) - _OUTER) / _FADES)
-        for side in (-1, 1):
-            lift[:, side * along > 0] *= _plain(lift[:, (side * along > reach) & (side * along < _OUTER)], deep)
-        lift *= (share[None] * smooth_fall((np.abs(deep[:, None]) - _HIGH) / _SOFT))[..., None]
-        ends = parting.bite.place(along, edge + np.array(((deep[0],), (deep[-1],)))).reshape(-1, 2)
-        start, stop = np.maximum(np.floor(ends.min(0)), 0).astype(int), np.ceil(ends.max(0)).astype(int)
-        stop = np.maximum(np.minimum(stop + 1, image.shape[1::-1]), start + 1)
-        pixels = np.stack(np.meshgrid(np.arange(start[0], stop[0]), np.arange(start[1], stop[1])), -1)
-        x, y = np.moveaxis(parting.bite.locate(pixels.reshape(-1, 2)).reshape(pixels.shape), -1, 0)
-        column = ((x + far) * ((len(along) - 1) / (2 * far))).astype(np.float32)
-        row = ((y - np.interp(x, STATIONS, line) - deep[0]) * ((len(deep) - 1) / (deep[-1] - deep[0]))).astype(
-            np.float32
-        )
-        self._corner = start.astype(np.float32)
-        laid = cv2.remap(lift.astype(np.float32), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        self._map = np.ascontiguousarray(laid, np.float32)
-
-    def lay(self, picture: Array, places: Array, share: float) -> None:
-        """Light what is drawn of a face, in place.
-
-        Args:
-            picture: (h, w, 3) what is drawn, RGB in [0, 1].
-            places: (h, w, 2) where in the portrait each pixel of that comes from.
-            share: 0 … 1: how much of the light it gets.
-        """
-        if share and picture.size:
-            x, y = (np.ascontiguousarray(places[..., axis] - self._corner[axis]) for axis in (0, 1))
-            picture += np.float32(share) * cv2.remap(self._map, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    Args:
+        image: (h, w, 3) float32 RGB in [0, 1].
+        shapes: The fields of its lips.
+    """
+    parting = shapes.parting
+    half = float(np.hypot(*parting.bite.along)) / parting.unit
+    upper, lower = (parting.bite.locate(line[:, :2])[:, 1] for line in (parting.upper, parting.lower))
+    high = _HIGH + _SOFT + _THICK
+    strip = Strip(parting.bite, (upper + lower) / 2, _OUTER + _FADES, high, high)
+    along = np.linspace(-strip.far, strip.far, round(2 * strip.far * half / _STEP) + 1)
+    deep = np.linspace(-high, high, round(2 * high / _STEP) + 1)
+    places = strip.places(along, deep)
+    lift = _missing(read_at(image, places.reshape(-1, 2)).reshape(*places.shape[:2], 3))
+    reach = np.where(along < 0, *shapes.reach)
+    share = smooth_rise((np.abs(along) - np.maximum(reach - _RISES / 2, _FROM)) / _RISES)
+    share = share * smooth_fall((np.abs(along) - _OUTER) / _FADES)
+    for side in (-1, 1):
+        lift[:, side * along > 0] *= _plain(lift[:, (side * along > reach) & (side * along < _OUTER)], deep)
+    lift *= (share[None] * smooth_fall((np.abs(deep[:, None]) - _HIGH) / _SOFT))[..., None]
+    return LaidLight(np.asarray(lift, np.float32), strip, image.shape)
 
 
 def share_for(gap: float, rounding: float) -> float:

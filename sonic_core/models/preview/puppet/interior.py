@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from ....easing import smooth_fall
 from ....types import Landmarks
 from .cavity import draw_cavity, measure_palette, shows_teeth
-from .corner_light import AROUND, CornerLight, share_for
+from .corner_light import AROUND, light_of_corners, share_for
 from .light import luma_of, measure_light
 from .lip_curves import Amounts
-from .lip_light import LipLight
+from .lip_light import light_of_lip
 from .lip_shapes import LipShapes
 from .lower_teeth import ASIDE, DENSE, FULL, HIGH, draw_lower_teeth, shown_at
 from .own_mouth import cut_own_mouth, ends_in_lip, shows_all
@@ -81,8 +81,8 @@ class Interior:
         self._unit = unit = lip_shapes.parting.unit
         light = measure_light(image, landmarks)
         self._palette = measure_palette(image, light, lip_shapes)
-        self._lip_light = LipLight(image, lip_shapes)
-        self._corner_light = CornerLight(image, lip_shapes)
+        self._lip_light = light_of_lip(image, lip_shapes)
+        self._corner_light = light_of_corners(image, lip_shapes)
         self._half_ramp = _SOFT * light.blur * _RAMP / 2
         self._cavities = draw_cavity(light, self._palette, 0.0), draw_cavity(light, self._palette, 1.0)
         dense = min(_DENSE * unit, _DENSEST)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....easing import smooth_fall, smooth_rise
+from .laid_light import LaidLight, Strip
 from .light import luma_of, read_at
 from .lip_controls import measure_heights
 from .lip_shapes import LipShapes
@@ -32,41 +33,16 @@ _REACHED, _REACHING = 0.5, 0.2  # share of the lip's height up to which teeth ar
 _SIDES_FROM, _SIDES_OVER = 0.68, 0.28  # of the half width: corners stay dark
 
 
-class LipLight:
-    """What light a portrait's lower lip lacks, laid over the portrait's own pixels: it goes wherever the lip goes."""
+def light_of_lip(image: Array, shapes: LipShapes) -> LaidLight:
+    """Measure what light a portrait's lower lip lacks.
 
-    def __init__(self, image: Array, shapes: LipShapes) -> None:
-        """Measure it.
-
-        Args:
-            image: (h, w, 3) float32 RGB in [0, 1].
-            shapes: The fields of its lips.
-        """
-        bite = shapes.parting.bite
-        table, edge = _measure(image, shapes)
-        corners = bite.place(STATIONS, edge + np.array(((-_BEYOND,), (_DEEP,)))).reshape(-1, 2)
-        left, top = np.clip(np.floor(corners.min(0)).astype(int), 0, None)
-        right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 1, image.shape[1::-1])
-        self._corner = np.array((left, top), np.float32)
-        pixels = np.stack(np.meshgrid(np.arange(left, max(right, left + 1)), np.arange(top, max(bottom, top + 1))), -1)
-        along, across = np.moveaxis(bite.locate(pixels.reshape(-1, 2)).reshape(pixels.shape), -1, 0)
-        below = across - np.interp(along, STATIONS, edge)
-        deep, wide = np.array(table.shape[:2]) - 1
-        column = ((along + 1) * (wide / 2)).astype(np.float32)
-        row = ((below + _ABOVE) * (deep / (_ABOVE + _DEEP))).astype(np.float32)
-        self._map = cv2.remap(table, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-    def lay(self, lip: Array, places: Array, share: float) -> None:
-        """Light the lower lip of a frame, in place.
-
-        Args:
-            lip: (h, w, 3) what is drawn of it, RGB in [0, 1].
-            places: (h, w, 2) where in the portrait each pixel of that comes from.
-            share: 0 … 1: how much of the light it gets.
-        """
-        if share and lip.size:
-            x, y = (np.ascontiguousarray(places[..., axis] - self._corner[axis]) for axis in (0, 1))
-            lip += np.float32(share) * cv2.remap(self._map, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    Args:
+        image: (h, w, 3) float32 RGB in [0, 1].
+        shapes: The fields of its lips.
+    """
+    light, edge = _measure(image, shapes)
+    strip = Strip(shapes.parting.bite, edge, 1.0, _ABOVE, _DEEP)
+    return LaidLight(light, strip, image.shape, beyond=_BEYOND, border=cv2.BORDER_REPLICATE)
 
 
 def _measure(image: Array, shapes: LipShapes) -> tuple[Array, NDArray[np.float64]]:
