@@ -78,6 +78,12 @@ def test_files_and_functions_stay_short(path):
             assert length <= 60, f"{node.name} has {length} lines"
 
 
+def test_files_beside_the_engine_stay_short_too():
+    beside = [path for folder in ("tests", "benchmarks", "assets") for path in (ROOT / folder).rglob("*.py")]
+    assert len(beside) > 100
+    assert [path for path in beside if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
+
+
 @pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda path: str(path.relative_to(CORE)))
 def test_the_engine_knows_itself_by_relative_names_only(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

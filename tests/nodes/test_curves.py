@@ -15,7 +15,6 @@ from sonic_core import CHANNELS, SETTINGS, Direction, SettingsError
 from sonic_core.keyframes import Curve
 from tests.nodes.conftest import ROOT
 
-node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 READ = """
 const { readCurve, writeCurve, curveThrough, readMoments, writeMoments } = await import(%s);
 const { texts, times, moments, apart } = JSON.parse(await new Promise((done) => {
