@@ -17,8 +17,6 @@ WRITTEN = (
 """What can be written on the node, in its order."""
 EVERYBODY = -1
 """The face's number that stands for all of them."""
-APART = 0.37
-"""Seconds that one blink begins after another at least; ``sonic_core`` says so where they are nearer."""
 _HOW = " A number, or keyframes as seconds:value, such as 0:0, 2:5. Empty: it is not directed."
 _BLINKS = (
     "Moments in seconds at which the eyes are shut, such as 1.2, 3.4, in place of blinks by chance. Empty: by chance."
@@ -136,11 +134,10 @@ def _line(name: str) -> tuple[str, dict[str, Any]]:
     from ..sonic_core import CHANNELS, SETTINGS
 
     if name not in CHANNELS:
-        moments = {"least": 0, "most": 1, "unit": "", "apart": APART}
+        moments = {"least": 0, "most": 1, "unit": "", "apart": CHANNELS["blink"].apart}
         return "STRING", {"default": "", "tooltip": _BLINKS, "curve": moments}
     limits = (name in SETTINGS and SETTINGS[name].words.limits) or CHANNELS[name]
     words = CHANNELS[name].help
     tip = f"{words[0].upper()}{words[1:]}: {limits.least:g} to {limits.most:g}."
-    unit = "°" if name.startswith(("head_", "gaze_")) else ""
-    curve = {"least": limits.least, "most": limits.most, "unit": unit}
+    curve = {"least": limits.least, "most": limits.most, "unit": CHANNELS[name].unit}
     return "STRING", {"default": "", "tooltip": tip + _HOW, "curve": curve}

@@ -25,7 +25,13 @@ class Channel(NamedTuple):
     most: float
     help: str
     """What it is, and in which unit."""
+    unit: str = ""
+    """That unit's sign."""
+    apart: float = 0.0
+    """Seconds that it takes: moments at which it happens are further apart."""
 
+
+_SHUT, _HELD, _OPENED = 0.1, 0.03, 0.24  # s that lids take to shut, stay shut and take to open, as blinks by chance do
 
 EXPRESSIONS = ("smile", "sad", "surprise", "anger")
 """What a face can express, each as an amount; none of them is the neutral face."""
@@ -34,12 +40,21 @@ SCALES = ("dynamic_scale", "motion_scale")
 CHANNELS = {
     "dynamic_scale": Channel(0.0, math.inf, "how far the mouth moves, in place of the setting of that name"),
     "motion_scale": Channel(0.0, math.inf, "how far head, eyes and brows move by themselves, likewise"),
-    "head_yaw": Channel(-45.0, 45.0, "degrees that the head turns to the picture's right, added to its own movement"),
-    "head_pitch": Channel(-45.0, 45.0, "degrees that it is lifted, added likewise"),
-    "head_roll": Channel(-45.0, 45.0, "degrees that it tilts clockwise, added likewise"),
-    "gaze_x": Channel(-30.0, 30.0, "degrees right of the camera that the eyes look, in place of their own wandering"),
-    "gaze_y": Channel(-30.0, 30.0, "degrees above the camera, likewise"),
-    "blink": Channel(0.0, 1.0, "how far the lids are shut, in place of blinks by chance; 0 leaves the eyes open"),
+    "head_yaw": Channel(
+        -45.0, 45.0, "degrees that the head turns to the picture's right, added to its own movement", "°"
+    ),
+    "head_pitch": Channel(-45.0, 45.0, "degrees that it is lifted, added likewise", "°"),
+    "head_roll": Channel(-45.0, 45.0, "degrees that it tilts clockwise, added likewise", "°"),
+    "gaze_x": Channel(
+        -30.0, 30.0, "degrees right of the camera that the eyes look, in place of their own wandering", "°"
+    ),
+    "gaze_y": Channel(-30.0, 30.0, "degrees above the camera, likewise", "°"),
+    "blink": Channel(
+        0.0,
+        1.0,
+        "how far the lids are shut, in place of blinks by chance; 0 leaves the eyes open",
+        apart=_SHUT + _HELD + _OPENED,
+    ),
     "smile": Channel(0.0, 1.0, "how much the face smiles"),
     "sad": Channel(0.0, 1.0, "how sad it looks"),
     "surprise": Channel(0.0, 1.0, "how surprised it looks"),
@@ -53,7 +68,6 @@ SECONDS = "seconds"
 NAMES = (*CHANNELS, BLINKS)
 """What people may name."""
 
-_SHUT, _HELD, _OPENED = 0.1, 0.03, 0.24  # s that lids take to shut, stay shut and take to open, as blinks by chance do
 _TABLES = (".csv", ".json")
 
 Directions: TypeAlias = "Direction | Mapping[str, Any] | str | Path | Sequence[str]"
@@ -288,7 +302,7 @@ def _blinks(value: Any) -> Curve:  # noqa: ANN401 - as written
     for moment in moments:
         if keys and moment - _SHUT <= keys[-1][0]:
             raise SettingsError(
-                f"a blink takes {_SHUT + _HELD + _OPENED:g} s: expected moments further apart and in order, got "
+                f"a blink takes {CHANNELS['blink'].apart:g} s: expected moments further apart and in order, got "
                 f"{value!r}."
             )
         keys += [(max(moment - _SHUT, 0.0), 0.0)] if moment > 0 else []
